@@ -1,0 +1,278 @@
+"""Batched recurrent advantage actor-critic (A2C) with a pluggable auxiliary loss.
+
+    python -m agents.a2c --env rooms_watermaze --aux cpc
+
+Act 100 steps in B environments, then take one gradient step on those T x B rows: policy gradient, baseline and
+entropy, and beside them an auxiliary loss on the network's own layers. van den Oord et al. 2018, section 3.4, on the
+network and settings of Espeholt et al. 2018 (IMPALA).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any, Self
+
+import torch
+import tyro
+from pydantic import Field, model_validator
+from torch import Tensor
+
+import envs
+from configs import Frozen, RunFailure, UsageError, difference, guarded, load, load_yaml
+from cpc_rl import losses
+from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
+from cpc_rl.memory import keep_freed_memory
+from cpc_rl.networks import ActorCritic, NetworkConfig
+from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
+from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
+from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
+from cpc_rl.runs import Console, Logger, RunConfig, RunDirectory, StopSignal, pick_device
+from cpc_rl.runs.curve import plot_curve
+from cpc_rl.runs.directory import fresh_path
+from envs.api import BatchedEnv
+from envs.config import EnvConfig
+
+
+class A2CConfig(Frozen):
+    """Advantage actor-critic."""
+
+    unroll: int = Field(default=100, ge=2, le=10_000, description="Agent steps between two updates (T).")
+    discount: float = Field(default=0.99, ge=0, le=1, description="Per agent step.")
+    bootstrap_truncation: bool = Field(
+        default=True,
+        description="At a time limit whose last frame is seen, go on with its value; off: discount 0 at every end, as "
+        "IMPALA has it on DeepMind Lab.",
+    )
+    reward_clip: RewardClip = Field(
+        default="abs_one", description="For the loss only; reported returns are raw. IMPALA's two ways, or none."
+    )
+    reduction: losses.Reduction = Field(
+        default="mean", description="Of all losses over the T x B rows. IMPALA: sum; its learning rates go with it."
+    )
+    baseline_cost: float = Field(default=0.5, ge=0, description="Weight of the baseline loss, 0.5 (G - V)^2.")
+    entropy_cost: float = Field(default=2.5e-4, ge=0, description="Weight of the policy's entropy.")
+
+
+class Config(Frozen):
+    """Train a batched recurrent A2C agent, with or without an auxiliary loss."""
+
+    env: Annotated[EnvConfig, tyro.conf.OmitArgPrefixes] = EnvConfig()
+    aux: str = Field(default="none", description=f"Auxiliary loss: none, {', '.join(AUX_LOSSES)}.")
+    run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = RunConfig()
+    a2c: Annotated[A2CConfig, tyro.conf.OmitArgPrefixes] = A2CConfig()
+    network: NetworkConfig = NetworkConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    cpc: CPCConfig = CPCConfig()
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        if self.aux != "none" and self.aux not in AUX_LOSSES:
+            raise ValueError(f"aux {self.aux!r}: allowed are {', '.join(['none', *sorted(AUX_LOSSES)])}")
+        if self.aux != "none" and self.cpc.steps >= self.a2c.unroll:
+            raise ValueError(f"cpc.steps {self.cpc.steps}: must be smaller than a2c.unroll, {self.a2c.unroll}")
+        return self
+
+
+class Learner:
+    """The agent and all that a checkpoint must hold for a run to go on as if it had never stopped."""
+
+    def __init__(self, config: Config, env: BatchedEnv) -> None:
+        """Fresh weights, drawn from the run's seed."""
+        torch.manual_seed(config.run.seed)
+        self.config, self.env = config, env
+        self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(env.device)
+        sizes = AuxSizes(config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll)
+        self.aux = build_aux(config.aux, sizes, config.cpc, seed=config.run.seed)
+        modules = [self.net] if self.aux is None else [self.net, self.aux.to(env.device)]
+        self.params = [p for module in modules for p in module.parameters()]
+        self.optimiser = build_optimiser(config.optimiser, self.params)
+        self.generator = torch.Generator(env.device).manual_seed(config.run.seed)  # draws the actions
+        state = self.net.initial_state(env.num_envs, env.device)
+        self.rollout = Rollout(config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions, state)
+        self.episodes = EpisodeTracker(env.num_envs)
+        self.agent_steps = 0
+        self.updates = 0
+
+    @property
+    def frames(self) -> int:
+        """Engine frames so far, as the papers count: agent steps x action repeat."""
+        return self.agent_steps * self.env.action_repeat
+
+    def losses(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of the unroll that lies in `rollout`, and its terms."""
+        a2c, r = self.config.a2c, self.rollout
+        out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
+        valid = r.valid[1:]  # [T, B]
+        gamma = discounts(r.terminated[1:], r.truncated[1:], r.is_first[1:], a2c.discount, a2c.bootstrap_truncation)
+        returns = n_step_returns(clip_reward(r.reward[1:], a2c.reward_clip), gamma, valid, out.value)  # [T, B]
+        logits, value = out.logits[:-1], out.value[:-1]  # [T, B, A], [T, B]
+        terms = {
+            "policy": losses.policy_gradient(logits, r.action, returns - value),
+            "baseline": losses.baseline(value, returns),
+            "entropy": losses.entropy(logits),
+        }
+        reduced = {name: losses.reduce(term, valid, a2c.reduction) for name, term in terms.items()}
+        total = reduced["policy"] + a2c.baseline_cost * reduced["baseline"] - a2c.entropy_cost * reduced["entropy"]
+        means = {name: losses.reduce(term.detach(), valid, "mean") for name, term in terms.items()}
+        metrics = {"loss/policy": means["policy"], "loss/baseline": means["baseline"], "entropy": means["entropy"]}
+        if self.aux is not None:
+            loss, aux_metrics = self.aux(out.z, out.c, r.action, r.is_first, r.valid)
+            rows = valid.sum() if a2c.reduction == "sum" else 1  # the weight means the same under both reductions
+            total = total + self.aux.weight * rows * loss
+            metrics[f"loss/{self.config.aux}"] = loss.detach()
+            metrics |= {f"{self.config.aux}/{name}": value for name, value in aux_metrics.items()}
+        metrics["loss/total"] = total.detach()
+        return total, metrics
+
+    def update(self) -> dict[str, float]:
+        """Act for one unroll, take one gradient step, return the metrics.
+
+        Raises RunFailure if a loss or the gradient is not finite, before it can touch the weights.
+        """
+        collect(self.env, self.net, self.rollout, self.generator)
+        total, metrics = self.losses()
+        self.optimiser.zero_grad()
+        torch.autograd.backward(total)
+        clip = self.config.optimiser.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.params, torch.inf if clip is None else clip)
+        metrics["gradient_norm"] = norm
+        values = dict(zip(metrics, torch.stack([m.float() for m in metrics.values()]).tolist(), strict=True))
+        for name in (*(n for n in values if n.startswith("loss/")), "gradient_norm"):
+            if not abs(values[name]) < float("inf"):
+                raise RunFailure(f"{name} is {values[name]} at update {self.updates}, frame {self.frames}")
+        values["learning_rate"] = learning_rate(self.config.optimiser, self.frames, self.config.run.frames)
+        for group in self.optimiser.param_groups:
+            group["lr"] = values["learning_rate"]
+        self.optimiser.step()
+        self.agent_steps += self.episodes.update(self.rollout)
+        self.updates += 1
+        return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """For `torch.save`; tensors and plain Python only."""
+        return {
+            "frames": self.frames,
+            "agent_steps": self.agent_steps,
+            "updates": self.updates,
+            "network": self.net.state_dict(),
+            "aux": None if self.aux is None else self.aux.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "rollout": self.rollout.state_dict(),
+            "episodes": self.episodes.state_dict(),
+            "env": self.env.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
+        self.net.load_state_dict(saved["network"])
+        if self.aux is not None:
+            self.aux.load_state_dict(saved["aux"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.generator.set_state(saved["generator"])
+        self.rollout.load_state_dict(saved["rollout"])
+        self.episodes.load_state_dict(saved["episodes"])
+        self.env.load_state_dict(saved["env"])
+
+
+# What a resumed run may change: how long, where and how fast it runs, never what it computes.
+MAY_CHANGE = {"env.env_threads"} | {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
+
+
+def open_run(config: Config) -> tuple[RunDirectory, dict[str, Any] | None]:
+    """A new run directory, or the one to resume with its newest good checkpoint.
+
+    Raises:
+        UsageError: The directory exists (new run), or was made with another configuration (resume).
+    """
+    if config.run.resume is None:
+        path = config.run.run or fresh_path(config.env.name, config.aux, config.run.seed)
+        return RunDirectory.create(path, config), None
+    run = RunDirectory.open(config.run.resume)
+    before = Config.model_validate(load_yaml(run.config_path))
+    for key, old, new in difference(before, config):
+        if key not in MAY_CHANGE:
+            raise UsageError(f"cannot resume {run.path} with {key} = {new}: its checkpoint was made with {old}")
+    run.write_config(config)
+    return run, run.checkpoints.load()
+
+
+def train(config: Config) -> int:
+    """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
+    device = pick_device(config.run.device)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    try:
+        env = envs.make(config.env, config.run.seed)
+        learner = Learner(config, env)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    run, saved = open_run(config)
+    if saved is None:
+        begin(env, learner.rollout)
+    else:
+        learner.load_state_dict(saved)
+    with (
+        StopSignal() as signal,
+        Logger(run, config.run, learner.frames, saved and saved["logger"]) as logger,
+        Console(config.run.frames) as console,
+    ):
+        console.say(describe(config, learner, run.path, device))
+        sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
+        next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
+        while learner.frames < config.run.frames and not signal.stop:
+            for name, value in learner.update().items():
+                sums[name].append(value)
+            done = learner.frames >= config.run.frames
+            if done or learner.updates % config.run.log_updates == 0:
+                means = {name: fmean(values) for name, values in sums.items()}
+                sums.clear()
+                console.show(logger.log(learner.frames, learner.agent_steps, {**learner.episodes.pop(), **means}))
+            if done or signal.stop or time.monotonic() > next_save:
+                run.checkpoints.save({**learner.state_dict(), "logger": logger.state_dict()})
+                next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
+    env.close()
+    if signal.stop:
+        print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
+        return 130
+    print(f"done: {run.path}  curve: {plot_curve(run.path)}")
+    print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
+    return 0
+
+
+def describe(config: Config, learner: Learner, path: Path, device: torch.device) -> str:
+    """One paragraph in front of the run."""
+    env, millions = learner.env, sum(p.numel() for p in learner.params) / 1e6
+    start = f"resuming at {learner.frames:,} of" if learner.frames else "training"
+    return (
+        f"{path}: {start} {config.run.frames:,} frames of {env.name} ({env.backend}, {env.num_envs} environments), "
+        f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {device}, "
+        f"{torch.get_num_threads()} threads"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    argv = sys.argv[1:] if argv is None else argv
+    keep_freed_memory()
+
+    def program() -> int:
+        config = load(
+            Config,
+            argv,
+            prog="python -m agents.a2c",
+            description=__doc__ or "",
+            default_preset=lambda: "paper" if torch.cuda.is_available() else "laptop",
+        )
+        return train(config)
+
+    return guarded(program, debug="--debug" in argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

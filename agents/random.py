@@ -1,0 +1,62 @@
+"""Score the uniform random policy: the number every agent has to beat.
+
+python -m agents.random --env rooms_watermaze --episodes 200
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import rich.console
+import tyro
+from pydantic import Field
+
+import envs
+from configs import Frozen, as_usage_error, guarded, load
+from cpc_rl.episodes import RandomPolicy, evaluate
+from cpc_rl.evaluate import summary_table
+from envs.config import EnvConfig
+
+
+class RandomConfig(Frozen):
+    """What to play."""
+
+    env: tyro.conf.OmitArgPrefixes[EnvConfig] = EnvConfig(num_envs=32)
+    episodes: int = Field(default=200, ge=1, le=1_000_000, description="Whole episodes to play.")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = Field(
+        default=None, description="Write the figures there too."
+    )
+    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+
+
+def main() -> int:
+    """Command line."""
+    config = load(RandomConfig, sys.argv[1:], prog="python -m agents.random", description=__doc__ or "")
+    with as_usage_error():
+        env = envs.make(config.env, config.seed, evaluation=True)
+    console = rich.console.Console()
+    try:
+        start = time.perf_counter()
+        with console.status(f"playing {config.episodes} episodes"):
+            stats = evaluate(env, RandomPolicy(env.num_actions, config.seed), config.episodes)
+        seconds = time.perf_counter() - start
+    finally:
+        env.close()
+    summary = stats.summary()
+    rate = sum(stats.lengths) / seconds
+    console.print(summary_table(f"{env.name}, uniform random policy", {"random": summary}, env.action_repeat))
+    console.print(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s", highlight=False)
+    if config.out is not None:
+        result = {"env": env.name, "seed": config.seed, "steps_per_second": rate, **summary}
+        config.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        console.print(f"wrote {config.out}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, debug="--debug" in sys.argv))

@@ -1,0 +1,103 @@
+"""How a program ends when something is wrong: one line that names the value and what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+class UsageError(Exception):
+    """The user asked for something that does not exist or is not allowed (exit code 2)."""
+
+
+class RunFailure(Exception):
+    """The request was fine and the work failed: NaN in a loss, every checkpoint damaged (exit code 1)."""
+
+
+@contextlib.contextmanager
+def as_usage_error() -> Iterator[None]:
+    """Turn a ValueError into a UsageError: the floors below the programs know nothing of exit codes."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def guarded(main: Callable[[], int | None], debug: bool) -> int:
+    """Run `main` and return its exit code, turning expected errors into one line on stderr.
+
+    Args:
+        main: The program; None counts as 0.
+        debug: Let every exception through, with its traceback.
+
+    Returns:
+        The exit code: 2 for usage, 1 for failure, 130 after an interrupt. A bug still shows its traceback.
+    """
+    if debug:
+        return main() or 0
+    try:
+        return main() or 0
+    except UsageError as error:
+        return _end(str(error), USAGE)
+    except ValidationError as error:
+        return _end(explain(error), USAGE)
+    except RunFailure as error:
+        return _end(str(error), FAILURE)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _end(f"{place}{error.strerror or error}", FAILURE)
+    except KeyboardInterrupt:
+        return _end("interrupted", INTERRUPTED)
+
+
+def explain(error: ValidationError, flags: Mapping[str, str] | None = None, known: Iterable[str] = ()) -> str:
+    """Say in one line what pydantic refused: the key, the value and what is allowed.
+
+    Args:
+        error: As raised by `model_validate`.
+        flags: Dotted key to flag; where given, keys are shown as flags.
+        known: All dotted keys, to look for a near match of one that is not known.
+    """
+    parts = []
+    for item in error.errors(include_url=False):
+        key = ".".join(map(str, item["loc"]))
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{key} is not a known key; {suggest(key, known)}")
+        elif flags is not None and key in flags:
+            parts.append(f"{flags[key]} {item['input']}: {_lower(message)}")
+        elif key and not _is_tree(item["input"]):
+            parts.append(f"{key} = {item['input']!r}: {_lower(message)}")
+        else:
+            parts.append(f"{key}: {message}" if key else message)
+    return "; ".join(parts)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" where a near match exists, else the names that are allowed."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {near[0]}?"
+    section = word.rpartition(".")[0]
+    return "known are: " + ", ".join([n for n in names if section and n.startswith(section + ".")] or names)
+
+
+def _is_tree(value: Any) -> bool:
+    return isinstance(value, Mapping) or hasattr(value, "model_fields")
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _end(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,174 @@
+"""From defaults, preset, file and flags to one validated configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import re
+from collections.abc import Callable, Sequence
+from itertools import takewhile, zip_longest
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import tyro
+from pydantic import BaseModel, ValidationError
+
+from configs.errors import UsageError, explain
+from configs.files import load_preset, load_yaml, merge
+from configs.model import boolean_keys, flag_names
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(
+    model: type[M],
+    argv: Sequence[str],
+    *,
+    prog: str,
+    description: str,
+    default_preset: Callable[[], str] | None = None,
+) -> M:
+    """Resolve a configuration: defaults < preset < `--config` file < flags.
+
+    `--preset NAME`, `--config FILE` and `--resume DIR` are read first where `model` has such fields; `--resume` takes
+    the place of the preset with the configuration its run directory holds.
+
+    Args:
+        model: Frozen pydantic model; a section marked `tyro.conf.OmitArgPrefixes` leaves its name out of the flags.
+        argv: Arguments without the program's name.
+        prog: How the program is called, for the help text.
+        description: What the program does, for the help text.
+        default_preset: Names the preset to take when neither `--preset` nor `--resume` is given.
+
+    Raises:
+        UsageError: Anything unknown, of the wrong type or out of bounds.
+        SystemExit: With code 0, after `--help`.
+    """
+    names = flag_names(model)
+    argv = _spell_booleans(argv, {names[key] for key in boolean_keys(model)})
+    data: dict[str, Any] = {}
+    base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
+    for source, layer in _layers(argv, names, default_preset):
+        data = merge(data, layer)
+        try:
+            base = model.model_validate(data)
+        except ValidationError as error:
+            raise UsageError(f"{source}: {explain(error, known=names)}") from error
+    values = _parse(base, argv, names, prog, description)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(error, flags=names)) from error
+
+
+def _layers(
+    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[], str] | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """Read what lies between the defaults and the flags: (where it comes from, its content), lowest first."""
+    taken = set(names.values())
+    preset, file, resume = (_peek(argv, f) if f in taken else None for f in ("--preset", "--config", "--resume"))
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if resume is not None:
+        path = Path(resume) / "config.yaml"
+        if not path.is_file():
+            raise UsageError(f"--resume {resume}: not a run directory (it has no config.yaml)")
+        layers.append((str(path), load_yaml(path)))
+    elif preset is None and default_preset is not None:
+        preset = default_preset()
+    if preset is not None:
+        layers.append((f"preset {preset}", merge(load_preset(preset), _nested("--preset", preset, names))))
+    if file is not None:
+        layers.append((file, load_yaml(Path(file))))
+    return layers
+
+
+def _nested(flag: str, value: str, names: dict[str, str]) -> dict[str, Any]:
+    """Build `{"run": {"preset": value}}`: the resolved configuration says which preset it stands on."""
+    tree: Any = value
+    for part in reversed(next((key for key, f in names.items() if f == flag), "").split(".")):
+        tree = {part: tree} if part else {}
+    return dict(tree)
+
+
+def _peek(argv: Sequence[str], flag: str) -> str | None:
+    """Return the last value given to `flag`, before anything is parsed."""
+    found = None
+    for word, following in zip_longest(argv, argv[1:]):
+        if word == flag and following is not None and not following.startswith("--"):
+            found = following
+        elif word.startswith(flag + "="):
+            found = word.partition("=")[2]
+    return found
+
+
+def _spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:
+    """Turn `--wandb=True` into `--wandb` and `=False` into `--no-wandb`: sweep agents write booleans so."""
+    spelt = []
+    for word in argv:
+        flag, equals, value = word.partition("=")
+        flag = flag.replace("_", "-")
+        if equals and flag in flags and value.lower() in ("true", "false", "1", "0"):
+            head, dot, last = flag.removeprefix("--").rpartition(".")
+            word = flag if value.lower() in ("true", "1") else f"--{head}{dot}no-{last}"
+        spelt.append(word)
+    return spelt
+
+
+def _parse(base: BaseModel, argv: Sequence[str], names: dict[str, str], prog: str, description: str) -> dict[str, Any]:
+    """Lay the flags over `base`; gives plain nested values, so that the models validate them once, with full keys."""
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.struct_rule(_as_mapping)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            values, unknown = tyro.cli(
+                type(base),
+                args=argv,
+                default=base,
+                registry=registry,
+                prog=prog,
+                description=description,
+                return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise  # --help
+        raise UsageError(_one_line(complaint.getvalue())) from end
+    if unknown:
+        flag = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if flag is None:
+            raise UsageError(f"unexpected argument {unknown[0]!r}; see --help")
+        near = difflib.get_close_matches(flag.replace("_", "-"), names.values(), n=1)
+        raise UsageError(f"unknown flag {flag}; " + (f"did you mean {near[0]}?" if near else "see --help"))
+    return dict(values)  # a mapping, by `_as_mapping`
+
+
+def _as_mapping(info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
+    """Let tyro read a pydantic model's fields without building the model."""
+    if not (isinstance(info.type, type) and issubclass(info.type, BaseModel)):
+        return None
+    hints = get_type_hints(info.type, include_extras=True)
+    fields = tuple(
+        tyro.constructors.StructFieldSpec(
+            name=name,
+            type=hints[name],
+            default=getattr(info.default, name, tyro.MISSING_NONPROP),
+            helptext=field.description,
+        )
+        for name, field in info.type.model_fields.items()
+    )
+
+    def build(**values: Any) -> dict[str, Any]:
+        return values
+
+    build.__doc__ = info.type.__doc__  # tyro shows it above the section's flags
+    return tyro.constructors.StructConstructorSpec(instantiate=build, fields=fields)
+
+
+def _one_line(text: str) -> str:
+    """Take the message out of tyro's frame: what stands between its title and its pointer to `--help`."""
+    lines = (line.strip(" │╭╮╰╯|+") for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines())
+    body = takewhile(lambda line: not line.startswith("For full helptext"), lines)
+    kept = (line for line in body if not re.fullmatch(r"[─-].*[─-]|[─-]*", line))
+    return " ".join(kept).replace(" Argument helptext:", "; usage:") + "; see --help"

@@ -1,0 +1,76 @@
+"""Argument checks of `cpc_rl.infonce`: each message names the value and what is allowed."""
+
+from collections.abc import Sequence, Sized
+from typing import get_args
+
+from torch import Tensor
+
+from cpc_rl._infonce_blocks import Estimator
+from cpc_rl._infonce_pairs import Pool
+
+
+def expect(name: str, x: Tensor | None, *shape: int) -> None:
+    """Refuse a tensor of another shape."""
+    if x is not None and x.shape != shape:
+        raise ValueError(f"{name} has shape {[*x.shape]}, expected {[*shape]}")
+
+
+def check_options(estimator: str, max_block: int) -> None:
+    """Refuse an unknown estimator and an empty block."""
+    if estimator not in get_args(Estimator):
+        raise ValueError(f"estimator is {estimator!r}, allowed are {', '.join(get_args(Estimator))}")
+    if max_block < 1:
+        raise ValueError(f"max_block is {max_block}, expected at least 1")
+
+
+def check_core(
+    anchors: Tensor,
+    candidates: Tensor,
+    positive: Tensor,
+    negatives: Tensor | None,
+    anchor_group: Tensor | None,
+    candidate_group: Tensor | None,
+) -> None:
+    """Refuse tensors that do not fit each other, and indices out of range."""
+    if anchors.ndim != 3 or candidates.ndim != 3:
+        raise ValueError(
+            f"anchors {[*anchors.shape]} and candidates {[*candidates.shape]} must be [P, n, d] and [P, m, d]"
+        )
+    (p, n, d), m = anchors.shape, candidates.shape[1]
+    expect("candidates", candidates, p, m, d)
+    expect("positive", positive, p, n)
+    expect("anchor_group", anchor_group, p, n)
+    expect("candidate_group", candidate_group, p, m)
+    if negatives is not None:
+        expect("negatives", negatives, p, negatives.shape[-1])
+    if (anchor_group is None) != (candidate_group is None):
+        raise ValueError("anchor_group and candidate_group belong together: give both or neither")
+    for name, index in (("positive", positive), ("negatives", negatives)):
+        if index is not None and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < m:
+            raise ValueError(f"{name} holds {int(index.min())}..{int(index.max())}, allowed are 0..{m - 1}")
+
+
+def check_pool(pool: str, exclude_own: bool, num_negatives: int | None) -> None:
+    """Refuse pools that do not exist or leave no negative."""
+    if pool not in get_args(Pool):
+        raise ValueError(f"pool is {pool!r}, allowed are {', '.join(get_args(Pool))}")
+    if exclude_own and pool == "sequence":
+        raise ValueError("exclude_own leaves no negative in pool 'sequence': use 'batch' or 'time'")
+    if num_negatives is not None and num_negatives < 1:
+        raise ValueError(f"num_negatives is {num_negatives}, expected at least 1, or None for all")
+
+
+def check_pairs(
+    context: Tensor, latent: Tensor, heads: Sized, offsets: Sequence[int], anchor_steps: Tensor | None
+) -> None:
+    """Refuse sequences, heads and offsets that do not fit each other."""
+    if context.ndim != 3 or latent.ndim != 3 or context.shape[:2] != latent.shape[:2]:
+        raise ValueError(f"context {[*context.shape]} and latent {[*latent.shape]} must be [B, T, Dc] and [B, T, Dz]")
+    time = latent.shape[1]
+    if len(heads) != len(offsets) or not len(offsets):
+        raise ValueError(f"{len(heads)} heads for {len(offsets)} offsets: one each, and at least one")
+    for k in offsets:
+        if not 1 <= k < time:
+            raise ValueError(f"offset {k} does not fit sequences of {time} steps, allowed are 1..{time - 1}")
+    if anchor_steps is not None and not 0 <= int(anchor_steps.min()) <= int(anchor_steps.max()) < time:
+        raise ValueError(f"anchor_steps holds {anchor_steps.tolist()}, allowed are 0..{time - 1}")

@@ -1,0 +1,88 @@
+"""CPC for the agent (van den Oord et al. 2018, section 3.4): the LSTM output predicts encoder outputs to come."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from configs import Frozen
+from cpc_rl.aux.base import AuxLoss, AuxSizes
+from cpc_rl.infonce import cpc_loss, linear_heads
+
+Negatives = Literal["sampled", "time", "sequence", "batch"]
+
+
+class CPCConfig(Frozen):
+    """Contrastive Predictive Coding beside the agent."""
+
+    steps: int = Field(default=30, ge=1, le=1000, description="Predict 1..K steps ahead (K); less than the unroll.")
+    weight: float = Field(default=0.05, ge=0, description="Of the CPC loss beside the A2C terms, for each row.")
+    anchors: int = Field(
+        default=20,
+        ge=0,
+        description="Time steps of the unroll drawn anew at each update to predict from (an unbiased estimate of the "
+        "loss over all of them, at a fraction of the cost); 0: all.",
+    )
+    negatives: Negatives = Field(
+        default="sampled",
+        description="`sampled`: num_negatives latents drawn from the whole unroll, shared by all predictions; `time`: "
+        "the same time step in the other environments; `sequence`: the environment's own unroll; `batch`: all.",
+    )
+    num_negatives: int = Field(default=256, ge=1, description="How many for `sampled`.")
+
+
+class CPC(AuxLoss):
+    """z_{t+k} against other latents by the score z_{t+k}^T W_k c_t; gradients reach the encoder through z and c.
+
+    Pairs never cross an episode end; latents of other episodes stay candidates. Draws come from a generator of its
+    own on the CPU, so that they are the same on every device and are saved with the module's state.
+    """
+
+    def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:
+        """Raises ValueError if K is not smaller than the unroll."""
+        super().__init__(sizes, config, seed)
+        if config.steps >= sizes.unroll:
+            raise ValueError(f"cpc.steps {config.steps}: must be smaller than a2c.unroll, {sizes.unroll}")
+        self.config = config
+        self.weight = config.weight
+        self.heads = linear_heads(sizes.hidden, sizes.features, config.steps)  # W_1 .. W_K
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(
+        self, z: Tensor, c: Tensor, actions: Tensor, is_first: Tensor, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `AuxLoss`. Metrics are named `<what>_<k>`."""
+        rows = z.shape[0]
+        anchors = None
+        if 0 < self.config.anchors < rows - 1:
+            # The last row is nobody's context: nothing in this unroll follows it.
+            anchors = torch.randperm(rows - 1, generator=self.generator)[: self.config.anchors].to(z.device)
+        source = self.config.negatives
+        result = cpc_loss(
+            c.transpose(0, 1),  # [B, T + 1, hidden]
+            z.transpose(0, 1),  # [B, T + 1, features]
+            self.heads,
+            range(1, self.config.steps + 1),
+            segment=is_first.cumsum(0).T,  # [B, T + 1], the number of the episode
+            valid=valid.T,
+            pool="batch" if source == "sampled" else source,
+            num_negatives=self.config.num_negatives if source == "sampled" else None,
+            generator=self.generator,
+            anchor_steps=anchors,
+        )
+        metrics: dict[str, Tensor] = {}
+        for i, k in enumerate(range(1, self.config.steps + 1)):
+            metrics[f"accuracy_{k}"] = result.per_offset.accuracy[i]
+            metrics[f"bound_{k}"] = result.per_offset.bound[i]
+        return result.loss, metrics
+
+    def get_extra_state(self) -> Tensor:
+        """The generator's state: saved with the weights, so that a resumed run draws what it would have drawn."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Counterpart of `get_extra_state`."""
+        self.generator.set_state(state.cpu())

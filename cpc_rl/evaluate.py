@@ -1,0 +1,160 @@
+"""Score a trained run on episodes it has never seen, and film one.
+
+    python -m cpc_rl.evaluate runs/NAME --episodes 30 --video episode.mp4
+
+The headline is the sampled policy, as in training and in the papers; the greedy one stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import rich.box
+import rich.console
+import torch
+import tyro
+from pydantic import BaseModel, Field, ValidationError
+from rich.table import Table
+
+import envs
+from configs import Frozen, UsageError, as_usage_error, explain, guarded, load, load_yaml
+from cpc_rl.episodes import NetworkPolicy, evaluate
+from cpc_rl.networks import ActorCritic, NetworkConfig
+from cpc_rl.runs import RunDirectory, pick_device
+from cpc_rl.runs.curve import plot_curve
+from cpc_rl.runs.files import write_atomic
+from cpc_rl.video import film
+from envs.config import EnvConfig
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class EvaluateConfig(Frozen):
+    """What to play and where."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = Field(description="Run directory.")
+    episodes: int = Field(default=30, ge=1, le=100_000, description="Episodes for each policy.")
+    greedy: bool = Field(default=True, description="Score the greedy policy beside the sampled one.")
+    video: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = Field(
+        default=None, description="Film one episode of the sampled policy."
+    )
+    num_envs: int = Field(default=32, ge=1, le=8192, description="Environments played at once, at most.")
+    seed: int = Field(
+        default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training) and actions."
+    )
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+
+
+def evaluate_run(
+    run_dir: Path,
+    episodes: int = 30,
+    *,
+    greedy: bool = True,
+    video: Path | None = None,
+    num_envs: int = 32,
+    seed: int = 1,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Evaluate the newest checkpoint of a run; also writes `report/evaluation.json`.
+
+    Args:
+        run_dir: As training left it.
+        episodes: Whole episodes for each policy.
+        greedy: Score the greedy policy too.
+        video: Where to film one episode of the sampled policy, if at all.
+        num_envs: Environments at once, at most.
+        seed: Of the evaluation's own episodes and of the sampled actions.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
+
+    Returns:
+        `env`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the `EpisodeStats.summary`.
+
+    Raises:
+        UsageError: Not a run directory, or made for another network.
+        RunFailure: No checkpoint is whole.
+    """
+    run, target = RunDirectory.open(run_dir), pick_device(device)
+    saved = load_yaml(run.config_path)
+    env_config = _section(EnvConfig, saved, "env", run.config_path)
+    env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
+    network = _section(NetworkConfig, saved, "network", run.config_path)
+    checkpoint = run.checkpoints.load()
+    with as_usage_error():
+        env = envs.make(env_config, seed, evaluation=True)
+    try:
+        net = _restore(ActorCritic(network, env.obs_shape, env.num_actions), checkpoint, run).to(target)
+        result: dict[str, Any] = {"env": env.name, "frames": checkpoint["frames"], "seed": seed}
+        result["action_repeat"] = env.action_repeat
+        for name in ("sampled", "greedy") if greedy else ("sampled",):
+            policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
+            result[name] = evaluate(env, policy, episodes).summary()
+    finally:
+        env.close()
+    if video is not None:
+        _film_one(net, env_config, target, seed, video)
+        result["video"] = str(video)
+    text = json.dumps(result, indent=2) + "\n"
+    write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
+    return result
+
+
+def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_repeat: int) -> Table:
+    """Lay out one `EpisodeStats.summary` a line."""
+    caption = f"length in agent steps of {action_repeat} frames"
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=rich.box.MINIMAL)
+    table.add_column("policy")
+    for heading in ("return", "95 % interval", "median", "min", "max", "length", "episodes"):
+        table.add_column(heading, justify="right")
+    for name, s in rows.items():
+        cells = [f"{s['mean']:.2f}", f"{s['low']:.2f} to {s['high']:.2f}"]
+        cells += [f"{s[key]:g}" for key in ("median", "min", "max")]
+        table.add_row(name, *cells, f"{s['length']:.0f}", f"{s['episodes']:.0f}")
+    return table
+
+
+def _section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:
+    try:
+        return model.model_validate(saved.get(name, {}))
+    except ValidationError as error:
+        raise UsageError(f"{path}, section {name}: {explain(error, known=model.model_fields)}") from error
+
+
+def _restore(net: ActorCritic, checkpoint: Mapping[str, Any], run: RunDirectory) -> ActorCritic:
+    try:
+        net.load_state_dict(checkpoint["network"])
+    except (KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise UsageError(f"the checkpoint in {run.path} does not fit its config.yaml: {reason}") from error
+    return net.eval()
+
+
+def _film_one(net: ActorCritic, config: EnvConfig, device: torch.device, seed: int, path: Path) -> None:
+    env = envs.make(config.model_copy(update={"num_envs": 1}), seed, evaluation=True)
+    try:
+        film(env, NetworkPolicy(net, 1, device, seed), path)
+    finally:
+        env.close()
+
+
+def main() -> int:
+    """Command line."""
+    config = load(EvaluateConfig, sys.argv[1:], prog="python -m cpc_rl.evaluate", description=__doc__ or "")
+    console = rich.console.Console()
+    with console.status(f"playing {config.episodes} episodes"):
+        result = evaluate_run(config.run, **config.model_dump(exclude={"run", "debug"}))
+        curve = plot_curve(config.run)
+    rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
+    console.print(summary_table(f"{result['env']} after {result['frames']:,} frames", rows, result["action_repeat"]))
+    for path in (config.run / "report" / "evaluation.json", curve, config.video):
+        if path is not None:
+            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, debug="--debug" in sys.argv))

@@ -1,0 +1,148 @@
+"""Acting: T steps of B environments into preallocated tensors, and the bookkeeping of episodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cpc_rl.networks import ActorCritic, State
+from envs.api import BatchedEnv, EnvStep
+
+
+class Rollout:
+    """One unroll: T + 1 rows of what the environments showed, T rows of what the agent did.
+
+    Row 0 is the last row of the unroll before, so no transition is lost. `reward[t + 1]`, `terminated[t + 1]`,
+    `truncated[t + 1]` and `valid[t + 1]` belong to the transition t -> t + 1, `is_first[t]` to observation t.
+    """
+
+    def __init__(self, unroll: int, num_envs: int, obs_shape: tuple[int, int, int], actions: int, state: State) -> None:
+        """Allocates on the device of `state`, the recurrent state before row 0."""
+        device, rows = state[0].device, (unroll + 1, num_envs)
+        self.obs = torch.zeros(*rows, *obs_shape, dtype=torch.uint8, device=device)  # [T+1, B, H, W, C]
+        self.reward = torch.zeros(rows, device=device)  # [T+1, B]
+        self.terminated, self.truncated, self.is_first, self.valid = (
+            torch.zeros(rows, dtype=torch.bool, device=device) for _ in range(4)
+        )  # [T+1, B] each
+        self.last_action = torch.zeros(rows, dtype=torch.int64, device=device)  # [T+1, B], the action before row t
+        self.logits = torch.zeros(unroll, num_envs, actions, device=device)  # [T, B, A], as they were while acting
+        self.state = state  # before row 0
+        self.next_state = state  # before row T
+
+    @property
+    def action(self) -> Tensor:
+        """What was done at rows 0..T-1: int64 [T, B]."""
+        return self.last_action[1:]
+
+    def write(self, t: int, step: EnvStep) -> None:
+        """Copy one row of the environments."""
+        self.obs[t].copy_(step.obs)
+        self.reward[t].copy_(step.reward)
+        self.terminated[t].copy_(step.terminated)
+        self.truncated[t].copy_(step.truncated)
+        self.is_first[t].copy_(step.is_first)
+        self.valid[t].copy_(step.valid)
+
+    def roll(self) -> None:
+        """Make the last row the first one of the next unroll."""
+        for name in ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action"):
+            rows: Tensor = getattr(self, name)
+            rows[0].copy_(rows[-1])
+        self.state = self.next_state
+
+    def state_dict(self) -> dict[str, Any]:
+        """The last row, which is all that the next unroll needs."""
+        names = ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action")
+        return {**{name: getattr(self, name)[-1].clone() for name in names}, "state": self.next_state}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        for name, row in saved.items():
+            if name != "state":
+                getattr(self, name)[-1].copy_(row)
+        h, c = saved["state"]
+        self.next_state = (h.to(self.obs.device), c.to(self.obs.device))
+
+
+def sample(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw from the policy: the first of A exponential clocks of rates p. [B, A] -> int64 [B].
+
+    Unlike torch.multinomial it does not wait for a GPU, and lets NaN through to the losses, where it is reported.
+    """
+    probabilities = logits.softmax(-1)  # [B, A]
+    return (probabilities / torch.empty_like(probabilities).exponential_(generator=generator)).argmax(-1)
+
+
+@torch.no_grad()
+def collect(env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator) -> None:
+    """Fill `rollout` with the next T steps, actions sampled from the policy with `generator`.
+
+    The very first row comes from `begin`; later ones continue from the last row of the unroll before.
+    """
+    rollout.roll()
+    state = rollout.state
+    for t in range(rollout.logits.shape[0]):
+        row = slice(t, t + 1)
+        out = net(rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
+        logits, state = out.logits[0], out.state
+        action = sample(logits, generator)  # [B]
+        rollout.logits[t] = logits
+        rollout.last_action[t + 1] = action
+        rollout.write(t + 1, env.step(action))
+    rollout.next_state = state
+
+
+def begin(env: BatchedEnv, rollout: Rollout) -> None:
+    """Reset the environments and put their first row where `collect` continues from."""
+    rollout.write(-1, env.reset())
+    rollout.last_action[-1] = 0
+
+
+class EpisodeTracker:
+    """Sums the raw rewards and the lengths of running episodes, and keeps those of the ended ones until `pop`."""
+
+    def __init__(self, num_envs: int) -> None:
+        """`num_envs` environments, none of which has begun."""
+        self.returns = torch.zeros(num_envs, dtype=torch.float64)  # [B]
+        self.lengths = torch.zeros(num_envs, dtype=torch.int64)  # [B], agent steps
+        self.ended: list[tuple[float, int]] = []  # (return, length) since the last `pop`
+
+    def update(self, rollout: Rollout) -> int:
+        """Read one unroll; returns the number of its valid steps."""
+        reward, valid = rollout.reward[1:].double().cpu(), rollout.valid[1:].cpu()  # [T, B]
+        ended = (rollout.terminated[1:] | rollout.truncated[1:]).cpu()  # [T, B]
+        last = -1
+        for t in sorted({*ended.any(1).nonzero().flatten().tolist(), reward.shape[0] - 1}):
+            rows = slice(last + 1, t + 1)
+            self.returns += torch.where(valid[rows], reward[rows], 0.0).sum(0)
+            self.lengths += valid[rows].sum(0)
+            self.ended += zip(self.returns[ended[t]].tolist(), self.lengths[ended[t]].tolist(), strict=True)
+            last = t
+            self.returns[ended[t]] = 0.0
+            self.lengths[ended[t]] = 0
+        return int(valid.sum())
+
+    def pop(self) -> dict[str, float]:
+        """Mean return and length of the episodes that ended since the last call (absent if none), and their number."""
+        ended, self.ended = self.ended, []
+        means = (
+            {
+                "episode_return": sum(r for r, _ in ended) / len(ended),
+                "episode_length": sum(n for _, n in ended) / len(ended),
+            }
+            if ended
+            else {}
+        )
+        return {"episodes": len(ended), **means}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both counters and the episodes nobody has asked for yet."""
+        return {"returns": self.returns, "lengths": self.lengths, "ended": list(self.ended)}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.returns.copy_(saved["returns"])
+        self.lengths.copy_(saved["lengths"])
+        self.ended = [(r, n) for r, n in saved["ended"]]

@@ -1,0 +1,39 @@
+"""Batched environments behind one interface (`envs.api`), made by `make`."""
+
+from __future__ import annotations
+
+import difflib
+
+from envs.api import BatchedEnv
+from envs.config import EnvConfig
+from envs.minilab.levels import LEVELS
+
+__all__ = ["LEVELS", "EnvConfig", "make"]
+
+
+def make(config: EnvConfig, seed: int, *, evaluation: bool = False) -> BatchedEnv:
+    """Build the environments that `config` names.
+
+    Args:
+        config: level, backend, batch and picture size.
+        seed: environment i of two calls with the same seed plays the same episodes.
+        evaluation: draw episodes from a seed space that training never sees.
+
+    Raises:
+        ValueError: unknown level, or a seed outside [0, 2**63).
+    """
+    if config.name not in LEVELS:
+        near = difflib.get_close_matches(config.name, LEVELS)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"unknown environment {config.name!r}.{hint} Known: {', '.join(sorted(LEVELS))}.")
+    from envs.minilab.env import MinilabEnv  # numba takes a second to import: only when it is needed
+
+    return MinilabEnv(
+        config.name,
+        config.num_envs,
+        config.height,
+        config.width,
+        seed,
+        evaluation=evaluation,
+        threads=config.env_threads,
+    )

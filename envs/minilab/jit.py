@@ -1,0 +1,59 @@
+"""How the plain functions of the engine are compiled: the one place that knows numba.
+
+Device functions are written for one environment or one column: no allocation, no Python objects, no exceptions,
+float32 maths, arrays passed in. numba-cuda compiles the same functions for a GPU when a CUDA kernel calls them (the
+plain function stays reachable as `.py_func`). Launchers are the loops over a slice of the batch that Python calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+from numba.core.caching import FunctionCache
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Without numba's runtime nothing can be allocated, and the counting of references to arrays, which would cost half of
+# the time, falls away.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+
+
+def _digest_of_sources() -> str:
+    """Hash of every source file of the engine."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_SOURCES = _digest_of_sources()
+
+
+class _EngineCache(FunctionCache):  # type: ignore[misc]
+    """numba's disk cache, keyed by the whole engine.
+
+    numba looks only at the file of the launcher itself, so a change in `physics.py` would go unnoticed by a
+    launcher that was cached before it.
+    """
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _SOURCES)
+
+
+def device_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a scalar function that other compiled functions call."""
+    compiled: Callable[P, R] = numba.njit(**_OPTIONS)(function)
+    return compiled
+
+
+def launcher(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a loop over part of the batch, called from Python without the GIL and cached on disk."""
+    compiled = numba.njit(**_OPTIONS)(function)
+    compiled._cache = _EngineCache(function)
+    result: Callable[P, R] = compiled
+    return result

@@ -1,0 +1,298 @@
+"""rooms_watermaze: Morris' water maze. Numbers from DeepMind Lab's map and script (docs/minilab.md).
+
+A round room with eight pictures on its wall; somewhere under the water lies a platform. Touching it lifts and holds
+the agent for five rewards, one about every second; then the agent starts again from somewhere along the wall while the
+platform stays where it is until the episode ends.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.minilab import rng
+from envs.minilab.items import draw_octagon
+from envs.minilab.jit import device_function, launcher
+from envs.minilab.physics import (
+    ACTION_REPEAT,
+    ACTIONS,
+    EYE_HEIGHT,
+    FRAME_MS,
+    Room,
+    accelerate,
+    new_room,
+    slide_in_room,
+    turn,
+)
+from envs.minilab.pictures import PICTURES, draw_picture
+from envs.minilab.render import cast_in_room, draw_plane, draw_strip, fill, row_of, screen_of
+from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
+from envs.minilab.textures import Atlas, build_atlas, lab_texture, pack
+
+EPISODE_FRAMES = 7200
+CEILING = np.float32(192)
+WATER = np.float32(16)  # the agent walks on the water
+
+PLATFORM_APOTHEM = np.float32(64)
+PLATFORM_DISC = np.float32(580)  # its centre lies uniformly in this disc
+PLATFORM_DOWN = np.float32(14)  # height of its top
+PLATFORM_UP = np.float32(94)
+PLATFORM_SPEED = np.float32(0.7)  # units per engine millisecond
+TOUCH_STRAIGHT = np.float32(79)  # the player's box touches the octagon when |dx|, |dy| and |dx| + |dy| are below
+TOUCH_DIAGONAL = np.float32(120)
+
+HOLD_PERIOD_MS = 100  # how often the agent is put back on the centre, first 50 ms after the touch
+RISE_MS = 160  # from touch to the start of the rise
+FIRST_PULSE_MS = 250  # from touch to the first reward
+PULSE_PERIOD_MS = 1000
+EXTRA_PULSE_MS = 50
+REWARDS = 5  # the pulse after these ends the trial
+# The map's timer has a faulty random field: a pulse may bring another one, the likelier the longer the trial.
+EXTRA_PULSE_SCALE_MS = np.float32(200_000)
+
+SPAWNS = np.array(
+    [(-488, 488), (-728, 0), (-496, -496), (0, -712), (504, -504), (712, 0), (504, 504), (0, 720)], np.float32
+)
+# Directions of the pictures' walls, degrees from east; every second wall of the sixteen carries one.
+PICTURE_ANGLES = {
+    "circle": 0, "triangle": 45, "square": 90, "diamond": 135, "clover": 180, "hexagon": 225, "arch": 270, "star": 315,
+}  # fmt: skip
+# The faces of the walls lie at these distances, on the axes, 22.5 and 45 degrees off them (from recorded positions).
+WALL_DISTANCES = (760.0, 760.86, 759.43, 760.86)
+PICTURE_SIZE = np.float32(144)
+PICTURE_HEIGHT = np.float32(96)  # of its centre
+WALL_TILE = np.float32(192)
+FLOOR_TILE = np.float32(256)
+CEILING_COLOUR = np.uint32(pack(np.array((168, 214, 245), np.uint8)))
+
+_WALL, _FLOOR, _PLATFORM, _FIRST_PICTURE = 0, 1, 2, 3
+_ZERO = np.float32(0)
+_HALF = np.float32(0.5)
+_RADIANS = np.float32(math.pi / 180)
+_TURN = np.float32(2 * math.pi)
+_FULL_TURN = np.float32(360)
+_HALF_TURN = np.float32(180)
+
+
+class Trial(NamedTuple):
+    """The level's own state: from one spawn to the next."""
+
+    platform_x: Float32Array  # [B]
+    platform_y: Float32Array  # [B]
+    age_ms: Int32Array  # [B] engine milliseconds since the spawn
+    touch_ms: Int32Array  # [B] engine milliseconds since the platform was touched, -1 before
+    pulse_ms: Int32Array  # [B] value of `touch_ms` at which the next pulse is due
+    pulses: Int32Array  # [B] pulses so far
+
+
+class WatermazeState(NamedTuple):
+    """Everything that changes."""
+
+    streams: rng.Streams
+    body: Body
+    trial: Trial
+
+
+class Scene(NamedTuple):
+    """Everything that does not."""
+
+    room: Room
+    atlas: Atlas
+
+
+def new_state(streams: rng.Streams) -> WatermazeState:
+    """State for as many environments as `streams` has."""
+    num_envs = len(streams.episode)
+    x, y = np.zeros(num_envs, np.float32), np.zeros(num_envs, np.float32)
+    age, touch, pulse, pulses = (np.zeros(num_envs, np.int32) for _ in range(4))
+    return WatermazeState(streams, new_body(num_envs), Trial(x, y, age, touch, pulse, pulses))
+
+
+def new_scene() -> Scene:
+    """The room and its textures."""
+    angles = np.arange(16, dtype=np.float32) * np.float32(22.5)
+    picture = np.full(16, -1, np.int32)
+    for number, name in enumerate(PICTURES):
+        picture[round(PICTURE_ANGLES[name] / 22.5)] = _FIRST_PICTURE + number
+    room = new_room(angles, np.array(WALL_DISTANCES * 4, np.float32), picture)
+    surfaces = [
+        lab_texture("wall", "style_01", "blue"),
+        lab_texture("floor", "style_01", "blue"),
+        lab_texture("floor", "style_01", "orange"),
+    ]
+    return Scene(room, build_atlas(surfaces + [draw_picture(name) for name in PICTURES]))
+
+
+@device_function
+def begin_trial(i: int, state: WatermazeState) -> None:
+    """Spawn the agent at one of the eight places, looking anywhere; the platform goes down."""
+    streams, body, trial = state.streams, state.body, state.trial
+    place = int(rng.uniform(streams, i) * np.float32(SPAWNS.shape[0]))
+    body.x[i], body.y[i] = SPAWNS[place, 0], SPAWNS[place, 1]
+    body.yaw[i] = rng.uniform(streams, i) * _FULL_TURN - _HALF_TURN
+    body.vx[i], body.vy[i] = _ZERO, _ZERO
+    trial.age_ms[i] = 0
+    trial.touch_ms[i] = -1
+    trial.pulses[i] = 0
+
+
+@device_function
+def begin_episode(i: int, state: WatermazeState) -> None:
+    """Hide the platform anew and begin the first trial."""
+    streams, trial = state.streams, state.trial
+    rng.next_episode(streams, i)
+    angle = rng.uniform(streams, i) * _TURN
+    radius = PLATFORM_DISC * math.sqrt(rng.uniform(streams, i))
+    trial.platform_x[i] = radius * math.cos(angle)
+    trial.platform_y[i] = radius * math.sin(angle)
+    state.body.frame[i] = 0
+    begin_trial(i, state)
+
+
+@device_function
+def touches_platform(i: int, state: WatermazeState) -> bool:
+    """Whether the player's box meets the octagon."""
+    dx = abs(state.body.x[i] - state.trial.platform_x[i])
+    dy = abs(state.body.y[i] - state.trial.platform_y[i])
+    return bool(dx <= TOUCH_STRAIGHT and dy <= TOUCH_STRAIGHT and dx + dy <= TOUCH_DIAGONAL)
+
+
+@device_function
+def platform_top(i: int, trial: Trial) -> np.float32:
+    """Height of the platform's top."""
+    rise = np.float32(max(trial.touch_ms[i] - RISE_MS, 0)) * PLATFORM_SPEED
+    return min(PLATFORM_DOWN + rise, PLATFORM_UP)
+
+
+@device_function
+def pulse(i: int, state: WatermazeState) -> np.float32:
+    """One firing of the platform's timer: a reward, or after the last one a new trial."""
+    trial = state.trial
+    trial.pulses[i] += 1
+    if trial.pulses[i] > REWARDS:
+        begin_trial(i, state)
+        return _ZERO
+    touch_ms = trial.touch_ms[i]
+    if rng.uniform(state.streams, i) * EXTRA_PULSE_SCALE_MS < np.float32(trial.age_ms[i]):
+        trial.pulse_ms[i] = touch_ms + EXTRA_PULSE_MS
+    else:
+        fired = (touch_ms - FIRST_PULSE_MS) // PULSE_PERIOD_MS
+        trial.pulse_ms[i] = FIRST_PULSE_MS + (fired + 1) * PULSE_PERIOD_MS
+    return np.float32(1)
+
+
+@device_function
+def advance_platform(i: int, state: WatermazeState) -> np.float32:
+    """The platform's part of a frame; returns the reward."""
+    body, trial = state.body, state.trial
+    trial.age_ms[i] += FRAME_MS
+    if trial.touch_ms[i] < 0:
+        if touches_platform(i, state):
+            trial.touch_ms[i] = 0
+            trial.pulse_ms[i] = FIRST_PULSE_MS
+        return _ZERO
+    trial.touch_ms[i] += FRAME_MS
+    if (trial.touch_ms[i] + HOLD_PERIOD_MS // 2) % HOLD_PERIOD_MS < FRAME_MS:
+        body.x[i], body.y[i] = trial.platform_x[i], trial.platform_y[i]
+        body.vx[i], body.vy[i] = _ZERO, _ZERO
+    return pulse(i, state) if trial.touch_ms[i] >= trial.pulse_ms[i] else _ZERO
+
+
+@device_function
+def step_one(i: int, action: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
+    """One agent step (four engine frames) of environment i."""
+    body = state.body
+    right, forward, left = ACTIONS[action, 0], ACTIONS[action, 1], ACTIONS[action, 2]
+    reward = _ZERO
+    for _ in range(ACTION_REPEAT):
+        turn(body, i, left)
+        accelerate(body, i, right, forward)
+        slide_in_room(body, i, scene.room)
+        reward += advance_platform(i, state)
+    body.frame[i] += ACTION_REPEAT
+    ended = body.frame[i] >= EPISODE_FRAMES
+    if ended:
+        begin_episode(i, state)
+    body.eye[i] = EYE_HEIGHT + max(WATER, platform_top(i, state.trial))
+    out.reward[i] = reward
+    out.truncated[i] = ended
+    out.is_first[i] = ended
+
+
+@device_function
+def draw_column(
+    i: int,
+    column: int,
+    cosine: np.float32,
+    sine: np.float32,
+    guess: int,
+    state: WatermazeState,
+    scene: Scene,
+    out: Outputs,
+) -> int:
+    """One column of environment i's picture, looking along (cosine, sine); returns the wall behind it."""
+    obs, atlas, room = out.obs, scene.atlas, scene.room
+    x, y, eye = state.body.x[i], state.body.y[i], state.body.eye[i]
+    screen = screen_of(obs, column)
+    ray_x, ray_y = cosine + screen * sine, sine - screen * cosine
+
+    depth, wall = cast_in_room(room, x, y, ray_x, ray_y, guess)
+    normal_x, normal_y = room.normal_x[wall], room.normal_y[wall]
+    along = normal_y * (x + depth * ray_x) - normal_x * (y + depth * ray_y)  # from the wall's middle to the right
+    fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), CEILING_COLOUR)
+    draw_strip(obs, i, column, eye, depth, CEILING, WATER, atlas, _WALL, along / WALL_TILE, WALL_TILE)
+    if room.picture[wall] >= 0 and abs(along) < PICTURE_SIZE * _HALF:
+        top, bottom = PICTURE_HEIGHT + PICTURE_SIZE * _HALF, PICTURE_HEIGHT - PICTURE_SIZE * _HALF
+        u = along / PICTURE_SIZE + _HALF
+        draw_strip(obs, i, column, eye, depth, top, bottom, atlas, room.picture[wall], u, PICTURE_SIZE)
+    floor = row_of(obs, eye - WATER, depth)
+    draw_plane(obs, i, column, floor, obs.shape[1], eye - WATER, x, y, ray_x, ray_y, atlas, _FLOOR, FLOOR_TILE)
+    top = platform_top(i, state.trial)
+    if top > WATER:
+        dx, dy = x - state.trial.platform_x[i], y - state.trial.platform_y[i]
+        draw_octagon(
+            obs, i, column, eye, dx, dy, ray_x, ray_y, PLATFORM_APOTHEM, top, WATER, atlas, _PLATFORM, PLATFORM_APOTHEM
+        )
+    return wall
+
+
+@device_function
+def draw_one(i: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
+    """Environment i's picture."""
+    angle = state.body.yaw[i] * _RADIANS
+    cosine, sine = math.cos(angle), math.sin(angle)
+    wall = 0
+    for column in range(out.obs.shape[2]):
+        wall = draw_column(i, column, cosine, sine, wall, state, scene, out)
+
+
+@launcher
+def draw(lo: int, hi: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
+    """Draw environments [lo, hi) as they are."""
+    for i in range(lo, hi):
+        draw_one(i, state, scene, out)
+
+
+@launcher
+def reset(lo: int, hi: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
+    """Begin new episodes in environments [lo, hi) and draw them."""
+    for i in range(lo, hi):
+        begin_episode(i, state)
+        state.body.eye[i] = EYE_HEIGHT + WATER
+        out.reward[i] = _ZERO
+        out.truncated[i] = False
+        out.is_first[i] = True
+        draw_one(i, state, scene, out)
+
+
+@launcher
+def step(
+    lo: int, hi: int, actions: npt.NDArray[np.int64], state: WatermazeState, scene: Scene, out: Outputs
+) -> None:
+    """One agent step of environments [lo, hi), and their pictures."""
+    for i in range(lo, hi):
+        step_one(i, actions[i], state, scene, out)
+        draw_one(i, state, scene, out)

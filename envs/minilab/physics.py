@@ -1,0 +1,139 @@
+"""How the body moves: Quake III's walking, one engine frame (16 ms) at a time (docs/minilab.md, "Body").
+
+Friction, acceleration and the rounding of the velocity to whole units are those of the engine under DeepMind Lab;
+the tests hold them against positions recorded from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.minilab.jit import device_function
+from envs.minilab.state import Body, Float32Array, Int32Array
+
+ACTION_REPEAT = 4  # engine frames in an agent step
+FRAME_MS = 16  # engine milliseconds in a frame: engine time runs at 0.96 of real time, 60 frames a second
+
+# The nine actions of IMPALA (Espeholt et al. 2018): (strafe to the right, forward, turn to the left, fire).
+ACTIONS = np.array(
+    [
+        [0, 1, 0, 0],  # forward
+        [0, -1, 0, 0],  # backward
+        [-1, 0, 0, 0],  # strafe left
+        [1, 0, 0, 0],  # strafe right
+        [0, 0, 1, 0],  # look left
+        [0, 0, -1, 0],  # look right
+        [0, 1, 1, 0],  # look left and forward
+        [0, 1, -1, 0],  # look right and forward
+        [0, 0, 0, 1],  # fire
+    ],
+    np.float32,
+)
+ACTION_NAMES = (
+    "forward",
+    "backward",
+    "strafe_left",
+    "strafe_right",
+    "look_left",
+    "look_right",
+    "look_left_forward",
+    "look_right_forward",
+    "fire",
+)
+
+FRAME_S = np.float32(FRAME_MS / 1000)
+TURN = np.float32(0.0066 * FRAME_MS * 20)  # degrees a frame: 0.0066 per engine millisecond and pixel, 20 pixels
+RUN_SPEED = np.float32(320)
+ACCELERATION = np.float32(10)
+FRICTION = np.float32(6)
+STOP_SPEED = np.float32(100)  # below it friction acts as if at this speed, so that the body comes to rest
+RADIUS = np.float32(15)  # half the side of the player's axis-aligned box
+CLEARANCE = np.float32(0.125)  # the engine stops a move this far before a surface
+OVERCLIP = np.float32(1.001)  # a clipped velocity points slightly away from the wall
+EYE_HEIGHT = np.float32(50.12)  # above the ground: origin 24.12, eye 26 above it
+
+_ZERO = np.float32(0)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1)
+_RADIANS = np.float32(math.pi / 180)
+_HALF_TURN = np.float32(180)
+_FULL_TURN = np.float32(360)
+
+
+class Room(NamedTuple):
+    """A convex room: the points with normal . point <= distance for every wall."""
+
+    normal_x: Float32Array  # [walls] outward unit normals
+    normal_y: Float32Array  # [walls]
+    distance: Float32Array  # [walls] of the wall's face from the origin
+    reach: Float32Array  # [walls] how far the centre of the player's box may go in the normal's direction
+    picture: Int32Array  # [walls] texture of the picture in the middle of the wall, -1 for none
+
+
+def new_room(angles: Float32Array, distance: Float32Array, picture: Int32Array) -> Room:
+    """A convex room from the direction (degrees), distance and picture of each wall."""
+    radians = np.radians(angles.astype(np.float64))
+    normal_x, normal_y = np.cos(radians), np.sin(radians)
+    reach = distance - float(RADIUS) * (np.abs(normal_x) + np.abs(normal_y)) - float(CLEARANCE)
+    return Room(
+        normal_x.astype(np.float32), normal_y.astype(np.float32), distance, reach.astype(np.float32), picture
+    )
+
+
+@device_function
+def turn(body: Body, i: int, left: np.float32) -> None:
+    """Turn for one frame; `left` is 1, 0 or -1. There is no inertia."""
+    yaw = body.yaw[i] + left * TURN
+    if yaw >= _HALF_TURN:
+        yaw -= _FULL_TURN
+    elif yaw < -_HALF_TURN:
+        yaw += _FULL_TURN
+    body.yaw[i] = yaw
+
+
+@device_function
+def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> None:
+    """Friction, then acceleration towards the wished direction (at most one of the two inputs is not 0)."""
+    vx, vy = body.vx[i], body.vy[i]
+    speed = math.sqrt(vx * vx + vy * vy)
+    if speed < _ONE:
+        vx, vy = _ZERO, _ZERO
+    else:
+        kept = max(speed - max(speed, STOP_SPEED) * FRICTION * FRAME_S, _ZERO) / speed
+        vx *= kept
+        vy *= kept
+    if right != _ZERO or forward != _ZERO:
+        angle = body.yaw[i] * _RADIANS
+        cosine, sine = math.cos(angle), math.sin(angle)
+        wish_x = forward * cosine + right * sine
+        wish_y = forward * sine - right * cosine
+        missing = RUN_SPEED - (vx * wish_x + vy * wish_y)
+        gain = min(max(missing, _ZERO), ACCELERATION * FRAME_S * RUN_SPEED)
+        vx += gain * wish_x
+        vy += gain * wish_y
+    body.vx[i], body.vy[i] = vx, vy
+
+
+@device_function
+def slide_in_room(body: Body, i: int, room: Room) -> None:
+    """Move for one frame; walls stop the velocity's part that points into them."""
+    vx, vy = body.vx[i], body.vy[i]
+    x = body.x[i] + vx * FRAME_S
+    y = body.y[i] + vy * FRAME_S
+    for _ in range(2):  # the second pass settles corners, where leaving one wall may enter the next
+        for k in range(room.reach.shape[0]):
+            normal_x, normal_y = room.normal_x[k], room.normal_y[k]
+            inside = normal_x * x + normal_y * y - room.reach[k]
+            if inside > _ZERO:
+                x -= inside * normal_x
+                y -= inside * normal_y
+                into = max(vx * normal_x + vy * normal_y, _ZERO) * OVERCLIP
+                vx -= into * normal_x
+                vy -= into * normal_y
+    body.x[i], body.y[i] = x, y
+    # The engine sends velocities as whole numbers and goes on with what it sent.
+    body.vx[i] = np.float32(math.floor(vx + _HALF))
+    body.vy[i] = np.float32(math.floor(vy + _HALF))

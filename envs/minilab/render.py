@@ -1,0 +1,158 @@
+"""The picture, one column at a time, from three primitives: fill, upright strip, level plane.
+
+A column's ray runs along `(cos, sin) + screen * (sin, -cos)`: its parameter is then the depth along the view, not the
+distance, so that straight walls stay straight (no fish-eye). The field of view is 90 degrees across; the height
+follows from the aspect. Rows are sampled at their centres; textures by the nearest texel of the fitting mip level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.minilab.jit import device_function
+from envs.minilab.physics import Room
+from envs.minilab.textures import LEVELS, OFFSETS, SIZE, Atlas
+
+Obs = npt.NDArray[np.uint8]
+
+_ZERO = np.float32(0)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1)
+_TWO = np.float32(2)
+_QUARTER = np.float32(0.25)
+_SIZE = np.float32(SIZE)
+_MAX_STEP = np.float32(1.4)  # texels a pixel beyond which the next mip level is taken
+_FIXED = np.float32(65536)
+
+
+@device_function
+def set_pixel(obs: Obs, i: int, row: int, column: int, colour: np.uint32) -> None:
+    """Write a packed colour."""
+    obs[i, row, column, 0] = colour & 255
+    obs[i, row, column, 1] = (colour >> 8) & 255
+    obs[i, row, column, 2] = (colour >> 16) & 255
+
+
+@device_function
+def row_of(obs: Obs, drop: np.float32, depth: np.float32) -> int:
+    """First row whose centre lies below the point `drop` units under the eye at `depth`, within the picture."""
+    height, half_width = obs.shape[1], np.float32(obs.shape[2]) * _HALF
+    row = np.float32(height) * _HALF + drop / depth * half_width
+    return int(min(max(row, _ZERO), np.float32(height)) + _HALF)
+
+
+@device_function
+def wrap(position: np.float32, size: int) -> int:
+    """Texel at `position` (in texels) of a texture that repeats every `size`, a power of two."""
+    return (int(position * _FIXED) >> 16) & (size - 1)  # the shift rounds down, which a plain int() would not
+
+
+@device_function
+def screen_of(obs: Obs, column: int) -> np.float32:
+    """Horizontal tangent of a column's centre, to the right, within (-1, 1)."""
+    return (np.float32(column) + _HALF) * _TWO / np.float32(obs.shape[2]) - _ONE
+
+
+@device_function
+def fill(obs: Obs, i: int, column: int, first: int, last: int, colour: np.uint32) -> None:
+    """Rows [first, last) in one colour."""
+    for row in range(first, last):
+        set_pixel(obs, i, row, column, colour)
+
+
+@device_function
+def draw_strip(
+    obs: Obs,
+    i: int,
+    column: int,
+    eye: np.float32,
+    depth: np.float32,
+    top: np.float32,
+    bottom: np.float32,
+    atlas: Atlas,
+    texture: int,
+    u: np.float32,
+    tile: np.float32,
+) -> None:
+    """An upright surface from height `top` to `bottom`; `u` in tiles of `tile` units across, v from the top down."""
+    first, last = row_of(obs, eye - top, depth), row_of(obs, eye - bottom, depth)
+    half_width = np.float32(obs.shape[2]) * _HALF
+    step = depth / half_width / tile * _SIZE
+    level = 0
+    while step > _MAX_STEP and level < LEVELS - 1:
+        step *= _HALF
+        level += 1
+    size = SIZE >> level
+    start = OFFSETS[level] + wrap(u * np.float32(size), size) * size
+    centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
+    v = (top - eye) / tile * np.float32(size) + centre * step
+    for row in range(first, last):
+        texel = atlas[texture, start + (int(v) & (size - 1))]
+        set_pixel(obs, i, row, column, texel)
+        v += step
+
+
+@device_function
+def draw_plane(
+    obs: Obs,
+    i: int,
+    column: int,
+    first: int,
+    last: int,
+    below: np.float32,
+    x: np.float32,
+    y: np.float32,
+    ray_x: np.float32,
+    ray_y: np.float32,
+    atlas: Atlas,
+    texture: int,
+    tile: np.float32,
+) -> None:
+    """Rows [first, last) of a level surface `below` units under the eye at (x, y)."""
+    half_width = np.float32(obs.shape[2]) * _HALF
+    scale = _SIZE / tile
+    # A pixel covers t / w units across and t^2 / (below w) along, t = below / slope: the mip level is taken from
+    # their product, which lies between blur and shimmer.
+    area = scale * scale * below * below / (half_width * half_width)
+    level = LEVELS - 1
+    shrink = np.float32(4.0 ** -(LEVELS - 1))
+    for row in range(first, last):
+        slope = (np.float32(row) + _HALF - np.float32(obs.shape[1]) * _HALF) / half_width
+        t = below / slope
+        while level > 0 and area * shrink < slope * slope * slope * _HALF:
+            level -= 1
+            shrink *= np.float32(4)
+        size = SIZE >> level
+        fine = scale * np.float32(size) / _SIZE
+        texel_x = wrap((x + t * ray_x) * fine, size)
+        texel_y = wrap((y + t * ray_y) * fine, size)
+        set_pixel(obs, i, row, column, atlas[texture, OFFSETS[level] + texel_x * size + texel_y])
+
+
+@device_function
+def nearness(room: Room, k: int, x: np.float32, y: np.float32, ray_x: np.float32, ray_y: np.float32) -> np.float32:
+    """One over the depth at which a ray meets wall k's plane; negative when it moves away from it."""
+    gap = room.distance[k] - (room.normal_x[k] * x + room.normal_y[k] * y)
+    return (room.normal_x[k] * ray_x + room.normal_y[k] * ray_y) / gap
+
+
+@device_function
+def cast_in_room(
+    room: Room, x: np.float32, y: np.float32, ray_x: np.float32, ray_y: np.float32, guess: int
+) -> tuple[np.float32, int]:
+    """Depth and index of the wall that a ray from inside a convex room meets; the result does not hang on `guess`.
+
+    The wall is the one of greatest nearness, and nearness, a linear function over the corners of the room's dual
+    polygon, has a single peak round the ring of walls: climbing from any guess ends there.
+    """
+    walls = room.distance.shape[0]
+    wall, best = guess, nearness(room, guess, x, y, ray_x, ray_y)
+    for direction in (1, walls - 1):
+        candidate = (wall + direction) % walls
+        near = nearness(room, candidate, x, y, ray_x, ray_y)
+        while near > best:
+            wall, best = candidate, near
+            candidate = (wall + direction) % walls
+            near = nearness(room, candidate, x, y, ray_x, ray_y)
+    return _ONE / best, wall

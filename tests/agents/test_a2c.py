@@ -1,0 +1,193 @@
+"""The agent's invariants on toy environments: what is learnt from is what was acted on, and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+import cpc_rl.aux
+from agents.a2c import A2CConfig, Config, Learner
+from configs import RunFailure
+from cpc_rl.aux import AUX_LOSSES, AuxLoss, CPCConfig
+from cpc_rl.networks import NetworkConfig
+from cpc_rl.rollout import begin, collect
+
+spec = importlib.util.spec_from_file_location("toys", Path(__file__).parents[1] / "toys.py")
+assert spec and spec.loader
+toys = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(toys)
+
+
+def learner(aux="none", env=None, **a2c) -> Learner:
+    config = Config(
+        network=NetworkConfig(encoder="deep", features=16, hidden=16),
+        a2c=A2CConfig(unroll=20, **a2c),
+        aux=aux,
+        cpc=CPCConfig(steps=5, anchors=6, num_negatives=16),
+    )
+    made = Learner(config, env or toys.CountingEnv([7, 5, 9]))
+    begin(made.env, made.rollout)
+    return made
+
+
+@pytest.mark.parametrize("next_step", [False, True])
+def test_logits_stored_while_acting_are_those_of_the_whole_pass(next_step):
+    agent = learner(env=toys.CountingEnv([7, 5, 9], next_step=next_step))
+    for _ in range(3):
+        collect(agent.env, agent.net, agent.rollout, agent.generator)
+        r = agent.rollout
+        out = agent.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
+        assert r.is_first[1:].any()  # resets inside the unroll
+        torch.testing.assert_close(out.logits[:-1], r.logits, rtol=1e-4, atol=1e-5)
+        # The state carried on is the one in front of the last row, which is the first row of the next unroll.
+        before_last = agent.net(r.obs[:-1], r.last_action[:-1], r.reward[:-1], r.is_first[:-1], r.state).state
+        torch.testing.assert_close(before_last, r.next_state, rtol=1e-4, atol=1e-5)
+
+
+def test_unrolls_join_without_a_gap():
+    agent = learner(env=toys.CountingEnv([1000, 1000]))
+    seen = []
+    for _ in range(2):
+        collect(agent.env, agent.net, agent.rollout, agent.generator)
+        seen += agent.rollout.obs[:-1, 0, 0, 0, 0].tolist()
+    assert seen == list(range(40))
+
+
+@pytest.mark.parametrize("aux", ["none", "cpc"])
+def test_rows_that_are_not_valid_count_in_no_loss(aux):
+    agent = learner(aux, toys.CountingEnv([7, 5, 9], next_step=True))
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    dead = ~agent.rollout.valid
+    assert dead[1:].any()
+
+    def loss() -> Tensor:
+        if agent.aux is not None:
+            agent.aux.generator.manual_seed(0)
+        torch.manual_seed(0)
+        return agent.losses()[0]
+
+    before = loss()
+    action = agent.rollout.last_action.clone()
+    agent.rollout.reward[dead] = 0.3  # what the network sees of it is not the point here ...
+    changed = loss()
+    agent.rollout.reward[dead] = 1000.0  # ... clipped for the network to what it was before
+    torch.testing.assert_close(loss(), before)
+    assert not torch.equal(changed, before)
+    # The ignored action reaches the loss only as the next row's input: put a policy that ignores its input.
+    with torch.no_grad():
+        agent.net.core.lstm.weight_ih_l0[:, 16 : 16 + 3] = 0
+    before = loss()
+    agent.rollout.last_action[dead] = (action[dead] + 1) % 3
+    torch.testing.assert_close(loss(), before)
+    agent.rollout.last_action[1:][~dead[1:]] = (action[1:][~dead[1:]] + 1) % 3
+    assert not torch.allclose(loss(), before)
+
+
+def test_frames_count_valid_steps_times_action_repeat():
+    agent = learner(env=toys.CountingEnv([4, 4], next_step=True))  # every fifth row is dead
+    agent.update()
+    assert agent.agent_steps == 2 * 16
+    assert agent.frames == 4 * 2 * 16
+
+
+def test_episode_returns_are_raw_and_whole():
+    env = toys.CountingEnv([7, 5])
+    agent = learner(env=env)
+    for _ in range(3):  # 60 steps: 8 episodes of 7 steps, 12 of 5
+        agent.update()
+    popped = agent.episodes.pop()
+    expected = [env.returns(0, e) for e in range(8)] + [env.returns(1, e) for e in range(12)]
+    assert popped["episodes"] == 20
+    assert popped["episode_return"] == pytest.approx(sum(expected) / 20)
+    assert popped["episode_length"] == pytest.approx((8 * 7 + 12 * 5) / 20)
+    assert agent.episodes.pop() == {"episodes": 0}
+
+
+def test_sum_is_the_mean_times_the_rows():
+    agent = learner("cpc")
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    losses = {}
+    for how in ("mean", "sum"):
+        agent.config = agent.config.model_copy(update={"a2c": A2CConfig(unroll=20, reduction=how)})
+        agent.aux.generator.manual_seed(0)
+        losses[how] = agent.losses()[0]
+    torch.testing.assert_close(losses["sum"], 60 * losses["mean"], rtol=1e-4, atol=1e-4)
+
+
+def test_cpc_gradients_reach_encoder_and_core_and_acting_never_runs_it():
+    agent = learner("cpc")
+    calls = []
+    agent.aux.register_forward_hook(lambda *_: calls.append(1))
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    assert calls == []
+    r = agent.rollout
+    out = agent.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
+    loss, _ = agent.aux(out.z, out.c, r.action, r.is_first, r.valid)
+    loss.backward()
+    for module in (agent.net.encoder, agent.net.core, agent.aux):
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+    assert agent.net.policy.weight.grad is None
+    assert calls == [1]
+
+
+def test_nan_stops_before_it_reaches_the_weights():
+    agent = learner()
+    agent.update()
+    before = [p.clone() for p in agent.params]
+    step = agent.env.step
+    agent.env.step = lambda a: step(a)._replace(reward=torch.full((3,), torch.nan))
+    with pytest.raises(RunFailure, match="loss/policy is nan at update 1"):
+        agent.update()
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.params, strict=True))
+
+
+def test_a_users_own_loss_needs_a_name_and_nothing_else(monkeypatch):
+    class Shrink(AuxLoss):
+        """Small latents."""
+
+        def __init__(self, sizes, config, seed):
+            super().__init__(sizes, config, seed)
+            self.weight = 0.5
+            self.scale = torch.nn.Parameter(torch.ones(sizes.features))
+
+        def forward(self, z, c, actions, is_first, valid):
+            return (z * self.scale).square().mean(), {"size": z.detach().abs().mean()}
+
+    monkeypatch.setitem(AUX_LOSSES, "shrink", Shrink)
+    agent = learner("shrink")
+    metrics = agent.update()
+    assert metrics["shrink/size"] > 0
+    assert metrics["loss/shrink"] > 0
+    assert any(p is agent.aux.scale for p in agent.params)
+    assert not torch.equal(agent.aux.scale, torch.ones(16))
+
+
+def test_unknown_aux_and_too_long_a_prediction_are_refused():
+    with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc"):
+        Config(aux="cpcc")
+    with pytest.raises(ValidationError, match=r"cpc.steps 30: must be smaller than a2c.unroll, 30"):
+        Config(aux="cpc", a2c=A2CConfig(unroll=30))
+    assert set(cpc_rl.aux.AUX_LOSSES) == {"cpc"}
+
+
+def test_resumed_learner_goes_on_bit_for_bit():
+    def trained(updates: int, saved=None) -> Learner:
+        agent = learner("cpc")
+        if saved is not None:
+            agent.load_state_dict(saved)
+        for _ in range(updates):
+            agent.update()
+        return agent
+
+    whole = trained(4)
+    half = trained(2).state_dict()
+    resumed = trained(2, half)
+    assert all(torch.equal(a, b) for a, b in zip(whole.params, resumed.params, strict=True))
+    assert torch.equal(whole.rollout.logits, resumed.rollout.logits)
+    assert whole.frames == resumed.frames
+    assert whole.episodes.pop() == resumed.episodes.pop()

@@ -1,0 +1,50 @@
+"""Wrong words on the command line: one line, what is allowed, the right exit code, and nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.a2c import main
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--env", "rooms_watermase"], ["rooms_watermase", "Did you mean rooms_watermaze"]),
+        (["--aux", "cpcc"], ["cpcc", "none, cpc"]),
+        (["--preset", "labtop"], ["labtop", "laptop"]),
+        (["--aux", "cpc", "--cpc.steps", "100"], ["cpc.steps 100", "smaller than a2c.unroll, 100"]),
+        (["--num-envs", "0"], ["--num-envs", "0", "greater than or equal to 1"]),
+        (["--optimiser.learning-rate", "fast"], ["learning-rate", "fast"]),
+        (["--num-env", "3"], ["--num-env"]),
+        (["--run", "EXISTS"], ["exists", "--resume"]),
+        (["--run", "FILE/below"], ["cannot write run directory"]),
+        (["--resume", "EXISTS"], ["not a run directory"]),
+        (["--device", "cuda:99"], ["cuda:99"]),
+        (["--config", "BAD"], ["entropy", "not a known key"]),
+    ],
+)
+def test_one_line_and_exit_code_two(flags, says, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EXISTS").mkdir()
+    (tmp_path / "EXISTS" / "thing").touch()
+    (tmp_path / "FILE").touch()
+    (tmp_path / "BAD").write_text("a2c: {entropy: 1}")
+    before = sorted(tmp_path.rglob("*"))
+    assert main([*flags, *([] if "--env" in flags else ["--env", "rooms_watermaze"])]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    for word in says:
+        assert word in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("--env", "--aux", "--cpc.weight", "--entropy-cost", "--resume", "--preset", "IMPALA"):
+        assert word in text

@@ -1,0 +1,53 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs import RunFailure, UsageError, guarded
+
+ROOT = Path(__file__).parents[2]
+
+
+def tiny(*argv: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tests.configs.tiny", *argv]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        ("--head.weight 30", 2, "error: --head.weight 30.0: input should be less than or equal to 10"),
+        ("--fail failure", 1, "error: loss/total is nan at update 3"),
+        ("--fail disk", 1, "error: /dev/null/x: Not a directory"),
+        ("--fail interrupt", 130, "error: interrupted"),
+    ],
+)
+def test_a_program_ends_with_one_line_and_its_code(argv: str, code: int, message: str) -> None:
+    done = tiny(*argv.split())
+    assert (done.returncode, done.stderr, done.stdout) == (code, message + "\n", "")
+
+
+def test_debug_shows_the_traceback_and_bugs_always_do() -> None:
+    for argv in (["--fail", "failure", "--debug"], ["--fail", "bug"]):
+        done = tiny(*argv)
+        assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_codes_without_a_subprocess(capsys: pytest.CaptureFixture[str]) -> None:
+    def usage() -> int:
+        raise UsageError("two\nlines")
+
+    def failure() -> int:
+        raise RunFailure("no")
+
+    assert guarded(usage, debug=False) == 2
+    assert capsys.readouterr().err == "error: two lines\n"
+    assert guarded(failure, debug=False) == 1
+    assert guarded(lambda: None, debug=False) == 0
+    assert guarded(lambda: 3, debug=False) == 3
+    with pytest.raises(RunFailure):
+        guarded(failure, debug=True)

@@ -1,0 +1,118 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from configs import Frozen, UsageError, guarded
+from cpc_rl import evaluate as module
+from cpc_rl.evaluate import evaluate_run
+from cpc_rl.networks import ActorCritic, NetworkConfig
+from cpc_rl.runs import Logger, RunConfig, RunDirectory
+from envs.config import EnvConfig
+from tests.toys import CountingEnv
+
+SHAPE = (36, 36, 3)
+
+
+class TrainConfig(Frozen):
+    env: EnvConfig = EnvConfig(num_envs=4)
+    network: NetworkConfig = NetworkConfig(features=8, hidden=8)
+    aux: str = "none"
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[CountingEnv]:
+    """The environments that `envs.make` made, in order."""
+    made: list[CountingEnv] = []
+
+    def make(config: EnvConfig, seed: int, evaluation: bool = False) -> CountingEnv:
+        assert evaluation and seed == 1
+        made.append(CountingEnv([3 + i for i in range(config.num_envs)], obs_shape=SHAPE))
+        return made[-1]
+
+    monkeypatch.setattr(module.envs, "make", make, raising=False)
+    return made
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory.create(tmp_path / "run", TrainConfig())
+    net = ActorCritic(TrainConfig().network, SHAPE, 3)
+    run.checkpoints.save({"frames": 4000, "network": net.state_dict()})
+    with Logger(run, RunConfig()) as logger:
+        logger.log(4000, 1000, {"episode_return": 1.0})
+    return run
+
+
+def test_scores_both_policies_films_and_writes_the_report(run: RunDirectory, made: list[CountingEnv]) -> None:
+    result = evaluate_run(run.path, episodes=4, video=run.video / "x.mp4", device="cpu")
+    assert result["frames"] == 4000 and result["action_repeat"] == 4 and result["env"] == "counting"
+    wanted = sum(made[0].returns(i, 0) for i in range(4)) / 4
+    assert result["sampled"]["mean"] == wanted and result["sampled"]["episodes"] == 4
+    assert result["sampled"]["length"] == 4.5 and result["greedy"]["length"] == 4.5
+    assert json.loads((run.report / "evaluation.json").read_text()) == result
+    assert (run.path / "video" / "x.mp4").stat().st_size > 500
+    assert [env.num_envs for env in made] == [4, 1] and all(env.closed for env in made)
+
+
+def test_no_more_environments_than_episodes_and_greedy_on_request(run: RunDirectory, made: list[CountingEnv]) -> None:
+    result = evaluate_run(run.path, episodes=3, greedy=False, device="cpu")
+    assert made[0].num_envs == 3 and "greedy" not in result and "video" not in result
+
+
+def test_the_checkpoints_weights_are_the_ones_that_play(
+    run: RunDirectory, made: list[CountingEnv], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = run.checkpoints.load()
+    for name, value in state["network"].items():
+        value.zero_()
+        if "policy" in name and name.endswith("bias"):
+            value[2] = 1e6
+    run.checkpoints.save(state)
+    evaluate_run(run.path, episodes=1, device="cpu")
+    assert torch.cat(made[0].actions).unique().tolist() == [2]
+
+
+def test_a_checkpoint_of_another_network_is_refused(run: RunDirectory, made: list[CountingEnv]) -> None:
+    text = run.config_path.read_text().replace("hidden: 8", "hidden: 9")
+    run.config_path.write_text(text)
+    with pytest.raises(UsageError, match="does not fit its config.yaml: size mismatch"):
+        evaluate_run(run.path, episodes=1, device="cpu")
+    assert made[0].closed
+
+
+def test_a_configuration_it_cannot_read_is_named(run: RunDirectory, made: list[Any]) -> None:
+    run.config_path.write_text("env: {num_envs: 0}\n")
+    with pytest.raises(UsageError, match=r"config.yaml, section env: num_envs = 0"):
+        evaluate_run(run.path, episodes=1, device="cpu")
+
+
+def test_command_line(
+    run: RunDirectory, made: list[CountingEnv], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["evaluate", str(run.path), "--episodes", "2", "--no-greedy", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", argv)
+    assert guarded(module.main, debug=True) == 0
+    out = capsys.readouterr().out
+    assert "counting after 4,000 frames" in out and "sampled" in out and "evaluation.json" in out
+    assert (run.path / "report" / "curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["nowhere"], "nowhere: no such run directory"),
+        ([], "Missing from python -m cpc_rl.evaluate: DIR Run directory."),
+        (["nowhere", "--episodes", "0"], "--episodes 0: input should be greater than or equal to 1"),
+    ],
+)
+def test_refusals(
+    argv: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluate", *argv])
+    assert guarded(module.main, debug=False) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1

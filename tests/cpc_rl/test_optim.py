@@ -1,0 +1,80 @@
+"""RMSProp against the formula, step by step, and the schedule."""
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from cpc_rl.optim import OptimiserConfig, RMSProp, build_optimiser, learning_rate
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop_follows_the_formula(inside, momentum):
+    p = torch.nn.Parameter(torch.tensor([1.0]))
+    optimiser = RMSProp([p], lr=0.1, decay=0.9, epsilon=0.01, momentum=momentum, inside_root=inside)
+    x, s, m = 1.0, 1.0, 0.0
+    for g in (0.5, -2.0, 0.3):
+        p.grad = torch.tensor([g])
+        optimiser.step()
+        s = 0.9 * s + 0.1 * g * g
+        root = math.sqrt(s + 0.01) if inside else math.sqrt(s) + 0.01
+        m = momentum * m + 0.1 * g / root
+        x -= m
+        assert p.item() == pytest.approx(x, rel=1e-5)
+
+
+def test_torch_rmsprop_is_the_outside_root_from_zero():
+    a, b = (torch.nn.Parameter(torch.linspace(-1, 1, 5)) for _ in range(2))
+    ours = RMSProp([a], lr=0.01, decay=0.9, epsilon=0.1, inside_root=False, mean_square_init=0.0)
+    torchs = torch.optim.RMSprop([b], lr=0.01, alpha=0.9, eps=0.1)
+    for i in range(5):
+        for p in (a, b):
+            p.grad = torch.sin(torch.arange(5.0) + i)
+        ours.step()
+        torchs.step()
+    torch.testing.assert_close(a, b)
+
+
+def test_build_reads_every_setting():
+    p = torch.nn.Parameter(torch.zeros(1))
+    config = OptimiserConfig(
+        name="rmsprop", learning_rate=0.5, epsilon=0.25, epsilon_place="inside_root", decay=0.5, mean_square_init=0.0
+    )
+    optimiser = build_optimiser(config, [p])
+    p.grad = torch.ones(1)
+    optimiser.step()
+    assert p.item() == pytest.approx(-0.5 / math.sqrt(0.5 + 0.25))
+    adam = build_optimiser(OptimiserConfig(name="adam", learning_rate=0.5, epsilon=1e-3), [p])
+    assert isinstance(adam, torch.optim.Adam)
+    assert adam.defaults["lr"] == 0.5
+    assert adam.defaults["eps"] == 1e-3
+
+
+def test_adam_with_epsilon_inside_the_root_is_refused():
+    with pytest.raises(ValidationError, match="outside_root"):
+        OptimiserConfig(name="adam", epsilon_place="inside_root")
+
+
+def test_state_survives_a_round_trip():
+    def run(steps, load=None):
+        p = torch.nn.Parameter(torch.ones(3))
+        optimiser = RMSProp([p], lr=0.1, momentum=0.5)
+        if load:
+            p.data.copy_(load[0])
+            optimiser.load_state_dict(load[1])
+        for i in steps:
+            p.grad = torch.full((3,), float(i))
+            optimiser.step()
+        return p.data, optimiser.state_dict()
+
+    whole, _ = run([1, 2, 3, 4])
+    halves, _ = run([3, 4], load=run([1, 2]))
+    assert torch.equal(whole, halves)
+
+
+def test_learning_rate_falls_to_zero_over_the_frames():
+    linear = OptimiserConfig(learning_rate=0.4, schedule="linear_frames")
+    assert [learning_rate(linear, f, 100) for f in (0, 25, 100, 130)] == pytest.approx([0.4, 0.3, 0.0, 0.0])
+    assert learning_rate(OptimiserConfig(learning_rate=0.4), 99, 100) == 0.4
