@@ -52,7 +52,7 @@ class Scores(NamedTuple):
     """What is known of each anchor, all [P, n]; zero where it has no negative."""
 
     loss: Tensor
-    correct: Tensor  # 1 where the positive beats every negative strictly, else 0
+    accuracy: Tensor  # 1 where the positive beats every negative strictly, else 0
     win_rate: Tensor  # share of the negatives that the positive beats strictly
 
 
@@ -127,7 +127,7 @@ def contrast(
         if grad is not None and grad_candidates is not None and grad_negative is not None:
             pull *= weight[:, block, None]  # [P, block, 1], minus the derivative by the positive's score
             push *= pull  # [P, block, M], the derivative by the negatives' scores
-            grad[:, block] = torch.addcmul(push @ negative, target, pull, value=-1)
+            torch.bmm(push, negative, out=grad[:, block]).addcmul_(target, pull, value=-1)
             grad_negative.baddbmm_(push.transpose(1, 2), a)
             _scatter(grad_candidates, index, target.copy_(a).mul_(pull), alpha=-1)
     if grad_candidates is not None and grad_negative is not None and pools.negatives is not None:

@@ -72,5 +72,7 @@ def check_pairs(
     for k in offsets:
         if not 1 <= k < time:
             raise ValueError(f"offset {k} does not fit sequences of {time} steps, allowed are 1..{time - 1}")
+    if anchor_steps is not None and (anchor_steps.ndim != 1 or not len(anchor_steps)):
+        raise ValueError(f"anchor_steps has shape {[*anchor_steps.shape]}, expected [S] with S at least 1")
     if anchor_steps is not None and not 0 <= int(anchor_steps.min()) <= int(anchor_steps.max()) < time:
         raise ValueError(f"anchor_steps holds {anchor_steps.tolist()}, allowed are 0..{time - 1}")

@@ -4,8 +4,9 @@ All fields are time-major. What makes one pool is a matter of folding: the whole
 ("sequence") or one step ("time"). Nothing is gathered per anchor.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,9 +30,29 @@ def unfold(x: Tensor, pool: Pool, batch: int) -> Tensor:
     return x.transpose(0, 1) if pool == "sequence" else x
 
 
+class Pairs(NamedTuple):
+    """Rows of pairs, one for each offset and anchor step, ordered by offset. Each row stands for B pairs."""
+
+    offset: Tensor  # [R], which offset (its place in the list)
+    target: Tensor  # [R], step of the positive
+    valid: Tensor  # bool [R, B]
+    share: Tensor  # [K], of the valid pairs those drawn, over the share of steps drawn
+    sizes: list[int]  # [K], rows of each offset: the first so many anchor steps, the others have no target
+
+    def chunks(self, most: int) -> Iterator[tuple[range, slice]]:
+        """Cut the offsets into runs of at most `most` rows (one offset at least), each with its rows."""
+        first = start = stop = 0
+        for k, size in enumerate(self.sizes):
+            if k > first and stop + size - start > most:
+                yield range(first, k), slice(start, stop)
+                first, start = k, stop
+            stop += size
+        yield range(first, len(self.sizes)), slice(start, stop)
+
+
 @dataclass(frozen=True)
 class Window:
-    """Which of the T steps of B sequences make pairs, and which candidates each anchor is scored against."""
+    """What is known of T steps of B sequences, and where negatives come from."""
 
     pool: Pool
     time: int
@@ -40,39 +61,42 @@ class Window:
     segment: Tensor | None  # [T, B]
     group: Tensor | None  # [B]: negatives of the anchor's own group are left out
     targets_only: bool
-    steps: Tensor  # [S], those used as anchors, sorted
-    drawn: bool  # false: these are all steps
 
-    def draw(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """Uniform numbers [P, count] which `pools` turns into indices: one draw serves pools of any size."""
-        pools = {"batch": 1, "sequence": self.batch, "time": self.time}[self.pool]
-        device = self.steps.device if generator is None else generator.device
-        return torch.rand(pools, count, generator=generator, device=device).to(self.steps.device)
+    def pairs(self, steps: Tensor, offsets: Sequence[int], dtype: torch.dtype) -> Pairs:
+        """All pairs whose anchors stand at `steps` [S], sorted."""
+        k = torch.tensor(offsets, device=steps.device)[:, None]  # [K, 1]
+        every = torch.arange(self.time, device=steps.device)
+        offset, index = torch.nonzero(steps + k < self.time, as_tuple=True)  # [R]
+        source = steps[index]  # [R]
+        target = source + k[offset, 0]  # [R]
+        valid = self._meet(source, target)  # [R, B]
+        share = torch.ones(len(offsets), dtype=dtype, device=steps.device)
+        if len(steps) != self.time or bool((steps != every).any()):
+            which, start = torch.nonzero(every + k < self.time, as_tuple=True)  # pairs of all steps
+            present = self._meet(start, start + k[which, 0]).sum(1)
+            drawn, total = (torch.zeros_like(k[:, 0]) for _ in range(2))  # [K]
+            drawn.index_add_(0, offset, valid.sum(1))
+            total.index_add_(0, which, present)
+            share = (drawn * self.time).to(dtype) / (total * len(steps)).clamp(min=1)
+        return Pairs(offset, target, valid, share, (steps + k < self.time).sum(1).tolist())
 
-    def pairs(self, n: int, offset: int) -> tuple[Tensor, Tensor]:
-        """Valid pairs of the first n anchor steps, bool [n, B], and the share of them drawn, over that of steps drawn.
-
-        Weighted by the second, a mean over the first has the mean over the pairs of all steps for expectation.
-        """
-        pair = self._mask(self.steps[:n], offset)
-        if not self.drawn:
-            return pair, pair.new_ones((), dtype=torch.float32)
-        every = torch.arange(self.time - offset, device=self.steps.device)
-        total = self._mask(every, offset).sum().clamp(min=1)
-        return pair, pair.sum() * self.time / (total * len(self.steps))
-
-    def _mask(self, step: Tensor, offset: int) -> Tensor:
-        """Which pairs (step, step + offset) are valid, bool [n, B]; all targets must lie within the window."""
-        mask = torch.ones(len(step), self.batch, dtype=torch.bool, device=step.device)
+    def _meet(self, source: Tensor, target: Tensor) -> Tensor:
+        """Whether both steps of each pair are valid and lie in one segment, bool [R, B]."""
+        mask = torch.ones(len(source), self.batch, dtype=torch.bool, device=source.device)
         if self.valid is not None:
-            mask = self.valid[step] & self.valid[step + offset]
+            mask &= self.valid[source] & self.valid[target]
         if self.segment is not None:
-            mask = mask & (self.segment[step] == self.segment[step + offset])
+            mask &= self.segment[source] == self.segment[target]
         return mask
 
-    def pools(self, z: Tensor, pair: Tensor, offset: int, ranks: Tensor | None) -> Pools:
-        """Roles of the folded latents `z` for the pairs [n, B] of the first n anchor steps."""
-        target = self.steps[: len(pair)] + offset
+    def draw(self, count: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Uniform numbers [P, count] which `pools` turns into indices: one draw serves pools of any size."""
+        pools = {"batch": 1, "sequence": self.batch, "time": self.time}[self.pool]
+        source = device if generator is None else generator.device
+        return torch.rand(pools, count, generator=generator, device=source).to(device)
+
+    def pools(self, z: Tensor, target: Tensor, pair: Tensor, ranks: Tensor | None) -> Pools:
+        """Roles of the folded latents `z` for anchors with their positives at steps `target` [n]; `pair` [n, B]."""
         member = self.valid
         if self.targets_only:
             member = torch.zeros(self.time, self.batch, dtype=torch.bool, device=pair.device)
@@ -82,7 +106,7 @@ class Window:
         if self.group is not None:
             anchor_group = fold(self.group.expand(len(target), -1), self.pool)
             candidate_group = fold(self.group.expand(self.time, -1), self.pool)
-        if self.pool == "time":  # the pools of this offset are those of the steps predicted
+        if self.pool == "time":  # the pools in use are the steps predicted
             z = z[target]
             valid, ranks, candidate_group = (None if x is None else x[target] for x in (valid, ranks, candidate_group))
         negatives = None if ranks is None else _nth_valid(ranks, valid, z.shape[1])

@@ -105,15 +105,16 @@ def evaluate_run(
 
 def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_repeat: int) -> Table:
     """Lay out one `EpisodeStats.summary` a line."""
-    caption = f"length in agent steps of {action_repeat} frames"
+    episodes = " and ".join(sorted({f"{s['episodes']:.0f}" for s in rows.values()}))
+    caption = f"{episodes} episodes; length in agent steps of {action_repeat} frames"
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=rich.box.MINIMAL)
     table.add_column("policy")
-    for heading in ("return", "95 % interval", "median", "min", "max", "length", "episodes"):
+    for heading in ("return", "95 % interval", "median", "min", "max", "length"):
         table.add_column(heading, justify="right")
     for name, s in rows.items():
         cells = [f"{s['mean']:.2f}", f"{s['low']:.2f} to {s['high']:.2f}"]
         cells += [f"{s[key]:g}" for key in ("median", "min", "max")]
-        table.add_row(name, *cells, f"{s['length']:.0f}", f"{s['episodes']:.0f}")
+        table.add_row(name, *cells, f"{s['length']:.0f}")
     return table
 
 

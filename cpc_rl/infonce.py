@@ -7,18 +7,19 @@ depends neither on the number of offsets nor on the number of anchors times cand
 available. Gradients reach contexts, latents, heads and scale alike.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from cpc_rl._infonce_blocks import Estimator, KnownGradient, Pools, contrast
+from cpc_rl._infonce_blocks import Estimator, KnownGradient, Pools, Scores, contrast, count_negatives
 from cpc_rl._infonce_checks import check_core, check_options, check_pairs, check_pool, expect
-from cpc_rl._infonce_pairs import Pool, Window, fold, unfold
+from cpc_rl._infonce_pairs import Pairs, Pool, Window, fold, unfold
 
 __all__ = ["CPC", "InfoNCE", "PerAnchor", "PerOffset", "cpc_loss", "duplicate_rate", "info_nce", "linear_heads"]
+
+_CHUNK = 1024  # anchors scored at once: enough to drown the cost of small operations, few enough to bound memory
 
 
 class PerAnchor(NamedTuple):
@@ -106,19 +107,25 @@ def info_nce(
         raise ValueError("allow_positive_as_negative is about sampled negatives: give negatives, or leave it False")
     differentiate = torch.is_grad_enabled()
     with torch.no_grad(), torch.autocast(anchors.device.type, enabled=False):
-        a, z = _full(anchors), _full(candidates)
-        weight = a.new_ones(positive.shape) if anchor_weight is None else anchor_weight.to(a.dtype)
-        if anchor_weight is not None:  # what stands in an unused row, NaN too, is not read
-            a = a.masked_fill((weight == 0).unsqueeze(-1), 0.0)
+        dtype = torch.promote_types(torch.promote_types(anchors.dtype, candidates.dtype), torch.float32)
+        z = _masked(candidates.to(dtype), candidate_valid).contiguous()
+        a = _masked(anchors.to(dtype), None if anchor_weight is None else anchor_weight != 0)
+        weight = a.new_ones(positive.shape) if anchor_weight is None else anchor_weight.to(dtype)  # [P, n]
         if candidate_valid is not None:
-            z = z.masked_fill(~candidate_valid.unsqueeze(-1), 0.0)
             weight = weight * candidate_valid.gather(1, positive)
         roles = (negatives, candidate_valid, anchor_group, candidate_group, allow_positive_as_negative)
+        pools = Pools(z, positive, *roles)
+        count = count_negatives(pools, max_block)  # [P, n]
+        weight = weight * (count > 0)
+        total = weight.sum()
+        share = weight / total.where(total > 0, 1.0)  # sums to 1, or to 0 if no anchor counts
         grad_z = torch.zeros_like(z) if differentiate else None
-        result, grad_a, grad_scale = _evaluate(
-            a, Pools(z, positive, *roles), weight, 1.0, scale, estimator, max_block, grad_z
-        )
-    return result._replace(loss=_connect(result.loss, [anchors, candidates, scale], [grad_a, grad_z, grad_scale]))
+        scores, grad_a, grad_scale = _score(a, pools, count, share, scale, estimator, max_block, grad_z)
+        loss, accuracy, win_rate, bound, log_n = ((x * share).sum() for x in _columns(scores, count, estimator))
+        row_loss, hit, rate = (x * (weight > 0) for x in scores)
+        per_anchor = PerAnchor(row_loss, hit, rate, count + 1, weight)
+    loss = _connect(loss, [anchors, candidates, scale], [grad_a, grad_z, grad_scale])
+    return InfoNCE(loss, accuracy, win_rate, bound, log_n, per_anchor)
 
 
 def cpc_loss(
@@ -185,43 +192,30 @@ def cpc_loss(
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         own = torch.arange(batch, device=device) if group is None else group
         ok, same = (None if x is None else x.t() for x in (valid, segment))  # [T, B]
+        window = Window(pool, time, batch, ok, same, own if exclude_own else None, targets_only)
         steps = torch.arange(time, device=device) if anchor_steps is None else anchor_steps.to(device).sort().values
-        window = Window(
-            pool, time, batch, ok, same, own if exclude_own else None, targets_only, steps, anchor_steps is not None
-        )
         c = _masked(context, valid).transpose(0, 1)  # [T, B, Dc]
         c = c if anchor_steps is None else c[steps]  # [S, B, Dc]
         z = fold(_masked(_full(latent), valid).transpose(0, 1), pool).contiguous()  # [P, m, Dz]
         tape = _Tape(c, z, heads) if differentiate else None
-        step_list, ranks, means = steps.tolist(), None, []
-        for k, head in zip(offsets, heads, strict=True):
+        pairs = window.pairs(steps, offsets, z.dtype)
+        work = _Work(window, pairs, heads, c, z, scale, estimator, max_block, tape)
+        columns, ranks = [], None
+        for ks, rows in pairs.chunks(1 if resample_per_offset or targets_only else _CHUNK // batch):
             if num_negatives is not None and (ranks is None or resample_per_offset):
-                ranks = window.draw(num_negatives, generator)  # [P, M]
-            n = bisect_left(step_list, time - k)  # contexts whose target lies within the window
-            pair, share = window.pairs(n, k)  # [n, B]
-            pools = window.pools(z, pair, k, ranks)
-            leaf, prediction = _predict(head, c[:n], latent.shape[-1], differentiate)
-            a, weight = fold(prediction.to(z), pool), fold(pair, pool).to(z)  # [P, n, Dz], [P, n]
-            buffer = None if tape is None else tape.latent if pool != "time" else torch.zeros_like(pools.candidates)
-            factor = share / len(offsets)
-            result, grad_a, grad_scale = _evaluate(a, pools, weight, factor, scale, estimator, max_block, buffer)
-            if tape is not None and grad_a is not None and buffer is not None:
-                tape.add(head, leaf, prediction, unfold(grad_a, pool, batch))
-                tape.scale += 0.0 if grad_scale is None else grad_scale
-                if buffer is not tape.latent:
-                    tape.latent.index_add_(0, steps[:n] + k, buffer)
-            pairs = (result.per_anchor.weight > 0).sum()
-            means.append((result.loss * share, *result[1:5], pairs))
-        per_offset = PerOffset(*(torch.stack(mean) for mean in zip(*means, strict=True)))  # [K]
-        loss = per_offset.loss.mean()
+                ranks = window.draw(num_negatives, generator, device)  # [P, M]
+            columns.append(work.chunk(ks, rows, ranks))
+        loss_k, accuracy, win_rate, bound, log_n, number = torch.cat(columns, dim=1)  # [6, K]
+        loss_k = loss_k * pairs.share
+        per_offset = PerOffset(loss_k, accuracy, win_rate, bound, log_n, number.long())
+        loss = loss_k.mean()
         if tape is None:
             return CPC(loss, per_offset)
         grad_c = tape.context
         if anchor_steps is not None:
             grad_c = grad_c.new_zeros(time, *grad_c.shape[1:]).index_add_(0, steps, grad_c)  # [T, B, Dc]
         grad_z = unfold(tape.latent, pool, batch).transpose(0, 1)  # [B, T, Dz]
-    parameters = list(tape.parameters)
-    inputs = [context, latent, scale, *parameters]
+    inputs = [context, latent, scale, *tape.parameters]
     gradients = [grad_c.transpose(0, 1), grad_z, tape.scale, *tape.parameters.values()]
     return CPC(_connect(loss, inputs, gradients), per_offset)
 
@@ -250,69 +244,116 @@ def duplicate_rate(latent: Tensor) -> Tensor:
     so log it now and then rather than at each update.
     """
     flat = latent.detach().flatten(0, -2)  # [n, d]
-    counts = torch.unique(flat, dim=0, return_counts=True)[1]
+    counts: Tensor = torch.unique(flat, dim=0, return_counts=True)[1]
     return counts[counts > 1].sum() / max(1, len(flat))
 
 
+class _Graph(NamedTuple):
+    """What is needed to send a gradient through one head."""
+
+    head: nn.Module
+    leaf: Tensor  # the contexts, [n, B, Dc]
+    prediction: Tensor  # [n, B, Dz]
+
+
+def _predict(head: nn.Module, c: Tensor, latent: Tensor, differentiate: bool) -> _Graph:
+    """Apply a head to contexts [n, B, Dc], in its own precision, on a graph of its own that starts at the leaf."""
+    like = next(head.parameters(), _full(c[:0]))
+    with torch.set_grad_enabled(differentiate):
+        leaf = c.to(like.dtype).detach().requires_grad_(differentiate)
+        prediction = head(leaf)
+    expect("the output of a head", prediction, *c.shape[:-1], latent.shape[-1])
+    return _Graph(head, leaf, prediction)
+
+
 class _Tape:
-    """The gradient, summed up offset by offset so that the graph of none outlives it."""
+    """The gradient, summed up as the offsets go by, so that the graph of none outlives its turn."""
 
     def __init__(self, c: Tensor, z: Tensor, heads: Iterable[nn.Module]) -> None:
         self.context = torch.zeros_like(_full(c))  # [S, B, Dc]
         self.latent = torch.zeros_like(z)  # [P, m, Dz]
         self.scale = z.new_zeros(())
-        self.parameters: dict[nn.Parameter, Tensor | None] = {
-            p: None for head in heads for p in head.parameters() if p.requires_grad
-        }
+        self.parameters: dict[Tensor, Tensor | None] = dict.fromkeys(_trained(*heads))
 
-    def add(self, head: nn.Module, leaf: Tensor, prediction: Tensor, grad: Tensor) -> None:
-        """Send the gradient of a prediction [n, B, Dz] through its head."""
-        own = [p for p in head.parameters() if p.requires_grad]
-        grad_leaf, *grads = torch.autograd.grad(prediction, [leaf, *own], grad.to(prediction.dtype), allow_unused=True)
-        if grad_leaf is not None:
-            self.context[: len(leaf)] += grad_leaf
-        for p, g in zip(own, grads, strict=True):
-            known = self.parameters[p]
-            self.parameters[p] = g if known is None or g is None else known + g  # a head may serve several offsets
-
-
-def _predict(head: nn.Module, c: Tensor, latent_dim: int, differentiate: bool) -> tuple[Tensor, Tensor]:
-    """Apply a head to contexts [n, B, Dc] in its own precision, on a graph of its own that starts at the leaf."""
-    like = next(head.parameters(), _full(c[:0]))
-    with torch.set_grad_enabled(differentiate):
-        leaf = c.to(like.dtype).detach().requires_grad_(differentiate)
-        prediction: Tensor = head(leaf)
-    if prediction.shape != (*c.shape[:-1], latent_dim):
-        raise ValueError(f"a head must map {[*c.shape]} to {[*c.shape[:-1], latent_dim]}, not {[*prediction.shape]}")
-    return leaf, prediction
+    def add(self, graphs: Sequence[_Graph], grad: Tensor, grad_scale: Tensor | None) -> None:
+        """Send the gradient of the predictions of some heads, one after the other in `grad` [n, B, Dz], through."""
+        if grad_scale is not None:
+            self.scale += grad_scale
+        for graph, g in zip(graphs, torch.split(grad, [len(graph.leaf) for graph in graphs]), strict=True):
+            own = _trained(graph.head)
+            first, *rest = torch.autograd.grad(
+                graph.prediction, [graph.leaf, *own], g.to(graph.prediction), materialize_grads=True
+            )
+            self.context[: len(first)] += first
+            for p, part in zip(own, rest, strict=True):
+                known = self.parameters[p]  # a parameter may serve several offsets
+                self.parameters[p] = part if known is None else known + part
 
 
-def _evaluate(
+class _Work(NamedTuple):
+    """What the offsets share. What one chunk of them needs is gone when its turn is over."""
+
+    window: Window
+    pairs: Pairs
+    heads: Sequence[nn.Module] | nn.ModuleList
+    c: Tensor  # [S, B, Dc]
+    z: Tensor  # [P, m, Dz]
+    scale: float | Tensor
+    estimator: Estimator
+    max_block: int
+    tape: _Tape | None
+
+    def chunk(self, ks: range, rows: slice, ranks: Tensor | None) -> Tensor:
+        """Loss, accuracy, win rate, bound, log N and number of pairs of the offsets `ks`, [6, len(ks)]."""
+        pool, batch, pairs, tape = self.window.pool, self.window.batch, self.pairs, self.tape
+        graphs = [_predict(self.heads[k], self.c[: pairs.sizes[k]], self.z, tape is not None) for k in ks]
+        a = fold(torch.cat([graph.prediction.to(self.z) for graph in graphs]), pool)  # [P, n, Dz]
+        target, pair, place = pairs.target[rows], pairs.valid[rows], pairs.offset[rows] - ks.start
+        pools = self.window.pools(self.z, target, pair, ranks)
+        count = count_negatives(pools, self.max_block)  # [P, n]
+        pair = pair & (unfold(count, pool, batch) > 0)  # [n, B]
+        number = a.new_zeros(len(ks)).index_add_(0, place, pair.sum(1).to(a))
+        share = pair / number.clamp(min=1)[place, None]  # [n, B], sums to 1 for each offset, or to 0
+        weight = fold(share * pairs.share[ks.start : ks.stop][place, None] / len(self.heads), pool)  # [P, n]
+        grad_z = None if tape is None else tape.latent if pool != "time" else torch.zeros_like(pools.candidates)
+        scores, grad_a, grad_scale = _score(a, pools, count, weight, self.scale, self.estimator, self.max_block, grad_z)
+        if tape is not None and grad_a is not None and grad_z is not None:
+            tape.add(graphs, unfold(grad_a, pool, batch), grad_scale)
+            if pool == "time":
+                tape.latent.index_add_(0, target, grad_z)
+        columns = torch.stack([unfold(x, pool, batch) for x in _columns(scores, count, self.estimator)])  # [5, n, B]
+        means = a.new_zeros(5, len(ks)).index_add_(1, place, (columns * share).sum(-1))
+        return torch.cat([means, number[None]])
+
+
+def _trained(*heads: nn.Module) -> list[nn.Parameter]:
+    return [p for head in heads for p in head.parameters() if p.requires_grad]
+
+
+def _score(
     anchors: Tensor,
     pools: Pools,
+    count: Tensor,
     weight: Tensor,
-    factor: float | Tensor,
     scale: float | Tensor,
     estimator: Estimator,
     max_block: int,
     grad_candidates: Tensor | None,
-) -> tuple[InfoNCE, Tensor | None, Tensor | None]:
-    """Means over anchors, and the gradient of factor * loss by anchors and scale; candidates' is added in place."""
+) -> tuple[Scores, Tensor | None, Tensor | None]:
+    """`contrast` of anchors still to be scaled; also the gradient by anchors and scale."""
     s = _full(scale) if isinstance(scale, Tensor) else scale
-    unit = not isinstance(s, Tensor) and s == 1.0
+    unit = not isinstance(scale, Tensor) and scale == 1.0
     scaled = anchors if unit else anchors * s
-    rows, share, grad = contrast(scaled, pools, weight, factor, estimator, max_block, grad_candidates)
-    n = rows.negatives + 1
-    log_n = n.log()
-    bound = (log_n if estimator == "infonce" else 0.0) - rows.loss
-    columns = torch.stack([rows.loss, rows.correct, rows.win_rate, bound, log_n]).flatten(1)  # [5, P * n]
-    loss, accuracy, win_rate, bound, log_n = columns @ share.flatten()
-    counted = weight * (n > 1)
-    per_anchor = PerAnchor(rows.loss, rows.correct, rows.win_rate, n.long(), counted)
-    result = InfoNCE(loss, accuracy, win_rate, bound, log_n, per_anchor)
-    if grad is None or unit:
-        return result, grad, None
-    return result, grad * s, (grad * anchors).sum()
+    scores, grad = contrast(scaled, pools, count.to(anchors), weight, estimator, max_block, grad_candidates)
+    grad_scale = torch.sum(grad * anchors) if grad is not None and isinstance(s, Tensor) else None
+    return scores, grad if grad is None or unit else grad * s, grad_scale
+
+
+def _columns(scores: Scores, count: Tensor, estimator: Estimator) -> list[Tensor]:
+    """Loss, accuracy, win rate, bound and log N of each anchor, [P, n]."""
+    log_n = (count + 1).to(scores.loss).log()
+    bound = (log_n if estimator == "infonce" else 0.0) - scores.loss
+    return [scores.loss, scores.accuracy, scores.win_rate, bound, log_n]
 
 
 def _connect(loss: Tensor, inputs: Iterable[float | Tensor], gradients: Iterable[Tensor | None]) -> Tensor:
@@ -323,7 +364,8 @@ def _connect(loss: Tensor, inputs: Iterable[float | Tensor], gradients: Iterable
     if not wanted:
         return loss
     shaped = [torch.zeros_like(x) if g is None else g.reshape(x.shape) for x, g in wanted]
-    return cast(Tensor, KnownGradient.apply(loss, shaped, *(x for x, _ in wanted)))
+    connected: Tensor = KnownGradient.apply(loss, shaped, *(x for x, _ in wanted))
+    return connected
 
 
 def _full(x: Tensor) -> Tensor:

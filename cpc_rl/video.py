@@ -46,7 +46,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
         total += reward
         picture = np.zeros((size[1], size[0], 3), dtype=np.uint8)
         picture[:height, :width] = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        writer.send(_caption(picture, f"step {step}   return {total:g}").tobytes())
+        writer.send(picture.tobytes())
     writer.close()
     return total
 

@@ -57,9 +57,9 @@ class CPC(AuxLoss):
         """See `AuxLoss`. Metrics are named `<what>_<k>`."""
         rows = z.shape[0]
         anchors = None
-        if 0 < self.config.anchors < rows - 1:
-            # The last row is nobody's context: nothing in this unroll follows it.
-            anchors = torch.randperm(rows - 1, generator=self.generator)[: self.config.anchors].to(z.device)
+        if 0 < self.config.anchors < rows:
+            # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
+            anchors = torch.randperm(rows, generator=self.generator)[: self.config.anchors].to(z.device)
         source = self.config.negatives
         result = cpc_loss(
             c.transpose(0, 1),  # [B, T + 1, hidden]

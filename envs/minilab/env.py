@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -50,13 +51,12 @@ class MinilabEnv:
         self.scene = self.level.new_scene()
         self.state = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
         self.outputs = new_outputs(num_envs, height, width)
-        self._view = EnvStep(
-            *(torch.from_numpy(array) for array in self.outputs), valid=torch.ones(num_envs, dtype=torch.bool)
-        )
+        valid = torch.ones(num_envs, dtype=torch.bool)
+        self._view = EnvStep._make([*(torch.from_numpy(array) for array in self.outputs), valid])
         threads = min(threads, num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
         bounds = [num_envs * k // threads for k in range(threads + 1)]
-        self._slices = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self._slices = list(itertools.pairwise(bounds))
 
     def reset(self) -> EnvStep:
         """Begin a new episode in every environment: the first call episode 0, the next one episode 1, ..."""
@@ -71,9 +71,7 @@ class MinilabEnv:
         """
         array = actions.numpy()
         if array.dtype != np.int64 or array.shape != (self.num_envs,):
-            raise ValueError(
-                f"actions are {array.dtype} {list(array.shape)}; they must be int64 [{self.num_envs}]"
-            )
+            raise ValueError(f"actions are {array.dtype} {list(array.shape)}; they must be int64 [{self.num_envs}]")
         if array.min() < 0 or array.max() >= self.num_actions:
             raise ValueError(f"actions lie in [{array.min()}, {array.max()}]; allowed: [0, {self.num_actions - 1}]")
         self._launch(self.level.step, array)

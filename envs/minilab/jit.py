@@ -7,6 +7,7 @@ plain function stays reachable as `.py_func`). Launchers are the loops over a sl
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ R = TypeVar("R")
 
 # Without numba's runtime nothing can be allocated, and the counting of references to arrays, which would cost half of
 # the time, falls away.
+_njit: Any = numba.njit
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
@@ -34,7 +36,7 @@ def _digest_of_sources() -> str:
 _SOURCES = _digest_of_sources()
 
 
-class _EngineCache(FunctionCache):  # type: ignore[misc]
+class _EngineCache(FunctionCache):
     """numba's disk cache, keyed by the whole engine.
 
     numba looks only at the file of the launcher itself, so a change in `physics.py` would go unnoticed by a
@@ -42,18 +44,20 @@ class _EngineCache(FunctionCache):  # type: ignore[misc]
     """
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), _SOURCES)
+        key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
+        return (*key, _SOURCES)
 
 
 def device_function(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a scalar function that other compiled functions call."""
-    compiled: Callable[P, R] = numba.njit(**_OPTIONS)(function)
+    compiled: Callable[P, R] = _njit(**_OPTIONS)(function)
     return compiled
 
 
 def launcher(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a loop over part of the batch, called from Python without the GIL and cached on disk."""
-    compiled = numba.njit(**_OPTIONS)(function)
-    compiled._cache = _EngineCache(function)
+    compiled = _njit(**_OPTIONS)(function)
+    with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
+        compiled._cache = _EngineCache(function)  # type: ignore[no-untyped-call]
     result: Callable[P, R] = compiled
     return result

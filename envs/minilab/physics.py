@@ -78,9 +78,7 @@ def new_room(angles: Float32Array, distance: Float32Array, picture: Int32Array) 
     radians = np.radians(angles.astype(np.float64))
     normal_x, normal_y = np.cos(radians), np.sin(radians)
     reach = distance - float(RADIUS) * (np.abs(normal_x) + np.abs(normal_y)) - float(CLEARANCE)
-    return Room(
-        normal_x.astype(np.float32), normal_y.astype(np.float32), distance, reach.astype(np.float32), picture
-    )
+    return Room(normal_x.astype(np.float32), normal_y.astype(np.float32), distance, reach.astype(np.float32), picture)
 
 
 @device_function
@@ -98,7 +96,7 @@ def turn(body: Body, i: int, left: np.float32) -> None:
 def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> None:
     """Friction, then acceleration towards the wished direction (at most one of the two inputs is not 0)."""
     vx, vy = body.vx[i], body.vy[i]
-    speed = math.sqrt(vx * vx + vy * vy)
+    speed = np.float32(math.sqrt(vx * vx + vy * vy))
     if speed < _ONE:
         vx, vy = _ZERO, _ZERO
     else:
@@ -107,7 +105,7 @@ def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> No
         vy *= kept
     if right != _ZERO or forward != _ZERO:
         angle = body.yaw[i] * _RADIANS
-        cosine, sine = math.cos(angle), math.sin(angle)
+        cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
         wish_x = forward * cosine + right * sine
         wish_y = forward * sine - right * cosine
         missing = RUN_SPEED - (vx * wish_x + vy * wish_y)

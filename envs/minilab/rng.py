@@ -53,10 +53,9 @@ def new_streams(num_envs: int, seed: int, *, evaluation: bool) -> Streams:
 
 @device_function
 def philox(
-    counter_0: np.uint64, counter_1: np.uint64, counter_2: np.uint64, key_0: np.uint64, key_1: np.uint64
+    x_0: np.uint64, x_1: np.uint64, x_2: np.uint64, x_3: np.uint64, key_0: np.uint64, key_1: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
-    """Four random 32-bit words (in 64-bit variables) of the counter (c0, c1, c2, 0) under the key."""
-    x_0, x_1, x_2, x_3 = counter_0, counter_1, counter_2, np.uint64(0)
+    """Four random 32-bit words of the counter (x_0, x_1, x_2, x_3) under the key, all in 64-bit variables."""
     for _ in range(10):
         product_0 = _MULTIPLIER_0 * x_0
         product_1 = _MULTIPLIER_1 * x_2
@@ -83,6 +82,7 @@ def uniform(streams: Streams, i: int) -> np.float32:
         np.uint64(streams.draws[i]),
         np.uint64(streams.episode[i]) & _WORD,
         np.uint64(streams.environment[i]),
+        np.uint64(0),
         streams.key[0],
         streams.key[1],
     )

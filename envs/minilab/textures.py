@@ -20,7 +20,7 @@ Atlas = npt.NDArray[np.uint32]  # [textures, OFFSETS[-1]]
 def pack(colour: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     """Colours [..., 3] as red + 256 green + 65536 blue."""
     wide = colour.astype(np.uint32)
-    return wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16
+    return np.asarray(wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16, np.uint32)
 
 
 def build_atlas(images: Sequence[Image]) -> Atlas:

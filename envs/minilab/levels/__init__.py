@@ -13,17 +13,31 @@ if TYPE_CHECKING:  # listing the levels must not import numba
     from envs.minilab.state import Body, Outputs
 
 
+class PlanShape(NamedTuple):
+    """A filled polygon of a plan, in DeepMind Lab's units."""
+
+    points: list[tuple[float, float]]
+    colour: tuple[int, int, int]
+
+
 class State(Protocol):
     """A level's state is a named tuple with at least these two, and arrays or named tuples of arrays beside them."""
 
     @property
-    def streams(self) -> Streams: ...
+    def streams(self) -> Streams:
+        """Random numbers."""
+        ...
+
     @property
-    def body(self) -> Body: ...
+    def body(self) -> Body:
+        """Where the agents are."""
+        ...
 
 
 class Level(Protocol):
     """What a level's module offers. A launcher works on environments [lo, hi) of the batch."""
+
+    SHOWCASE: tuple[tuple[float, float, float], ...]  # poses (x, y, yaw) worth a look
 
     def new_state(self, streams: Streams) -> State:
         """Arrays for as many environments as `streams` has."""
@@ -39,6 +53,10 @@ class Level(Protocol):
 
     def step(self, lo: int, hi: int, actions: npt.NDArray[np.int64], state: Any, scene: Any, out: Outputs) -> None:
         """One agent step with same-step autoreset, and its picture."""
+        ...
+
+    def plan(self, i: int, state: Any, scene: Any) -> list[PlanShape]:
+        """Environment i from above, for people."""
         ...
 
     def draw(self, lo: int, hi: int, state: Any, scene: Any, out: Outputs) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from envs.minilab import rng
 from envs.minilab.items import draw_octagon
 from envs.minilab.jit import device_function, launcher
+from envs.minilab.levels import PlanShape
 from envs.minilab.physics import (
     ACTION_REPEAT,
     ACTIONS,
@@ -62,6 +63,10 @@ PICTURE_ANGLES = {
 }  # fmt: skip
 # The faces of the walls lie at these distances, on the axes, 22.5 and 45 degrees off them (from recorded positions).
 WALL_DISTANCES = (760.0, 760.86, 759.43, 760.86)
+SHOWCASE = (
+    (0.0, 0.0, 22.5), (0.0, 0.0, 112.5), (0.0, 0.0, 202.5), (0.0, 0.0, 292.5),
+    (600.0, 0.0, 0.0), (-700.0, 0.0, 0.0), (60.0, -640.0, 240.0), (690.0, -220.0, 100.0),
+)  # fmt: skip
 PICTURE_SIZE = np.float32(144)
 PICTURE_HEIGHT = np.float32(96)  # of its centre
 WALL_TILE = np.float32(192)
@@ -263,10 +268,29 @@ def draw_column(
 def draw_one(i: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
     """Environment i's picture."""
     angle = state.body.yaw[i] * _RADIANS
-    cosine, sine = math.cos(angle), math.sin(angle)
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     wall = 0
     for column in range(out.obs.shape[2]):
         wall = draw_column(i, column, cosine, sine, wall, state, scene, out)
+
+
+def plan(i: int, state: WatermazeState, scene: Scene) -> list[PlanShape]:
+    """Environment i from above: water, pictures, platform, spawn points."""
+
+    def square(x: float, y: float, half: float) -> list[tuple[float, float]]:
+        return [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]
+
+    def ring(x: float, y: float, radius: float, corners: int) -> list[tuple[float, float]]:
+        angles = 2 * math.pi * (np.arange(corners) + 0.5) / corners
+        return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
+
+    shapes = [PlanShape(ring(0, 0, WALL_DISTANCES[0] / math.cos(math.pi / 16), 16), (55, 100, 140))]
+    for name, degrees in PICTURE_ANGLES.items():
+        angle = math.radians(degrees)
+        shapes.append(PlanShape(square(730 * math.cos(angle), 730 * math.sin(angle), 30), PICTURES[name][1]))
+    shapes += [PlanShape(square(float(x), float(y), 8), (200, 230, 255)) for x, y in SPAWNS]
+    x, y = float(state.trial.platform_x[i]), float(state.trial.platform_y[i])
+    return [*shapes, PlanShape(ring(x, y, float(PLATFORM_APOTHEM) / math.cos(math.pi / 8), 8), (230, 160, 40))]
 
 
 @launcher
@@ -289,9 +313,7 @@ def reset(lo: int, hi: int, state: WatermazeState, scene: Scene, out: Outputs) -
 
 
 @launcher
-def step(
-    lo: int, hi: int, actions: npt.NDArray[np.int64], state: WatermazeState, scene: Scene, out: Outputs
-) -> None:
+def step(lo: int, hi: int, actions: npt.NDArray[np.int64], state: WatermazeState, scene: Scene, out: Outputs) -> None:
     """One agent step of environments [lo, hi), and their pictures."""
     for i in range(lo, hi):
         step_one(i, actions[i], state, scene, out)

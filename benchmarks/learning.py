@@ -1,0 +1,105 @@
+"""The learning experiment of the README: rooms_watermaze with and without CPC, several seeds, against random play.
+
+    python benchmarks/learning.py [--frames 6000000] [--seeds 3] [--jobs 2] [--arms none cpc] [--runs runs/learning]
+
+Each run is `python -m agents.a2c` with the laptop preset and one thread, `jobs` of them at a time; killed and started
+again it continues. At the end every agent plays evaluation episodes, and the table, the picture and the thinned curves
+are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import bootstrap
+
+from cpc_rl.evaluate import evaluate_run
+from cpc_rl.runs import read_metrics
+
+COLOURS = {"none": "black", "cpc": "tab:red"}
+
+
+def train(path: Path, aux: str, seed: int, frames: int, env: str) -> None:
+    """Make the run at `path`, continue it, or leave it as it is when it has finished."""
+    flags = ["--env", env, "--aux", aux, "--seed", str(seed), "--run", str(path)]
+    if (path / "config.yaml").exists():
+        rows = read_metrics(path / "metrics.jsonl")
+        if rows and (rows[-1]["frames"] or 0) >= frames:
+            return
+        flags = ["--resume", str(path)]
+    command = [sys.executable, "-m", "agents.a2c", *flags, "--preset", "laptop", "--frames", str(frames)]
+    with (path.parent / f"{path.name}.log").open("a") as log:
+        subprocess.run([*command, "--threads", "1"], stdout=log, stderr=log, check=True)
+
+
+def curve(path: Path, grid: np.ndarray, window: int = 5) -> np.ndarray:
+    """Return over frames: the mean of the episodes of each line, smoothed over `window` lines, on `grid`."""
+    rows = [row for row in read_metrics(path / "metrics.jsonl") if row.get("episode_return") is not None]
+    frames, values = (np.array([row[key] for row in rows], dtype=float) for key in ("frames", "episode_return"))
+    means = np.array([values[max(0, i - window + 1) : i + 1].mean() for i in range(len(values))])
+    return np.interp(grid, frames, means)
+
+
+def interval(values: list[float]) -> str:
+    """Mean and 95 % bootstrap interval over seeds; no interval for fewer than three."""
+    if len(values) < 3:
+        return f"{np.mean(values):.1f} ({len(values)} seeds: no interval)"
+    found = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    return f"{np.mean(values):.1f} [{found.low:.1f}, {found.high:.1f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", default="rooms_watermaze")
+    parser.add_argument("--frames", type=int, default=6_000_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--arms", nargs="+", default=["none", "cpc"])
+    parser.add_argument("--random", type=float, required=True, help="the random policy's return (agents.random)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/learning"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/learning.png"))
+    parser.add_argument("--curves", type=Path, default=Path("benchmarks/results/learning.csv"))
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    paths = {
+        (aux, seed): options.runs / f"{aux}-s{seed}" for seed in range(1, options.seeds + 1) for aux in options.arms
+    }
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(lambda k: train(paths[k], *k, options.frames, options.env), paths))
+    grid = np.linspace(0, options.frames, 61)[1:]
+    curves = {key: curve(path, grid) for key, path in paths.items()}
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.axhline(options.random, color="grey", linestyle=":", label="random policy")
+    print("| arm | seeds | frames | return, last tenth of training | return, evaluation (sampled) | minutes a run |")
+    print("|---|---|---|---|---|---|")
+    for aux in options.arms:
+        seeds = [key for key in paths if key[0] == aux]
+        stack = np.stack([curves[key] for key in seeds])
+        for line in stack:
+            axis.plot(grid / 1e6, line, color=COLOURS.get(aux), alpha=0.3, linewidth=0.8)
+        axis.plot(grid / 1e6, stack.mean(0), color=COLOURS.get(aux), linewidth=2, label=f"A2C, aux {aux}")
+        final = stack[:, -6:].mean(1).tolist()
+        scores = [evaluate_run(paths[key], episodes=32, greedy=False)["sampled"]["mean"] for key in seeds]
+        minutes = np.mean([read_metrics(paths[key] / "metrics.jsonl")[-1]["seconds"] / 60 for key in seeds])
+        print(f"| {aux} | {len(seeds)} | {options.frames:,} | {interval(final)} | {interval(scores)} | {minutes:.1f} |")
+    print(f"| random policy | | | | {options.random:.2f} | |")
+    axis.set(xlabel="million frames", ylabel="episode return", title=f"{options.env}: {options.seeds} seeds")
+    axis.legend()
+    figure.savefig(options.picture, dpi=110)
+    with options.curves.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["frames", *(f"{aux}-s{seed}" for aux, seed in paths)])
+        table.writerows(zip(grid.astype(int), *(np.round(c, 3) for c in curves.values()), strict=True))
+    print(f"\nmean and 95 % bootstrap interval over seeds; picture {options.picture}, curves {options.curves}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from envs import EnvConfig, make
+from envs.api import EnvStep
+from envs.minilab.env import MinilabEnv
+from envs.minilab.state import named_arrays
+
+
+def make_env(num_envs=4, seed=0, *, threads=1, evaluation=False, height=24, width=32) -> MinilabEnv:
+    config = EnvConfig(num_envs=num_envs, height=height, width=width, env_threads=threads)
+    env = make(config, seed, evaluation=evaluation)
+    assert isinstance(env, MinilabEnv)
+    return env
+
+
+def near_the_end(env: MinilabEnv, steps: int) -> None:
+    """The episode of environment i ends after `steps` + i agent steps."""
+    env.state.body.frame[:] = 7200 - 4 * (steps + np.arange(env.num_envs))
+
+
+def play(
+    env: MinilabEnv, steps: int, seed: int = 0, rows: slice | list[int] = slice(None), of: int = 4
+) -> list[EnvStep]:
+    """Random actions, the same for environment i in every call; copies of the rows wanted."""
+    generator = torch.Generator().manual_seed(seed)
+    actions = torch.randint(9, (steps, of), generator=generator)  # [T, B]
+    return [EnvStep._make(field.clone() for field in env.step(action[rows].contiguous())) for action in actions]
+
+
+def same(one: list[EnvStep], other: list[EnvStep], rows: slice | list[int] = slice(None)) -> bool:
+    return all(torch.equal(a[rows], b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def test_shapes_types_and_flags():
+    env = make_env(3)
+    step = env.reset()
+    assert step.obs.shape == (3, 24, 32, 3) and step.obs.dtype == torch.uint8 and step.obs.is_contiguous()
+    assert step.reward.shape == (3,) and step.reward.dtype == torch.float32
+    for flag in (step.terminated, step.truncated, step.is_first, step.valid):
+        assert flag.shape == (3,) and flag.dtype == torch.bool
+    assert step.is_first.all() and step.valid.all() and not (step.terminated | step.truncated).any()
+    assert (step.reward == 0).all()
+    step = env.step(torch.zeros(3, dtype=torch.int64))
+    assert step.valid.all() and not step.is_first.any()
+    assert (env.num_actions, env.action_repeat, env.backend, env.obs_shape) == (9, 4, "minilab", (24, 32, 3))
+
+
+@pytest.mark.parametrize("size", [(24, 24), (72, 96), (84, 84), (256, 256)])
+def test_any_even_size_is_drawn_to_its_edges(size):
+    height, width = size
+    step = make_env(1, height=height, width=width).reset()
+    assert step.obs.shape == (1, height, width, 3)
+    assert step.obs.amax(-1).min() > 0  # no pixel left black
+
+
+def test_the_same_seed_plays_the_same_and_another_seed_differs():
+    envs = [make_env(), make_env(), make_env(seed=1), make_env(evaluation=True)]
+    firsts = [env.reset().obs.clone() for env in envs]
+    assert torch.equal(firsts[0], firsts[1])
+    assert not torch.equal(firsts[0], firsts[2])
+    assert not torch.equal(firsts[0], firsts[3])
+    assert same(play(envs[0], 50), play(envs[1], 50))
+
+
+def test_nothing_depends_on_batch_size():
+    large, small = make_env(4), make_env(2)
+    for env in (large, small):
+        env.reset()
+        near_the_end(env, 10)
+    assert same(play(large, 40), play(small, 40, rows=slice(2)), rows=slice(2))
+
+
+def test_nothing_depends_on_threads():
+    one, three = make_env(4), make_env(4, threads=3)
+    for env in (one, three):
+        env.reset()
+        near_the_end(env, 10)
+    assert same(play(one, 40), play(three, 40))
+    three.close()
+    three.close()
+
+
+def test_nothing_depends_on_the_position_in_the_batch():
+    order = [2, 0, 3, 1]
+    straight, shuffled = make_env(), make_env()
+    shuffled.state.streams.environment[:] = order
+    for env in (straight, shuffled):
+        env.reset()
+    straight.state.body.frame[:] = shuffled.state.body.frame[:] = 7200 - 40
+    assert same(play(straight, 40), play(shuffled, 40, rows=order), rows=order)
+
+
+def test_each_reset_begins_the_next_episode():
+    env, other = make_env(), make_env()
+    first = env.reset().obs.clone()
+    second = env.reset().obs.clone()
+    assert not torch.equal(first, second)
+    other.reset()
+    other.state.body.frame[:] = 7200 - 4
+    assert torch.equal(other.step(torch.zeros(4, dtype=torch.int64)).obs, second)  # autoreset leads to the same one
+
+
+def test_a_saved_environment_continues_bit_for_bit():
+    env = make_env()
+    env.reset()
+    near_the_end(env, 60)
+    env.state.trial.platform_x[0], env.state.trial.platform_y[0] = env.state.body.x[0], env.state.body.y[0]  # held
+    play(env, 20)
+    file = io.BytesIO()
+    torch.save(env.state_dict(), file)
+    expected = play(env, 100, seed=1)
+    assert sum(step.reward.sum() for step in expected) > 0 and any(step.is_first.any() for step in expected)
+
+    file.seek(0)
+    copy = make_env(seed=99)
+    copy.reset()
+    copy.load_state_dict(torch.load(file, weights_only=True))
+    assert same(expected, play(copy, 100, seed=1))
+
+
+def test_loading_shows_the_saved_picture():
+    env, copy = make_env(), make_env(seed=1)
+    env.reset()
+    play(env, 7)
+    copy.reset()
+    copy.load_state_dict(env.state_dict())
+    assert np.array_equal(copy.outputs.obs, env.outputs.obs)
+
+
+def test_a_saved_state_is_a_copy_of_everything():
+    env = make_env()
+    env.reset()
+    state = env.state_dict()
+    assert set(state["arrays"]) == set(named_arrays(env.state))
+    before = {name: tensor.clone() for name, tensor in state["arrays"].items()}
+    play(env, 5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state["arrays"].items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "other"}, "name 'other'.*'rooms_watermaze'"),
+        ({"num_envs": 5}, "num_envs 5.*4"),
+        ({"obs_shape": [72, 96, 3]}, r"obs_shape \[72, 96, 3\].*\[24, 32, 3\]"),
+    ],
+)
+def test_a_state_of_another_environment_is_refused(change, message):
+    env = make_env()
+    with pytest.raises(ValueError, match=message):
+        env.load_state_dict(env.state_dict() | change)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        (torch.zeros(3, dtype=torch.int64), r"int64 \[3\]; they must be int64 \[4\]"),
+        (torch.zeros(4, dtype=torch.int32), r"int32 \[4\]; they must be int64 \[4\]"),
+        (torch.tensor([0, 1, 2, 9]), r"\[0, 9\]; allowed: \[0, 8\]"),
+        (torch.tensor([0, -1, 2, 3]), r"\[-1, 3\]; allowed: \[0, 8\]"),
+    ],
+)
+def test_actions_out_of_order_are_refused(actions, message):
+    env = make_env()
+    env.reset()
+    with pytest.raises(ValueError, match=message):
+        env.step(actions)
+
+
+def test_place_and_poses_speak_the_same_units():
+    env = make_env()
+    env.reset()
+    before = env.poses()
+    frames = env.outputs.obs.copy()
+    env.place(1, 100, -200, 270)
+    after = env.poses()
+    assert after.shape == (4, 3) and after.dtype == np.float32
+    assert after[1] == pytest.approx([100, -200, -90])
+    changed = [i for i in range(4) if not np.array_equal(frames[i], env.outputs.obs[i])]
+    assert changed == [1]
+    assert np.array_equal(before[[0, 2, 3]], after[[0, 2, 3]])
