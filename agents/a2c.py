@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 import envs
-from configs import Frozen, RunFailure, UsageError, difference, guarded, load, load_yaml
+from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load, load_yaml
 from cpc_rl import losses
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
 from cpc_rl.memory import keep_freed_memory
@@ -207,11 +207,9 @@ def train(config: Config) -> int:
     device = pick_device(config.run.device)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    try:
+    with as_usage_error():
         env = envs.make(config.env, config.run.seed)
         learner = Learner(config, env)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     run, saved = open_run(config)
     if saved is None:
         begin(env, learner.rollout)

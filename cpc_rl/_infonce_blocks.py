@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 Estimator = Literal["infonce", "mine"]
 
@@ -153,7 +152,8 @@ def _block(
     peak.masked_fill_(peak == -torch.inf, 0.0)  # no negative at all: exp(-inf - 0) = 0, not NaN
     total = score.sub_(peak).exp_().sum(-1, keepdim=True)  # [P, block, 1]
     push = score.div_(total.clamp(min=1.0))  # softmax over the negatives; total >= 1 wherever there is one
-    gap = peak + total.log() - positive  # log-sum-exp of the negatives minus the positive's score
+    # Log-sum-exp of the negatives minus the positive's score; large scores cancel before the small term is added.
+    gap = (peak - positive) + total.log()  # [P, block, 1]
     some = count.clamp(min=1.0)
     if estimator == "mine":
         loss, pull = (gap - some.log()).masked_fill_(count == 0, 0.0), torch.ones_like(gap)
@@ -179,8 +179,9 @@ class KnownGradient(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the kept gradients."""
+        if torch.is_grad_enabled():
+            raise RuntimeError("InfoNCE forms its gradient while going forward: no second derivative (create_graph)")
         grads = ((grad_output * g).to(t) for g, t in zip(ctx.saved_tensors, ctx.dtypes, strict=True))
         return None, None, *grads

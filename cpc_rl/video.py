@@ -38,7 +38,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
     height, width = env.obs_shape[0] * scale, env.obs_shape[1] * scale
     size = (width + width % 2, height + STRIP + height % 2)  # H.264 wants even sides
     writer = imageio_ffmpeg.write_frames(
-        str(path), size, fps=ENGINE_FPS / env.action_repeat, macro_block_size=2, ffmpeg_log_level="error"
+        str(path), size, fps=ENGINE_FPS / env.action_repeat, macro_block_size=1, ffmpeg_log_level="error"
     )
     writer.send(None)
     total = 0.0
@@ -46,7 +46,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
         total += reward
         picture = np.zeros((size[1], size[0], 3), dtype=np.uint8)
         picture[:height, :width] = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        writer.send(picture.tobytes())
+        writer.send(_caption(picture, f"step {step}   return {total:g}").tobytes())
     writer.close()
     return total
 

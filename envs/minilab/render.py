@@ -16,11 +16,11 @@ from envs.minilab.textures import LEVELS, OFFSETS, SIZE, Atlas
 
 Obs = npt.NDArray[np.uint8]
 
+_BYTE = np.uint32(255)
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1)
 _TWO = np.float32(2)
-_QUARTER = np.float32(0.25)
 _SIZE = np.float32(SIZE)
 _MAX_STEP = np.float32(1.4)  # texels a pixel beyond which the next mip level is taken
 _FIXED = np.float32(65536)
@@ -28,10 +28,17 @@ _FIXED = np.float32(65536)
 
 @device_function
 def set_pixel(obs: Obs, i: int, row: int, column: int, colour: np.uint32) -> None:
-    """Write a packed colour."""
-    obs[i, row, column, 0] = colour & 255
-    obs[i, row, column, 1] = (colour >> 8) & 255
-    obs[i, row, column, 2] = (colour >> 16) & 255
+    """Write a packed colour. Unsigned indices spare numba's test for negative ones."""
+    row_index, column_index = np.uint64(row), np.uint64(column)
+    obs[i, row_index, column_index, 0] = colour & _BYTE
+    obs[i, row_index, column_index, 1] = (colour >> np.uint32(8)) & _BYTE
+    obs[i, row_index, column_index, 2] = (colour >> np.uint32(16)) & _BYTE
+
+
+@device_function
+def get_texel(atlas: Atlas, texture: int, index: int) -> np.uint32:
+    """Packed colour at a place in a texture's row of the atlas."""
+    return np.uint32(atlas[np.uint64(texture), np.uint64(index)])
 
 
 @device_function
@@ -88,8 +95,7 @@ def draw_strip(
     centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
     v = (top - eye) / tile * np.float32(size) + centre * step
     for row in range(first, last):
-        texel = atlas[texture, start + (int(v) & (size - 1))]
-        set_pixel(obs, i, row, column, texel)
+        set_pixel(obs, i, row, column, get_texel(atlas, texture, start + (int(v) & (size - 1))))
         v += step
 
 
@@ -127,7 +133,8 @@ def draw_plane(
         fine = scale * np.float32(size) / _SIZE
         texel_x = wrap((x + t * ray_x) * fine, size)
         texel_y = wrap((y + t * ray_y) * fine, size)
-        set_pixel(obs, i, row, column, atlas[texture, OFFSETS[level] + texel_x * size + texel_y])
+        index = OFFSETS[level] + texel_x * size + texel_y
+        set_pixel(obs, i, row, column, get_texel(atlas, texture, index))
 
 
 @device_function

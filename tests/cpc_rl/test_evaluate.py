@@ -76,6 +76,17 @@ def test_the_checkpoints_weights_are_the_ones_that_play(
     assert torch.cat(made[0].actions).unique().tolist() == [2]
 
 
+def test_the_greedy_policy_is_greedy_and_the_sampled_one_is_not(run: RunDirectory, made: list[CountingEnv]) -> None:
+    state = run.checkpoints.load()
+    for value in state["network"].values():
+        value.zero_()
+    state["network"]["policy.bias"][1] = 0.01  # nearly uniform
+    run.checkpoints.save(state)
+    evaluate_run(run.path, episodes=4, device="cpu")
+    sampled, greedy = torch.stack(made[0].actions).split(6)  # [6, 4] each: the longest episode has 6 steps
+    assert greedy.unique().tolist() == [1] and len(sampled.unique()) == 3
+
+
 def test_a_checkpoint_of_another_network_is_refused(run: RunDirectory, made: list[CountingEnv]) -> None:
     text = run.config_path.read_text().replace("hidden: 8", "hidden: 9")
     run.config_path.write_text(text)

@@ -20,7 +20,9 @@ def make(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Ten
     return anchors.requires_grad_(), candidates.requires_grad_(), positive
 
 
-def dense(anchors: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, scale: float | Tensor = 1.0) -> Tensor:
+def dense(
+    anchors: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, scale: float | Tensor = 1.0
+) -> Tensor:
     """Per-anchor cross-entropy of [positive, negatives], `negative` being a count [P, n, m] of each candidate."""
     loss = []
     for p in range(anchors.shape[0]):
@@ -98,12 +100,11 @@ def test_matches_dense_cross_entropy_and_its_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize("estimator", ["infonce", "mine"])
-@pytest.mark.parametrize("max_block", [1, 20, 2**24])
 @pytest.mark.parametrize("name", CASES)
-def test_gradcheck(name: str, max_block: int, estimator: str) -> None:
+def test_gradcheck(name: str, estimator: str) -> None:
     anchors, candidates, positive = make(1)
     scale = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    options = CASES[name] | {"estimator": estimator, "max_block": max_block}
+    options = CASES[name] | {"estimator": estimator, "max_block": 20}
     options.pop("scale", None)
 
     def loss(a: Tensor, z: Tensor, s: Tensor) -> Tensor:
@@ -221,7 +222,9 @@ def test_invariances() -> None:
 
     copy = torch.cat([candidates, candidates[:, :1]], 1)
     twice = info_nce(anchors, copy, torch.zeros_like(positive)).per_anchor.loss
-    torch.testing.assert_close(twice, (info_nce(anchors, candidates, torch.zeros_like(positive)).per_anchor.loss.exp() + 1).log())
+    torch.testing.assert_close(
+        twice, (info_nce(anchors, candidates, torch.zeros_like(positive)).per_anchor.loss.exp() + 1).log()
+    )
 
 
 def test_pools_are_independent_and_layout_does_not_matter() -> None:
@@ -240,9 +243,8 @@ def test_pools_are_independent_and_layout_does_not_matter() -> None:
 def test_second_derivative_is_refused() -> None:
     anchors, candidates, positive = make()
     loss = info_nce(anchors, candidates, positive).loss
-    (grad,) = torch.autograd.grad(loss, anchors, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        torch.autograd.grad(grad.sum(), anchors)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(loss, anchors, create_graph=True)
 
 
 def test_duplicate_rate() -> None:
