@@ -80,18 +80,19 @@ class Config(Frozen):
 class Learner:
     """The agent and all that a checkpoint must hold for a run to go on as if it had never stopped."""
 
-    def __init__(self, config: Config, env: BatchedEnv) -> None:
-        """Fresh weights, drawn from the run's seed."""
+    def __init__(self, config: Config, env: BatchedEnv, device: torch.device | None = None) -> None:
+        """Fresh weights, drawn from the run's seed; on `device`, by default that of the environments."""
+        device = device or env.device
         torch.manual_seed(config.run.seed)
         self.config, self.env = config, env
-        self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(env.device)
+        self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
         sizes = AuxSizes(config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll)
         self.aux = build_aux(config.aux, sizes, config.cpc, seed=config.run.seed)
-        modules = [self.net] if self.aux is None else [self.net, self.aux.to(env.device)]
+        modules = [self.net] if self.aux is None else [self.net, self.aux.to(device)]
         self.params = [p for module in modules for p in module.parameters()]
         self.optimiser = build_optimiser(config.optimiser, self.params)
-        self.generator = torch.Generator(env.device).manual_seed(config.run.seed)  # draws the actions
-        state = self.net.initial_state(env.num_envs, env.device)
+        self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions
+        state = self.net.initial_state(env.num_envs, device)
         self.rollout = Rollout(config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions, state)
         self.episodes = EpisodeTracker(env.num_envs)
         self.agent_steps = 0
@@ -209,7 +210,7 @@ def train(config: Config) -> int:
         torch.set_num_threads(config.run.threads)
     with as_usage_error():
         env = envs.make(config.env, config.run.seed)
-        learner = Learner(config, env)
+        learner = Learner(config, env, device)
     run, saved = open_run(config)
     if saved is None:
         begin(env, learner.rollout)
@@ -222,7 +223,7 @@ def train(config: Config) -> int:
     ):
         console.say(describe(config, learner, run.path, device))
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
-        next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
+        next_save = time.monotonic()  # the first one soon, so that every run can be resumed
         while learner.frames < config.run.frames and not signal.stop:
             for name, value in learner.update().items():
                 sums[name].append(value)

@@ -78,7 +78,7 @@ def main() -> None:
         config = load(Config, [*flags, "--aux", aux], prog="agent_speed", description="")
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
-        learner = Learner(config, envs.make(config.env, seed=1))
+        learner = Learner(config, envs.make(config.env, seed=1), pick_device(config.run.device))
         begin(learner.env, learner.rollout)
         arms[aux] = learner.update
     arms = {"naive limit": naive_update(config), **arms}

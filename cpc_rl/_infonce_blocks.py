@@ -42,13 +42,20 @@ class Pools(NamedTuple):
             mask |= ~self._listed(self.valid)[:, None]
         return mask
 
+    def exclude(self, score: Tensor, block: slice) -> None:
+        """Set the scores [P, block, M] of what is `excluded` to -inf."""
+        if self.negatives is None and self.valid is None and self.anchor_group is None:  # the positive alone: no mask
+            score.scatter_(2, self.positive[:, block, None], -torch.inf)
+        else:
+            score.masked_fill_(self.excluded(block), -torch.inf)
+
     def _listed(self, field: Tensor) -> Tensor:
         """A field of the candidates [P, m] at the M columns they are scored in, [P, M]."""
         return field if self.negatives is None else field.gather(1, self.negatives)
 
 
 class Scores(NamedTuple):
-    """What is known of each anchor, all [P, n]; zero where it has no negative."""
+    """What is known of each anchor, all [P, n]; of no meaning where it has no negative."""
 
     loss: Tensor
     accuracy: Tensor  # 1 where the positive beats every negative strictly, else 0
@@ -120,12 +127,14 @@ def contrast(
     for block in _blocks(pools, max_block):
         a, index = anchors[:, block], pools.positive[:, block]
         target = rows(pools.candidates, index)  # [P, block, d]
-        part, pull, push = _block(a, target, negative, pools.excluded(block), count[:, block, None], estimator)
+        score = a @ negative.transpose(1, 2)  # [P, block, M]
+        pools.exclude(score, block)  # after the scale: 0 * inf would poison its gradient
+        part, pull, total = _block(a, target, score, count[:, block, None], estimator)
         for whole, piece in zip(out, part, strict=True):
             whole[:, block] = piece
         if grad is not None and grad_candidates is not None and grad_negative is not None:
             pull *= weight[:, block, None]  # [P, block, 1], minus the derivative by the positive's score
-            push *= pull  # [P, block, M], the derivative by the negatives' scores
+            push = score.mul_(pull / total)  # [P, block, M], the derivative by the negatives' scores
             torch.bmm(push, negative, out=grad[:, block]).addcmul_(target, pull, value=-1)
             grad_negative.baddbmm_(push.transpose(1, 2), a)
             _scatter(grad_candidates, index, target.copy_(a).mul_(pull), alpha=-1)
@@ -135,23 +144,22 @@ def contrast(
 
 
 def _block(
-    a: Tensor, target: Tensor, negative: Tensor, excluded: Tensor | None, count: Tensor, estimator: Estimator
+    a: Tensor, target: Tensor, score: Tensor, count: Tensor, estimator: Estimator
 ) -> tuple[Scores, Tensor, Tensor]:
-    """One block of anchors, with d loss / d score: -pull for the positive, pull * push for the negatives."""
+    """One block of anchors, given the scores of its negatives, which are exponentiated in place.
+
+    The derivative of the loss by the positive's score is -pull, that by the negatives' is pull * score / total.
+    """
     product = a * target  # [P, block, d]
     positive = product.sum(-1, keepdim=True)  # [P, block, 1]
     # The positive is scored by a row-wise product and the negatives by a matrix product, which round differently: a
     # tie (a duplicate latent, a collapsed encoder) must stay a tie and not be won by rounding.
     bar = positive - 16 * torch.finfo(a.dtype).eps * product.abs_().sum(-1, keepdim=True)  # [P, block, 1]
-    score = a @ negative.transpose(1, 2)  # [P, block, M]
-    if excluded is not None:
-        score.masked_fill_(excluded, -torch.inf)  # after the scale: 0 * inf would poison its gradient
     # Compared into floating point, several times faster on a CPU than into bool. Excluded columns lose: not counted.
     wins = torch.lt(score, bar, out=torch.empty_like(score)).sum(-1, keepdim=True) - (score.shape[-1] - count)
     peak = score.amax(-1, keepdim=True)  # [P, block, 1]
     peak.masked_fill_(peak == -torch.inf, 0.0)  # no negative at all: exp(-inf - 0) = 0, not NaN
     total = score.sub_(peak).exp_().sum(-1, keepdim=True)  # [P, block, 1]
-    push = score.div_(total.clamp(min=1.0))  # softmax over the negatives; total >= 1 wherever there is one
     # Log-sum-exp of the negatives minus the positive's score; large scores cancel before the small term is added.
     gap = (peak - positive) + total.log()  # [P, block, 1]
     some = count.clamp(min=1.0)
@@ -159,8 +167,8 @@ def _block(
         loss, pull = (gap - some.log()).masked_fill_(count == 0, 0.0), torch.ones_like(gap)
     else:
         loss, pull = torch.logaddexp(gap, torch.zeros_like(gap)), gap.sigmoid()  # a softplus: never below 0
-    scores = (loss, (wins == count) & (count > 0), wins / some)
-    return Scores(*(x.squeeze(-1) for x in scores)), pull, push
+    scores = Scores(*(x.squeeze(-1) for x in (loss, wins == count, wins / some)))
+    return scores, pull, total.clamp(min=1.0)  # total >= 1 wherever there is a negative
 
 
 def _scatter(total: Tensor, index: Tensor, x: Tensor, alpha: float = 1.0) -> None:

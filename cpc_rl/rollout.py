@@ -90,7 +90,7 @@ def collect(env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torc
         action = sample(logits, generator)  # [B]
         rollout.logits[t] = logits
         rollout.last_action[t + 1] = action
-        rollout.write(t + 1, env.step(action))
+        rollout.write(t + 1, env.step(action.to(env.device)))
     rollout.next_state = state
 
 

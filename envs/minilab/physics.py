@@ -64,7 +64,7 @@ _FULL_TURN = np.float32(360)
 
 
 class Room(NamedTuple):
-    """A convex room: the points with normal . point <= distance for every wall."""
+    """A convex room without acute corners: the points with normal . point <= distance for every wall."""
 
     normal_x: Float32Array  # [walls] outward unit normals
     normal_y: Float32Array  # [walls]
@@ -121,16 +121,15 @@ def slide_in_room(body: Body, i: int, room: Room) -> None:
     vx, vy = body.vx[i], body.vy[i]
     x = body.x[i] + vx * FRAME_S
     y = body.y[i] + vy * FRAME_S
-    for _ in range(2):  # the second pass settles corners, where leaving one wall may enter the next
-        for k in range(room.reach.shape[0]):
-            normal_x, normal_y = room.normal_x[k], room.normal_y[k]
-            inside = normal_x * x + normal_y * y - room.reach[k]
-            if inside > _ZERO:
-                x -= inside * normal_x
-                y -= inside * normal_y
-                into = max(vx * normal_x + vy * normal_y, _ZERO) * OVERCLIP
-                vx -= into * normal_x
-                vy -= into * normal_y
+    for k in range(room.reach.shape[0]):
+        normal_x, normal_y = room.normal_x[k], room.normal_y[k]
+        inside = normal_x * x + normal_y * y - room.reach[k]
+        if inside > _ZERO:  # corners are right or obtuse: leaving one wall never enters another
+            x -= inside * normal_x
+            y -= inside * normal_y
+            into = max(vx * normal_x + vy * normal_y, _ZERO) * OVERCLIP
+            vx -= into * normal_x
+            vy -= into * normal_y
     body.x[i], body.y[i] = x, y
     # The engine sends velocities as whole numbers and goes on with what it sent.
     body.vx[i] = np.float32(math.floor(vx + _HALF))

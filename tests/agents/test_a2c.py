@@ -191,3 +191,12 @@ def test_resumed_learner_goes_on_bit_for_bit():
     assert torch.equal(whole.rollout.logits, resumed.rollout.logits)
     assert whole.frames == resumed.frames
     assert whole.episodes.pop() == resumed.episodes.pop()
+
+
+@pytest.mark.gpu
+def test_network_on_the_gpu_environments_on_the_cpu():
+    agent = learner("cpc")
+    gpu = Learner(agent.config, agent.env, torch.device("cuda"))
+    gpu.load_state_dict(agent.state_dict() | {"generator": gpu.generator.get_state()})
+    assert all(value < float("inf") for value in gpu.update().values())
+    assert all(p.device.type == "cuda" for p in gpu.params)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cpc_rl import infonce
 from cpc_rl.infonce import CPC, cpc_loss, linear_heads
 
 B, T, DC, DZ, OFFSETS = 3, 6, 4, 3, (1, 3)
@@ -202,6 +203,20 @@ def sample(seed: int, **options: Any) -> CPC:
 def test_same_seed_same_negatives(pool: str) -> None:
     torch.testing.assert_close(sample(0, pool=pool), sample(0, pool=pool), rtol=0, atol=0)
     assert sample(0, pool=pool).loss != sample(1, pool=pool).loss
+
+
+@pytest.mark.parametrize("name", ["batch all", "sequence padding", "time groups", "batch steps, targets"])
+@pytest.mark.parametrize("sampled", [None, 4])
+def test_offsets_in_one_go_or_one_by_one(name: str, sampled: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many offsets are worked on at once changes nothing, the draw of negatives included."""
+    results = []
+    for most in (1, 10**6):
+        monkeypatch.setattr(infonce, "_CHUNK", most)
+        inputs, draw = make(), torch.Generator().manual_seed(0)
+        result = cpc_loss(*inputs, OFFSETS, **CASES[name], num_negatives=sampled, generator=draw)
+        results.append((*result.per_offset, *torch.autograd.grad(result.loss, leaves(*inputs))))
+    for x, y in zip(*results, strict=True):
+        torch.testing.assert_close(x, y)
 
 
 def touched(valid: Tensor | None, seed: int, offsets: tuple[int, ...], **options: Any) -> Tensor:

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from envs.minilab.items import cast_at_octagon
+from envs.minilab.items import cast_at_octagon, draw_octagon
 from envs.minilab.physics import new_room
-from envs.minilab.render import cast_in_room, draw_plane, draw_strip, fill, row_of, screen_of
+from envs.minilab.render import cast_in_room, draw_plane, draw_strip, fill, row_of, screen_of, wrap
 from envs.minilab.textures import SIZE, build_atlas
 
 EYE = np.float32(50)
@@ -107,6 +107,32 @@ def test_a_plane_shows_the_point_where_the_ray_meets_the_ground():
     assert np.array_equal(picture[0, 40:, 5, 0][clear] > 127, u[clear] < 0.5)
     assert np.array_equal(picture[0, 40:, 5, 1][clear] > 127, v[clear] < 0.5)
     assert picture[0, :40].sum() == 0
+
+
+@pytest.mark.parametrize(("position", "texel"), [(0.5, 0), (31.9, 31), (32.1, 0), (-0.1, 31), (-32.1, 31), (-33, 31)])
+def test_textures_repeat_on_both_sides_of_zero(position, texel):
+    assert wrap(np.float32(position), 32) == texel
+
+
+def octagon_rows(*, eye, x, top=50.0):
+    """Rows of the middle column that show the octagon: side (bright texel rows) and top."""
+    picture = obs()
+    atlas = build_atlas([np.full((SIZE, SIZE, 3), 200, np.uint8)])
+    numbers = (np.float32(v) for v in (eye, x, 0, 1, 0, 64, top, 0))
+    draw_octagon(picture, 0, 48, *numbers, atlas, 0, np.float32(64))
+    return np.flatnonzero(picture[0, :, 48, 0])
+
+
+def test_an_octagon_shows_its_side_and_from_above_its_top_too():
+    below = octagon_rows(eye=30, x=-264)  # enters at 200, leaves at 328
+    assert (below[0], below[-1] + 1) == (round(36 - 48 * 20 / 200), round(36 + 48 * 30 / 200))
+    above = octagon_rows(eye=90, x=-264)
+    assert (above[0], above[-1] + 1) == (round(36 + 48 * 40 / 328), round(36 + 48 * 90 / 200))
+
+
+def test_who_stands_on_an_octagon_sees_its_top_to_the_edge():
+    rows = octagon_rows(eye=70, x=0)
+    assert (rows[0], rows[-1] + 1) == (round(36 + 48 * 20 / 64), 72)
 
 
 def test_far_ground_is_smooth():
