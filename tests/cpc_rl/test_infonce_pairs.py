@@ -279,6 +279,9 @@ def test_shared_head_bias_and_frozen_parts() -> None:
         strict=True,
     ):
         torch.testing.assert_close(x, y)
+    shared.register_parameter("unused", nn.Parameter(torch.ones(2)))
+    (grad,) = torch.autograd.grad(cpc_loss(context, latent, [shared, shared], OFFSETS).loss, [shared.unused])
+    assert (grad == 0).all()
     shared.weight.requires_grad_(False)
     cpc_loss(context.detach(), latent.detach(), [shared, shared], OFFSETS).loss.backward()
     assert shared.weight.grad is None and shared.bias.grad is not None

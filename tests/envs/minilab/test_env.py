@@ -174,6 +174,8 @@ def test_actions_out_of_order_are_refused(actions, message):
 def test_place_and_poses_speak_the_same_units():
     env = make_env()
     env.reset()
+    for _ in range(5):
+        env.step(torch.zeros(4, dtype=torch.int64))
     before = env.poses()
     frames = env.outputs.obs.copy()
     env.place(1, 100, -200, 270)
@@ -183,3 +185,6 @@ def test_place_and_poses_speak_the_same_units():
     changed = [i for i in range(4) if not np.array_equal(frames[i], env.outputs.obs[i])]
     assert changed == [1]
     assert np.array_equal(before[[0, 2, 3]], after[[0, 2, 3]])
+    env.step(torch.full((4,), 8))
+    assert env.poses()[1] == pytest.approx([100, -200, -90])  # at rest, while the others coast
+    assert np.abs(env.poses()[0] - after[0]).max() > 1

@@ -43,7 +43,7 @@ def test_a_change_in_a_called_module_is_not_hidden_by_the_cache(tmp_path):
             f"from envs.minilab.jit import device_function\n\n@device_function\ndef value():\n    return {value}\n"
         )
         result = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+            [sys.executable, "-B", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         return result.stdout.strip()
 

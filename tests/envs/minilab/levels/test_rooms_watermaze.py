@@ -72,14 +72,15 @@ def test_a_find_pays_five_times_holds_the_agent_and_ends_in_a_respawn():
     env.state.trial.age_ms[0] = -(10**6)
     put_platform(env, 100, 50)
     env.place(0, 130, 50, 0)
-    rewards = []
+    rewards, distance = [], []
     while len(rewards) < 200 and np.hypot(*(env.poses()[0, :2] - (100, 50))) < 60:
         rewards.append(step(env, ACTION_NAMES.index("look_left_forward")))
+        distance.append(np.hypot(*(env.poses()[0, :2] - (100, 50))))
         if len(rewards) == 30:
             assert env.state.body.eye[0] == pytest.approx(144.12, abs=0.01)
-            assert np.hypot(*(env.poses()[0, :2] - (100, 50))) < 25
             assert abs(env.poses()[0, 2]) > 1  # it may look around
     times = np.flatnonzero(rewards) * 4  # engine frames
+    assert 10 < max(distance[5:-1]) < 22  # it may run, but is put back time and again (recorded: up to 19)
     assert [rewards[t // 4] for t in times] == [1] * 5
     assert abs(times[0] - 16) <= 4
     assert np.abs(np.diff(times) - 62.5).max() <= 4
