@@ -21,7 +21,7 @@ class CPCConfig(Frozen):
     steps: int = Field(default=30, ge=1, le=1000, description="Predict 1..K steps ahead (K); less than the unroll.")
     weight: float = Field(default=0.05, ge=0, description="Of the CPC loss beside the A2C terms, for each row.")
     anchors: int = Field(
-        default=20,
+        default=10,
         ge=0,
         description="Time steps of the unroll drawn anew at each update to predict from (an unbiased estimate of the "
         "loss over all of them, at a fraction of the cost); 0: all.",
