@@ -1,13 +1,14 @@
 # make train   set up .venv, train on the built-in 3D suite, evaluate, film
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
+# make compare train one agent without and one with CPC, draw both curves
 PYTHON ?= python3
 RUN ?= runs/first
 FRAMES ?= 4000000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train test test-slow lint bench clean
+.PHONY: train compare test test-slow lint bench clean
 
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
@@ -17,6 +18,9 @@ train: $(READY)
 	  $(BIN)/python -m agents.a2c --env rooms_watermaze --aux cpc --frames $(FRAMES) --run $(RUN); \
 	fi
 	$(BIN)/python -m cpc_rl.evaluate $(RUN) --episodes 32 --video $(RUN)/video/episode.mp4
+
+compare: $(READY)
+	$(BIN)/python benchmarks/learning.py --seeds 1 --frames $(FRAMES) --runs runs/compare --out runs/compare
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not gpu"

@@ -1,6 +1,6 @@
 """The learning experiment of the README: rooms_watermaze with and without CPC, several seeds, against random play.
 
-    python benchmarks/learning.py [--frames 6000000] [--seeds 3] [--jobs 2] [--arms none cpc] [--runs runs/learning]
+    python benchmarks/learning.py [--frames 6000000] [--seeds 3] [--jobs 2] [--out runs/learning]
 
 Each run is `python -m agents.a2c` with the laptop preset and one thread, `jobs` of them at a time; killed and started
 again it continues. At the end every agent plays evaluation episodes, and the table, the picture and the thinned curves
@@ -20,6 +20,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import bootstrap
 
+import envs
+from cpc_rl.episodes import RandomPolicy, evaluate
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.runs import read_metrics
 
@@ -55,6 +57,12 @@ def interval(values: list[float]) -> str:
     return f"{np.mean(values):.1f} [{found.low:.1f}, {found.high:.1f}]"
 
 
+def random_return(env: str, episodes: int = 512) -> float:
+    """Mean return of uniform play."""
+    made = envs.make(envs.EnvConfig(name=env, num_envs=64), seed=1, evaluation=True)
+    return evaluate(made, RandomPolicy(made.num_actions, seed=1), episodes).summary()["mean"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", default="rooms_watermaze")
@@ -62,22 +70,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--arms", nargs="+", default=["none", "cpc"])
-    parser.add_argument("--random", type=float, required=True, help="the random policy's return (agents.random)")
     parser.add_argument("--runs", type=Path, default=Path("runs/learning"))
-    parser.add_argument("--picture", type=Path, default=Path("docs/learning.png"))
-    parser.add_argument("--curves", type=Path, default=Path("benchmarks/results/learning.csv"))
+    parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="folder of learning.png and .csv")
     options = parser.parse_args()
-    options.runs.mkdir(parents=True, exist_ok=True)
+    for folder in (options.runs, options.out):
+        folder.mkdir(parents=True, exist_ok=True)
     paths = {
         (aux, seed): options.runs / f"{aux}-s{seed}" for seed in range(1, options.seeds + 1) for aux in options.arms
     }
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(lambda k: train(paths[k], *k, options.frames, options.env), paths))
+    chance = random_return(options.env)
     grid = np.linspace(0, options.frames, 61)[1:]
     curves = {key: curve(path, grid) for key, path in paths.items()}
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axis = figure.subplots()
-    axis.axhline(options.random, color="grey", linestyle=":", label="random policy")
+    axis.axhline(chance, color="grey", linestyle=":", label="random policy")
     print("| arm | seeds | frames | return, last tenth of training | return, evaluation (sampled) | minutes a run |")
     print("|---|---|---|---|---|---|")
     for aux in options.arms:
@@ -90,15 +98,16 @@ def main() -> None:
         scores = [evaluate_run(paths[key], episodes=32, greedy=False)["sampled"]["mean"] for key in seeds]
         minutes = np.mean([read_metrics(paths[key] / "metrics.jsonl")[-1]["seconds"] / 60 for key in seeds])
         print(f"| {aux} | {len(seeds)} | {options.frames:,} | {interval(final)} | {interval(scores)} | {minutes:.1f} |")
-    print(f"| random policy | | | | {options.random:.2f} | |")
+    print(f"| random policy | | | | {chance:.2f} | |")
     axis.set(xlabel="million frames", ylabel="episode return", title=f"{options.env}: {options.seeds} seeds")
     axis.legend()
-    figure.savefig(options.picture, dpi=110)
-    with options.curves.open("w", newline="") as file:
+    picture, curve_file = options.out / "learning.png", options.out / "learning.csv"
+    figure.savefig(picture, dpi=110)
+    with curve_file.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["frames", *(f"{aux}-s{seed}" for aux, seed in paths)])
         table.writerows(zip(grid.astype(int), *(np.round(c, 3) for c in curves.values()), strict=True))
-    print(f"\nmean and 95 % bootstrap interval over seeds; picture {options.picture}, curves {options.curves}")
+    print(f"\nmean and 95 % bootstrap interval over seeds; picture {picture}, curves {curve_file}")
 
 
 if __name__ == "__main__":

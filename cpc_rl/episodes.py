@@ -12,6 +12,7 @@ from scipy.stats import bootstrap
 from torch import Tensor
 
 from cpc_rl.networks import ActorCritic
+from cpc_rl.rollout import sample
 from envs.api import BatchedEnv, EnvStep
 
 
@@ -57,7 +58,7 @@ class NetworkPolicy:
         if self._greedy:
             self._last_action = logits.argmax(-1)  # [B]
         else:
-            self._last_action = torch.multinomial(logits.softmax(-1), 1, generator=self._generator)[:, 0]  # [B]
+            self._last_action = sample(logits, self._generator)  # [B]
         return self._last_action.to(step.reward.device)
 
 
