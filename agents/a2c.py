@@ -225,7 +225,11 @@ def train(config: Config) -> int:
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
         while learner.frames < config.run.frames and not signal.stop:
-            for name, value in learner.update().items():
+            try:
+                values = learner.update()
+            except RunFailure as error:
+                raise RunFailure(f"{error}; the newest good checkpoint is kept in {run.path}") from error
+            for name, value in values.items():
                 sums[name].append(value)
             done = learner.frames >= config.run.frames
             if done or learner.updates % config.run.log_updates == 0:

@@ -10,12 +10,12 @@ process and take turns, so the ratios hold where absolute figures drift.
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from statistics import median
 
 import torch
+from hardware import hardware
 
 import envs
 from agents.a2c import Config, Learner
@@ -25,16 +25,6 @@ from cpc_rl.networks import ActorCritic
 from cpc_rl.optim import build_optimiser
 from cpc_rl.rollout import begin
 from cpc_rl.runs import pick_device
-
-
-def processor() -> str:
-    """Name of the processor, as Linux has it, and the GPU's where there is one."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            name = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return name + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "")
 
 
 def naive_update(config: Config) -> Callable[[], object]:
@@ -93,7 +83,7 @@ def main() -> None:
                 torch.cuda.synchronize()
             if i:
                 rates[name].append(steps / (time.perf_counter() - begun))
-    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {config.env.name}, ", end="")
+    print(f"{hardware()}\n\n{config.env.name}, ", end="")
     print(f"B={config.env.num_envs}, T={config.a2c.unroll}, {config.network.encoder} network, ", end="")
     print(f"allocator {options.allocator}; median of {options.rounds} rounds, ratio within each round\n")
     print("| arm | agent steps/s | frames/s | of the limit | of A2C alone |")

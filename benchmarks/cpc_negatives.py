@@ -14,7 +14,8 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from agent_speed import naive_update, processor
+from agent_speed import naive_update
+from hardware import hardware
 
 from agents.a2c import Config
 from configs import load
@@ -58,7 +59,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     flags = ["--preset", "laptop", "--device", "cpu", "--num-envs", str(options.num_envs)]
     limit = naive_update(load(Config, flags, prog="cpc_negatives", description=""))
-    settings = [(n, a) for a in (20, 0) for n in ("sampled", "time", "sequence", "batch")]
+    settings = [(n, a) for a in (10, 0) for n in ("sampled", "time", "sequence", "batch")]
     arms = {setting: arm(*setting, options.num_envs) for setting in settings}
     taken: dict[tuple[str, int], list[tuple[float, float]]] = {setting: [] for setting in settings}
     for i in range(options.rounds + 1):  # the first round warms up
@@ -67,7 +68,7 @@ def main() -> None:
             spent = seconds(run)
             if i:
                 taken[setting].append((spent, spent / base))
-    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}; B={options.num_envs}, T={T}\n")
+    print(f"{hardware()}; B={options.num_envs}, T={T}\n")
     print("| negatives | candidates each | anchors | ms | of an update |")
     print("|---|---|---|---|---|")
     sizes = {"sampled": 257, "time": options.num_envs, "sequence": T + 1, "batch": (T + 1) * options.num_envs}

@@ -7,31 +7,16 @@ Each figure is the best of eight windows of a quarter of a second: the one least
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 import time
-from pathlib import Path
 
-import numba
 import torch
+from hardware import hardware
 
 from envs import LEVELS, EnvConfig, make
 from envs.minilab.bench import steps_per_second
 
 BATCHES = (1, 8, 32, 128, 512)
 THREADS = (1, 2)
-
-
-def hardware() -> str:
-    """Processor, cores and versions in one line."""
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    name = model.group(1) if model else platform.processor() or platform.machine()
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()}; "
-        f"Python {platform.python_version()}, numba {numba.__version__}, torch {torch.__version__}"
-    )
 
 
 def first_step_seconds(name: str) -> float:

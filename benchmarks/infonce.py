@@ -5,17 +5,17 @@ are the best of alternating rounds of forward and backward; memory is the peak o
 above what was held before, without the gradients of the heads (as many as there are heads, whatever the loss).
 """
 
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from hardware import hardware
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 from torch.nn import functional as F
 
 from cpc_rl.infonce import cpc_loss, linear_heads
+from cpc_rl.memory import keep_freed_memory
 
 TIME, WIDTH, NEGATIVES = 100, 256, 256
 
@@ -95,22 +95,12 @@ def measure(batch: int, offsets: int, drawn: int, negatives: int | None, device:
     )
 
 
-def hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, one thread"
-
-
 def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    warm = torch.ones(31 * 2**18)  # freed at once: glibc then keeps freed blocks, as it does in a training process
-    del warm
-    print(f"# InfoNCE against the dense formulation\n\n{hardware(device)}, PyTorch {torch.__version__}, float32.")
+    keep_freed_memory()  # as in a training process
+    print(f"# InfoNCE against the dense formulation\n\n{hardware()}; float32.")
     print(
         f"T = {TIME}, d = {WIDTH}, forward and backward; memory is the peak during both, in MiB, "
         "less the heads' own gradients.\n"

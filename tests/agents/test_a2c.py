@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 import cpc_rl.aux
-from agents.a2c import A2CConfig, Config, Learner
+from agents.a2c import A2CConfig, Config, Learner, main
 from configs import RunFailure
 from cpc_rl.aux import AUX_LOSSES, AuxLoss, CPCConfig
 from cpc_rl.networks import NetworkConfig
@@ -200,3 +200,15 @@ def test_network_on_the_gpu_environments_on_the_cpu():
     gpu.load_state_dict(agent.state_dict() | {"generator": gpu.generator.get_state()})
     assert all(value < float("inf") for value in gpu.update().values())
     assert all(p.device.type == "cuda" for p in gpu.params)
+
+
+def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
+    env = toys.CountingEnv([7, 5, 9])
+    step = env.step
+    env.step = lambda a: step(a)._replace(**({"reward": torch.full((3,), torch.nan)} if len(env.actions) > 50 else {}))
+    monkeypatch.setattr("envs.make", lambda *_: env)
+    flags = ["--run", str(tmp_path / "run"), "--unroll", "20", "--network.encoder", "deep", "--device", "cpu"]
+    assert main([*flags, "--checkpoint-minutes", "1e-6"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: loss/policy is nan at update 2, frame 480; the newest good checkpoint is kept in")
+    assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-240.pt", "checkpoint-480.pt"]
