@@ -1,0 +1,20 @@
+"""A training run on disk and on screen: directory, checkpoints, metrics, console, signals."""
+
+from cpc_rl.runs.checkpoint import Checkpoints
+from cpc_rl.runs.config import RunConfig, pick_device
+from cpc_rl.runs.console import Console
+from cpc_rl.runs.directory import RunDirectory
+from cpc_rl.runs.logger import Logger
+from cpc_rl.runs.metrics import read_metrics
+from cpc_rl.runs.signals import StopSignal
+
+__all__ = [
+    "Checkpoints",
+    "Console",
+    "Logger",
+    "RunConfig",
+    "RunDirectory",
+    "StopSignal",
+    "pick_device",
+    "read_metrics",
+]

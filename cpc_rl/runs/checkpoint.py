@@ -1,0 +1,86 @@
+"""Checkpoints: written whole or not at all, the newest two kept, a damaged one skipped."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from configs import RunFailure
+from cpc_rl.runs.files import write_atomic
+
+FORMAT = 1
+KEEP = 2
+
+
+class Checkpoints:
+    """The files `checkpoint-<frames>.pt` of one folder."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None] | None = None) -> None:
+        """`say` is told about damaged files; by default they are named on stderr."""
+        self.folder = folder
+        self._say = say or (lambda text: print(text, file=sys.stderr))
+        self._good: list[Path] = []  # those this process wrote or read, oldest first
+
+    def paths(self) -> list[Path]:
+        """Return all checkpoints, oldest first."""
+        return sorted((p for p in self.folder.glob("checkpoint-*.pt") if _frames(p) >= 0), key=_frames)
+
+    def save(self, state: Mapping[str, Any]) -> Path:
+        """Write `state` and delete all but the newest two good checkpoints.
+
+        Args:
+            state: Tensors and plain Python values, with the key `frames`.
+        """
+        path = self.folder / f"checkpoint-{state['frames']}.pt"
+        for left_over in self.folder.glob(".checkpoint-*.tmp"):  # by a process that was killed while it wrote
+            left_over.unlink(missing_ok=True)
+        write_atomic(path, lambda file: torch.save({"format": FORMAT, **state}, file))
+        self._good = [*(p for p in self._good if p != path), path][-KEEP:]
+        # What is not among the good ones is older, or damaged, or the future of a run that was rolled back.
+        for other in self.paths():
+            if other not in self._good:
+                other.unlink(missing_ok=True)
+        return path
+
+    def load(self) -> dict[str, Any]:
+        """Read the newest checkpoint that is whole, onto the CPU.
+
+        Raises:
+            RunFailure: There is none, or it was written by another format.
+        """
+        paths = self.paths()
+        for path in reversed(paths):
+            try:
+                state = _read(path)
+            except Exception as error:  # a damaged file can break the reader anywhere
+                self._say(f"{path} is damaged ({_first_line(error)}); trying the one before it")
+                continue
+            if state.get("format") != FORMAT:
+                raise RunFailure(f"{path} has format {state.get('format')}, this version reads format {FORMAT}")
+            self._good = [path]
+            return state
+        raise RunFailure(f"no {'usable ' if paths else ''}checkpoint in {self.folder}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:  # torch itself does not notice flipped bytes
+        broken = archive.testzip()
+    if broken is not None:
+        raise ValueError(f"checksum of {broken} is wrong")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _frames(path: Path) -> int:
+    found = re.fullmatch(r"checkpoint-(\d+)\.pt", path.name)
+    return int(found[1]) if found else -1
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

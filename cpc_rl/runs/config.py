@@ -1,0 +1,60 @@
+"""How long to train, where, and what to write down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from pydantic import Field
+
+from configs import Frozen, UsageError
+
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
+
+
+class RunConfig(Frozen):
+    """The run: length, place, devices and records."""
+
+    frames: int = Field(
+        default=4_000_000,
+        ge=1,
+        description="Engine frames to train for: agent steps times action repeat, as papers count.",
+    )
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights, actions and episodes.")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
+    )
+    threads: int = Field(default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice.")
+    run: Folder = Field(
+        default=None, description="Run directory to make. By default a fresh one: runs/<env>-<aux>-s<seed>-<time>."
+    )
+    resume: Folder = Field(
+        default=None, description="Run directory to continue, with its own configuration; other flags still count."
+    )
+    preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = Field(
+        default=None, description="Settings to start from: a file in configs/, without `.yaml`."
+    )
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = Field(
+        default=None, description="YAML file laid over the preset; flags are laid over both."
+    )
+    log_updates: int = Field(default=10, ge=1, description="Updates between two lines of metrics.jsonl.")
+    checkpoint_minutes: float = Field(default=5.0, gt=0, description="Minutes between two checkpoints.")
+    wandb: bool = Field(default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account.")
+    wandb_project: str = Field(default="cpc-rl", min_length=1, description="Project there.")
+    tensorboard: bool = Field(default=False, description="Write TensorBoard files into the run directory too.")
+    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn `RunConfig.device` into a device. Raises UsageError for a GPU that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UsageError(f"--device {name}: PyTorch sees {count} CUDA devices here; auto and cpu always work")
+    return device

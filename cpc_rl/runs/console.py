@@ -1,0 +1,87 @@
+"""What a person sees of a run: one live line on a terminal, a plain line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import rich.console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from cpc_rl.runs.metrics import Row
+
+
+class Console:
+    """Shows progress towards `total` frames; use it as a context manager."""
+
+    def __init__(
+        self,
+        total: int,
+        console: rich.console.Console | None = None,
+        every: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`console` is stdout by default; `every` and `clock` pace the plain lines."""
+        self.total = total
+        self._console = console or rich.console.Console(highlight=False, soft_wrap=True)
+        self._every, self._clock = every, clock
+        self._next = -float("inf")
+        self._pending = ""  # the newest line, where it is not shown yet
+        self._last: Row = {}
+        self._live = self._console.is_terminal
+        self._progress = Progress(
+            BarColumn(bar_width=12), TextColumn("{task.description}"), console=self._console, disable=not self._live
+        )
+        self._task = self._progress.add_task("starting", total=total)
+
+    def show(self, row: Row) -> None:
+        """Show one row of metrics: frames, rate, time left, and the newest return and loss."""
+        self._last |= {name: value for name, value in row.items() if value is not None}
+        line = describe(self._last, self.total)
+        if self._live:
+            self._progress.update(self._task, completed=int(self._last["frames"] or 0), description=line)
+        elif self._clock() >= self._next:
+            self._next = self._clock() + self._every
+            self._plain(line)
+        else:
+            self._pending = line
+
+    def say(self, text: str) -> None:
+        """Print a line of its own, above the live one."""
+        self._console.print(text, markup=False)
+
+    def __enter__(self) -> Console:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        if self._pending:
+            self._plain(self._pending)
+
+    def _plain(self, line: str) -> None:
+        self._pending = ""
+        self._console.print(line, markup=False)
+        self._console.file.flush()  # a log file is read while the run goes on
+
+
+def describe(row: Row, total: int) -> str:
+    """Say how the run stands: `3,200,000 frames (53%) · 9,870/s · 0:04:43 left · return 12.3 · loss 0.52`."""
+    frames, rate = int(row.get("frames") or 0), row.get("frames_per_second") or 0.0
+    parts = [f"{frames:,} frames ({min(frames / total, 1.0):.0%})", f"{rate:,.0f}/s"]
+    if rate > 0:
+        parts.append(f"{_clock_time((total - frames) / rate)} left")
+    for name, key in (("return", "episode_return"), ("loss", "loss/total")):
+        value = row.get(key)
+        if value is not None:
+            parts.append(f"{name} {value:.3g}")
+    return " · ".join(parts)
+
+
+def _clock_time(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

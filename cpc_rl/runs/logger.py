@@ -1,0 +1,75 @@
+"""One call a line: adds time, rate and memory, and writes the row wherever the user wants it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from configs import load_yaml
+from cpc_rl.runs.config import RunConfig
+from cpc_rl.runs.directory import RunDirectory
+from cpc_rl.runs.metrics import JsonLines, Row, plain
+from cpc_rl.runs.throughput import Throughput
+from cpc_rl.runs.trackers import TensorBoard, Wandb
+
+
+class Logger:
+    """Writes metrics to `metrics.jsonl`, and to wandb and TensorBoard where `config` says so."""
+
+    def __init__(
+        self, run: RunDirectory, config: RunConfig, frames: int = 0, state: Mapping[str, Any] | None = None
+    ) -> None:
+        """Open the records of `run`.
+
+        Args:
+            run: Where they lie.
+            config: Which of them to keep.
+            frames: Of the checkpoint the run continues from; lines after it are dropped.
+            state: What `state_dict` gave at that checkpoint.
+        """
+        state = state or {}
+        self._wandb_id: str = state.get("wandb_id") or secrets.token_hex(4)
+        self._process = psutil.Process()
+        self._close = contextlib.ExitStack()
+        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames)]
+        if config.wandb:
+            sinks.append(Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path)))
+        if config.tensorboard:
+            sinks.append(TensorBoard(run.path, frames))
+        for sink in sinks:
+            self._close.callback(sink.close)
+        self._sinks = sinks
+        self.throughput = Throughput(frames, seconds=state.get("seconds", 0.0))
+
+    def log(self, frames: int, agent_steps: int, metrics: Mapping[str, Any]) -> Row:
+        """Write one row and return it, with `seconds`, `frames_per_second` and `memory_mb` (resident) added."""
+        row = plain(
+            {
+                "frames": frames,
+                "agent_steps": agent_steps,
+                "seconds": round(self.throughput.seconds, 3),
+                "frames_per_second": round(self.throughput.mark(frames), 1),
+                "memory_mb": round(self._process.memory_info().rss / 2**20, 1),
+                **metrics,
+            }
+        )
+        for sink in self._sinks:
+            sink.write(row)
+        return row
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next part of this run needs: seconds trained so far and the run's id at wandb."""
+        return {"seconds": self.throughput.seconds, "wandb_id": self._wandb_id}
+
+    def __enter__(self) -> Logger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close.close()

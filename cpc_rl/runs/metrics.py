@@ -1,0 +1,64 @@
+"""metrics.jsonl: one JSON object a line, on the disk as soon as it is written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from configs import RunFailure
+from cpc_rl.runs.files import write_atomic
+
+Row = dict[str, float | int | None]
+
+
+def plain(row: Mapping[str, Any]) -> Row:
+    """Turn tensors and numpy scalars into Python numbers, and what is not finite into None, which JSON can say."""
+    return {name: _number(value) for name, value in row.items()}
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """Read all lines; a torn last line, left by a killed run, is passed over.
+
+    Raises:
+        RunFailure: A line before the last is damaged.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    rows: list[Row] = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines):  # no line break after it
+                break
+            raise RunFailure(f"{path}, line {number}: not JSON ({error.msg})") from error
+    return rows
+
+
+class JsonLines:
+    """Appends rows to a file; each is flushed to the operating system, so a killed run loses none."""
+
+    def __init__(self, path: Path, frames: int = 0) -> None:
+        """Open `path`, without its lines of more than `frames` frames: the run continues from there."""
+        kept = [row for row in read_metrics(path) if (row.get("frames") or 0) <= frames] if frames else []
+        text = "".join(json.dumps(row) + "\n" for row in kept)
+        write_atomic(path, lambda file: file.write(text.encode()))
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, row: Row) -> None:
+        """Append one line."""
+        self._file.write(json.dumps(row, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _number(value: Any) -> float | int | None:
+    number = value.item() if hasattr(value, "item") else value
+    return None if number is None or not math.isfinite(number) else number

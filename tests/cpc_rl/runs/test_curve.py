@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import RunFailure
+from cpc_rl.runs import Logger, RunConfig, RunDirectory
+from cpc_rl.runs.curve import plot_curve, smooth
+from cpc_rl.runs.metrics import read_metrics
+
+
+def test_smooth_is_the_mean_of_what_lies_around() -> None:
+    assert smooth(np.array([0.0, 3.0, 6.0, 0.0]), 1).tolist() == [1.5, 3.0, 3.0, 3.0]
+    assert smooth(np.arange(5.0), 0).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("cpc", "panels"), [(False, 2), (True, 3)])
+def test_a_panel_for_each_thing_logged(tmp_path: Path, cpc: bool, panels: int) -> None:
+    run = RunDirectory.create(tmp_path / "run", RunConfig())
+    with Logger(run, RunConfig()) as logger:
+        for i in range(1, 30):
+            row = {"loss/entropy": 2.0 - i / 50} | ({"episode_return": float(i)} if i % 3 == 0 else {})
+            row |= {f"cpc/accuracy_{k}": 1 / k for k in range(1, 31)} if cpc else {}
+            logger.log(400 * i, 100 * i, row)
+    path = plot_curve(run.path)
+    assert path == run.path / "report" / "curve.png"
+    width, height = Image.open(path).size
+    assert round(width / height / (5 / 3.6)) == panels
+
+
+def test_no_metrics_yet(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", RunConfig())
+    assert read_metrics(run.metrics_path) == []
+    with pytest.raises(RunFailure, match="no metrics to draw"):
+        plot_curve(run.path)

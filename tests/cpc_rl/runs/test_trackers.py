@@ -1,0 +1,80 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from configs import UsageError
+from cpc_rl.runs.trackers import TensorBoard, Wandb
+
+
+@pytest.mark.parametrize(("kind", "args"), [(Wandb, ("project", "id", {})), (TensorBoard, (0,))])
+def test_a_missing_package_names_the_extra(
+    kind: Any, args: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("wandb", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)  # what makes an import fail
+    with pytest.raises(UsageError, match=rf'--{kind.__name__.lower()} needs a package: pip install "cpc-rl\['):
+        kind(tmp_path, *args)
+
+
+def test_wandb_has_its_own_axis_and_continues_by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, Any]] = []
+
+    class FakeRun:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args, **kw: calls.append((name, (*args, kw) if kw else args))
+
+    def init(**kw: Any) -> FakeRun:
+        calls.append(("init", kw))
+        return FakeRun()
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=RuntimeError))
+    tracker = Wandb(tmp_path, "project", "abc", {"seed": 1})
+    tracker.write({"frames": 4, "loss": None, "entropy": 1.5})
+    tracker.close()
+    assert calls[0][1]["id"] == "abc" and calls[0][1]["resume"] == "allow" and calls[0][1]["config"] == {"seed": 1}
+    assert calls[1:] == [
+        ("define_metric", ("frames",)),
+        ("define_metric", ("*", {"step_metric": "frames"})),
+        ("log", ({"frames": 4, "entropy": 1.5},)),
+        ("finish", ()),
+    ]
+
+
+def test_wandb_without_an_account_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
+        raise RuntimeError("api_key not configured (no-tty)")
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=RuntimeError))
+    with pytest.raises(UsageError, match="api_key not configured.*WANDB_MODE=offline"):
+        Wandb(tmp_path, "project", "abc", {})
+
+
+@pytest.mark.slow
+def test_wandb_offline_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    tracker = Wandb(tmp_path, "project", "abc", {"seed": 1})
+    tracker.write({"frames": 4, "entropy": 1.5})
+    tracker.close()
+    assert list(tmp_path.glob("wandb/offline-run-*-abc/run-abc.wandb"))
+
+
+def test_tensorboard_steps_are_frames_and_a_resume_hides_the_future(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    first = TensorBoard(tmp_path, 0)
+    for frames in (10, 20, 30):
+        first.write({"frames": frames, "loss": float(frames), "gap": None})
+    first.close()
+    second = TensorBoard(tmp_path, 20)
+    second.write({"frames": 30, "loss": -1.0})
+    second.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(10, 10.0), (20, 20.0), (30, -1.0)]
+    assert events.Tags()["scalars"] == ["loss"]
