@@ -30,7 +30,7 @@ from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
-from cpc_rl.runs import Console, Logger, RunConfig, RunDirectory, StopSignal, pick_device
+from cpc_rl.runs import Console, Logger, RunConfig, RunDirectory, StopSignal, pick_device, read_metrics
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from envs.api import BatchedEnv
@@ -200,6 +200,8 @@ def open_run(config: Config) -> tuple[RunDirectory, dict[str, Any] | None]:
         if key not in MAY_CHANGE:
             raise UsageError(f"cannot resume {run.path} with {key} = {new}: its checkpoint was made with {old}")
     run.write_config(config)
+    if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
+        return run, None  # it ended before its first update
     return run, run.checkpoints.load()
 
 

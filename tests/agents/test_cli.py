@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,17 @@ def test_help_teaches(capsys):
     text = capsys.readouterr().out
     for word in ("--env", "--aux", "--cpc.weight", "--entropy-cost", "--resume", "--preset", "IMPALA"):
         assert word in text
+
+
+def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path, monkeypatch, capsys):
+    run = str(tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    tiny = ["--frames", "300", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24", "--wandb"]
+    assert main([*tiny, "--run", run, "--preset", "laptop"]) == 2
+    assert "cpc-rl[wandb]" in capsys.readouterr().err
+    assert main(["--resume", run, "--no-wandb"]) == 0
+    assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-320.pt", "checkpoint-80.pt"]
+    for checkpoint in (tmp_path / "run").glob("*.pt"):
+        checkpoint.unlink()
+    assert main(["--resume", run]) == 1  # its records would be lost
+    assert "no checkpoint in" in capsys.readouterr().err
