@@ -2,7 +2,8 @@
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
 # make compare train one agent without and one with CPC, draw both curves
-PYTHON ?= python3
+# labmaze, which has the mazes and textures, has no wheels for Python 3.13 and later yet.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 RUN ?= runs/first
 FRAMES ?= 4000000
 BIN := .venv/bin
@@ -13,9 +14,9 @@ READY := .venv/.ready
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
 	@if [ -f $(RUN)/config.yaml ]; then \
-	  $(BIN)/python -m agents.a2c --resume $(RUN); \
+	  $(BIN)/python -m agents.a2c --resume $(RUN) --frames $(FRAMES); \
 	else \
-	  $(BIN)/python -m agents.a2c --env rooms_watermaze --aux cpc --frames $(FRAMES) --run $(RUN); \
+	  $(BIN)/python -m agents.a2c --preset laptop --env rooms_watermaze --aux cpc --frames $(FRAMES) --run $(RUN); \
 	fi
 	$(BIN)/python -m cpc_rl.evaluate $(RUN) --episodes 32 --video $(RUN)/video/episode.mp4
 
@@ -39,7 +40,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/agent_speed.py
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Python >= 3.11 is needed; this is %d.%d: make PYTHON=python3.11 ..." % v[:2])'
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed and none was found; make PYTHON=/path/to/python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'

@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 import envs
-from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load, load_yaml
+from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
 from cpc_rl import losses
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
 from cpc_rl.memory import keep_freed_memory
@@ -72,9 +72,11 @@ class Config(Frozen):
     def _refuse(self) -> Self:
         if self.aux != "none" and self.aux not in AUX_LOSSES:
             raise ValueError(f"aux {self.aux!r}: allowed are {', '.join(['none', *sorted(AUX_LOSSES)])}")
-        if self.aux != "none" and self.cpc.steps >= self.a2c.unroll:
-            raise ValueError(f"cpc.steps {self.cpc.steps}: must be smaller than a2c.unroll, {self.a2c.unroll}")
         return self
+
+
+# What a resumed run may change: how long, where and how it is recorded, but none of what decides the weights.
+MAY_CHANGE = {"env.env_threads"} | {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
 
 
 class Learner:
@@ -163,13 +165,30 @@ class Learner:
             "aux": None if self.aux is None else self.aux.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
+            "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
+            "config": recorded(self.config).model_dump(mode="json"),
+            "device": self.generator.device.type,
             "rollout": self.rollout.state_dict(),
             "episodes": self.episodes.state_dict(),
             "env": self.env.state_dict(),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue where `state_dict` was taken."""
+        """Continue where `state_dict` was taken.
+
+        Raises:
+            UsageError: It was taken with another configuration, or on another kind of device.
+        """
+        for key, old, new in difference(Config.model_validate(saved["config"]), self.config):
+            follows = key == "run.frames" and self.config.optimiser.schedule != "constant"
+            if key not in MAY_CHANGE or follows:
+                why = ", whose frames set the learning rate" if follows else ""
+                raise UsageError(f"cannot resume with {key} = {new}: the checkpoint was made with {old}{why}")
+        if saved["device"] != self.generator.device.type:
+            raise UsageError(
+                f"cannot resume on {self.generator.device.type}: the run's random numbers are {saved['device']}'s"
+            )
+        torch.set_rng_state(saved["torch_rng"])
         self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
         self.net.load_state_dict(saved["network"])
         if self.aux is not None:
@@ -181,28 +200,29 @@ class Learner:
         self.env.load_state_dict(saved["env"])
 
 
-# What a resumed run may change: how long, where and how fast it runs, never what it computes.
-MAY_CHANGE = {"env.env_threads"} | {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
-
-
 def open_run(config: Config) -> tuple[RunDirectory, dict[str, Any] | None]:
-    """A new run directory, or the one to resume with its newest good checkpoint.
+    """A new run directory, or the one to resume with its newest good checkpoint (None before the first).
 
     Raises:
-        UsageError: The directory exists (new run), or was made with another configuration (resume).
+        UsageError: The directory exists (new run), or there is none (resume).
+        RunFailure: No checkpoint is whole.
     """
     if config.run.resume is None:
         path = config.run.run or fresh_path(config.env.name, config.aux, config.run.seed)
-        return RunDirectory.create(path, config), None
+        return RunDirectory.create(path, recorded(config)), None
+    if config.run.run is not None:
+        raise UsageError(
+            f"--run {config.run.run} is for a new run, --resume {config.run.resume} for an old one: give one"
+        )
     run = RunDirectory.open(config.run.resume)
-    before = Config.model_validate(load_yaml(run.config_path))
-    for key, old, new in difference(before, config):
-        if key not in MAY_CHANGE:
-            raise UsageError(f"cannot resume {run.path} with {key} = {new}: its checkpoint was made with {old}")
-    run.write_config(config)
     if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
         return run, None  # it ended before its first update
     return run, run.checkpoints.load()
+
+
+def recorded(config: Config) -> Config:
+    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
+    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})
 
 
 def train(config: Config) -> int:
@@ -218,6 +238,7 @@ def train(config: Config) -> int:
         begin(env, learner.rollout)
     else:
         learner.load_state_dict(saved)
+    run.write_config(recorded(config))
     with (
         StopSignal() as signal,
         Logger(run, config.run, learner.frames, saved and saved["logger"]) as logger,
@@ -226,23 +247,25 @@ def train(config: Config) -> int:
         console.say(describe(config, learner, run.path, device))
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
-        while learner.frames < config.run.frames and not signal.stop:
+        stop = False
+        while learner.frames < config.run.frames and not stop:
             try:
                 values = learner.update()
             except RunFailure as error:
-                raise RunFailure(f"{error}; the newest good checkpoint is kept in {run.path}") from error
+                raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
             for name, value in values.items():
                 sums[name].append(value)
-            done = learner.frames >= config.run.frames
-            if done or learner.updates % config.run.log_updates == 0:
-                means = {name: fmean(values) for name, values in sums.items()}
+            stop = signal.stop  # read once: a signal from here on is seen after the next update
+            last = stop or learner.frames >= config.run.frames
+            if last or learner.updates % config.run.log_updates == 0:
+                means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
                 console.show(logger.log(learner.frames, learner.agent_steps, {**learner.episodes.pop(), **means}))
-            if done or signal.stop or time.monotonic() > next_save:
+            if last or time.monotonic() > next_save:
                 run.checkpoints.save({**learner.state_dict(), "logger": logger.state_dict()})
                 next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
     env.close()
-    if signal.stop:
+    if learner.frames < config.run.frames:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")

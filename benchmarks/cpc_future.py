@@ -27,6 +27,8 @@ from cpc_rl.runs import RunDirectory
 def accuracy(run: RunDirectory, unrolls: int, trained: bool) -> tuple[np.ndarray, float]:
     """Accuracy for k = 1..K, the mean over unrolls, and chance."""
     config = Config.model_validate(load_yaml(run.config_path))
+    if config.aux != "cpc" or config.cpc.negatives != "sampled":
+        raise SystemExit(f"{run.path}: needs --aux cpc with --cpc.negatives sampled, for which chance is known")
     cpc = config.cpc.model_copy(update={"anchors": 0})
     config = config.model_copy(update={"cpc": cpc})
     learner = Learner(config, envs.make(config.env, seed=12345, evaluation=True))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import bootstrap
+from scipy.stats import ttest_1samp
 
 import envs
 from cpc_rl.episodes import RandomPolicy, evaluate
@@ -50,11 +50,12 @@ def curve(path: Path, grid: np.ndarray, window: int = 5) -> np.ndarray:
 
 
 def interval(values: list[float]) -> str:
-    """Mean and 95 % bootstrap interval over seeds; no interval for fewer than three."""
+    """Mean and 95 % t-interval over seeds (a bootstrap of three values covers far less), and the values themselves."""
+    each = ", ".join(f"{v:.1f}" for v in values)
     if len(values) < 3:
-        return f"{np.mean(values):.1f} ({len(values)} seeds: no interval)"
-    found = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
-    return f"{np.mean(values):.1f} [{found.low:.1f}, {found.high:.1f}]"
+        return f"{np.mean(values):.1f} ({each}; too few seeds for an interval)"
+    found = ttest_1samp(values, 0).confidence_interval(0.95)
+    return f"{np.mean(values):.1f} [{found.low:.1f}, {found.high:.1f}] ({each})"
 
 
 def random_return(env: str, episodes: int = 512) -> float:
@@ -107,7 +108,7 @@ def main() -> None:
         table = csv.writer(file)
         table.writerow(["frames", *(f"{aux}-s{seed}" for aux, seed in paths)])
         table.writerows(zip(grid.astype(int), *(np.round(c, 3) for c in curves.values()), strict=True))
-    print(f"\nmean and 95 % bootstrap interval over seeds; picture {picture}, curves {curve_file}")
+    print(f"\nmean, [95 % t-interval over seeds], (each seed); picture {picture}, curves {curve_file}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from configs.errors import UsageError, explain
 from configs.files import load_preset, load_yaml, merge
-from configs.model import boolean_keys, flag_names
+from configs.model import boolean_keys, flag_names, flatten
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,6 +69,9 @@ def _layers(
     taken = set(names.values())
     preset, file, resume = (_peek(argv, f) if f in taken else None for f in ("--preset", "--config", "--resume"))
     layers: list[tuple[str, dict[str, Any]]] = []
+    content = {} if file is None else load_yaml(Path(file))
+    if preset is None:  # a file may stand on a preset of its own choice
+        preset = flatten(content).get(next((key for key, flag in names.items() if flag == "--preset"), ""))
     if resume is not None:
         path = Path(resume) / "config.yaml"
         if not path.is_file():
@@ -79,7 +82,7 @@ def _layers(
     if preset is not None:
         layers.append((f"preset {preset}", merge(load_preset(preset), _nested("--preset", preset, names))))
     if file is not None:
-        layers.append((file, load_yaml(Path(file))))
+        layers.append((file, content))
     return layers
 
 

@@ -27,7 +27,7 @@ from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import write_atomic
-from cpc_rl.video import film
+from cpc_rl.video import check_video_path, film
 from envs.config import EnvConfig
 
 S = TypeVar("S", bound=BaseModel)
@@ -79,6 +79,8 @@ def evaluate_run(
         RunFailure: No checkpoint is whole.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
+    if video is not None:
+        check_video_path(video)  # now, not after the episodes have been played
     saved = load_yaml(run.config_path)
     env_config = _section(EnvConfig, saved, "env", run.config_path)
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
@@ -95,11 +97,10 @@ def evaluate_run(
             result[name] = evaluate(env, policy, episodes).summary()
     finally:
         env.close()
-    if video is not None:
-        _film_one(net, env_config, target, seed, video)
-        result["video"] = str(video)
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
+    if video is not None:
+        _film_one(net, env_config, target, seed, video)
     return result
 
 
@@ -148,9 +149,9 @@ def main() -> int:
     console = rich.console.Console()
     with console.status(f"playing {config.episodes} episodes"):
         result = evaluate_run(config.run, **config.model_dump(exclude={"run", "debug"}))
-        curve = plot_curve(config.run)
     rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
     console.print(summary_table(f"{result['env']} after {result['frames']:,} frames", rows, result["action_repeat"]))
+    curve = plot_curve(config.run)
     for path in (config.run / "report" / "evaluation.json", curve, config.video):
         if path is not None:
             console.print(f"wrote {path}", highlight=False, soft_wrap=True)

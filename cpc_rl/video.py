@@ -17,6 +17,12 @@ STRIP = 16  # pixels of text below the picture
 ENGINE_FPS = 60
 
 
+def check_video_path(path: Path) -> None:
+    """Raise UsageError where `path` is not an mp4."""
+    if path.suffix != ".mp4":
+        raise UsageError(f"--video {path}: must end in .mp4")
+
+
 def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
     """Play one episode in the first environment of `env` and write it to `path`.
 
@@ -32,8 +38,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
     Raises:
         UsageError: `path` is not an mp4.
     """
-    if path.suffix != ".mp4":
-        raise UsageError(f"--video {path}: must end in .mp4")
+    check_video_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = env.obs_shape[0] * scale, env.obs_shape[1] * scale
     size = (width + width % 2, height + STRIP + height % 2)  # H.264 wants even sides

@@ -49,10 +49,9 @@ def _panels(rows: list[Row]) -> list[tuple[str, list[str]]]:
     found = {key for row in rows for key in row if re.fullmatch(r"cpc/accuracy_\d+", key)}
     accuracy = sorted(found, key=lambda key: int(key.rpartition("_")[2]))
     chosen = sorted({round(i) for i in np.linspace(0, len(accuracy) - 1, 4)}) if accuracy else []
-    entropy = next((key for row in rows for key in ("entropy", "loss/entropy") if key in row), "entropy")
     return [
         ("episode return", ["episode_return"]),
-        ("policy entropy", [entropy]),
+        ("policy entropy", ["entropy"]),
         ("CPC accuracy", [accuracy[i] for i in chosen]),
     ]
 

@@ -57,17 +57,9 @@ class RunDirectory:
         write_atomic(self.config_path, lambda file: file.write(dump(config).encode()))
 
     @property
-    def video(self) -> Path:
-        """Folder of videos, made on first use."""
-        return self._folder("video")
-
-    @property
     def report(self) -> Path:
         """Folder of results and pictures, made on first use."""
-        return self._folder("report")
-
-    def _folder(self, name: str) -> Path:
-        folder = self.path / name
+        folder = self.path / "report"
         folder.mkdir(exist_ok=True)
         return folder
 

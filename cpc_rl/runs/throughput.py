@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 
 class Throughput:
@@ -29,7 +28,7 @@ class Throughput:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent training: without the time between two parts of a run and without pauses."""
+        """Seconds spent training: without the time between two parts of a run."""
         return self._clock() - self._origin
 
     def mark(self, frames: int) -> float:
@@ -40,12 +39,3 @@ class Throughput:
             self._marks.popleft()
         then, before = self._marks[0]
         return (frames - before) / max(now - then, 1e-9)
-
-    @contextlib.contextmanager
-    def pause(self) -> Iterator[None]:
-        """Leave out the time spent inside, e.g. an evaluation."""
-        start = self._clock()
-        try:
-            yield
-        finally:
-            self._origin += self._clock() - start

@@ -12,10 +12,12 @@ from torch import Tensor
 
 import cpc_rl.aux
 from agents.a2c import A2CConfig, Config, Learner, main
-from configs import RunFailure
+from configs import RunFailure, UsageError
 from cpc_rl.aux import AUX_LOSSES, AuxLoss, CPCConfig
 from cpc_rl.networks import NetworkConfig
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.rollout import begin, collect
+from cpc_rl.runs import RunConfig
 
 spec = importlib.util.spec_from_file_location("toys", Path(__file__).parents[1] / "toys.py")
 assert spec and spec.loader
@@ -26,7 +28,7 @@ spec.loader.exec_module(toys)
 def learner(aux="none", env=None, **a2c) -> Learner:
     config = Config(
         network=NetworkConfig(encoder="deep", features=16, hidden=16),
-        a2c=A2CConfig(unroll=20, **a2c),
+        a2c=A2CConfig(**{"unroll": 20, **a2c}),
         aux=aux,
         cpc=CPCConfig(steps=5, anchors=6, num_negatives=16),
     )
@@ -86,6 +88,34 @@ def test_rows_that_are_not_valid_count_in_no_loss(aux):
     torch.testing.assert_close(loss(), before)
     agent.rollout.last_action[1:][~dead[1:]] = (action[1:][~dead[1:]] + 1) % 3
     assert not torch.allclose(loss(), before)
+
+
+def test_a_checkpoint_of_another_configuration_or_device_is_refused():
+    saved = learner("cpc").state_dict()
+    with pytest.raises(UsageError, match="a2c.discount = 0.5: the checkpoint was made with 0.99"):
+        learner("cpc", discount=0.5).load_state_dict(saved)
+    with pytest.raises(UsageError, match="aux = none: the checkpoint was made with cpc"):
+        learner("none").load_state_dict(saved)
+    with pytest.raises(UsageError, match="cannot resume on cpu: the run's random numbers are cuda's"):
+        learner("cpc").load_state_dict({**saved, "device": "cuda"})
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear_frames"])
+def test_more_frames_are_refused_only_where_they_set_the_learning_rate(schedule):
+    def made(frames: int) -> Learner:
+        config = Config(
+            network=NetworkConfig(encoder="deep", features=16, hidden=16),
+            optimiser=OptimiserConfig(schedule=schedule),
+            run=RunConfig(frames=frames),
+        )
+        return Learner(config, toys.CountingEnv([7]))
+
+    saved = made(1000).state_dict()
+    if schedule == "constant":
+        made(2000).load_state_dict(saved)
+    else:
+        with pytest.raises(UsageError, match="run.frames = 2000: .* whose frames set the learning rate"):
+            made(2000).load_state_dict(saved)
 
 
 def test_frames_count_valid_steps_times_action_repeat():
@@ -170,8 +200,9 @@ def test_a_users_own_loss_needs_a_name_and_nothing_else(monkeypatch):
 def test_unknown_aux_and_too_long_a_prediction_are_refused():
     with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc"):
         Config(aux="cpcc")
-    with pytest.raises(ValidationError, match=r"cpc.steps 30: must be smaller than a2c.unroll, 30"):
-        Config(aux="cpc", a2c=A2CConfig(unroll=30))
+    with pytest.raises(ValueError, match=r"cpc.steps 5: must be smaller than a2c.unroll, 5"):
+        learner("cpc", unroll=5)
+    learner("none", unroll=5)  # where CPC does not run, its settings do not matter
     assert set(cpc_rl.aux.AUX_LOSSES) == {"cpc"}
 
 
@@ -210,5 +241,5 @@ def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, c
     flags = ["--run", str(tmp_path / "run"), "--unroll", "20", "--network.encoder", "deep", "--device", "cpu"]
     assert main([*flags, "--checkpoint-minutes", "1e-6"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: loss/policy is nan at update 2, frame 480; the newest good checkpoint is kept in")
+    assert error.startswith("error: loss/policy is nan at update 2, frame 480; checkpoints before it are kept in")
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-240.pt", "checkpoint-480.pt"]

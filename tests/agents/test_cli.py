@@ -63,3 +63,15 @@ def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path,
         checkpoint.unlink()
     assert main(["--resume", run]) == 1  # its records would be lost
     assert "no checkpoint in" in capsys.readouterr().err
+
+
+def test_the_recorded_configuration_makes_the_same_run_elsewhere(tmp_path: Path, capsys):
+    tiny = ["--frames", "100", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24", "--seed", "7"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main([*tiny, "--run", str(first), "--preset", "paper"]) == 0
+    assert main(["--resume", str(first), "--wandb-project", "other"]) == 0
+    assert main(["--config", str(first / "config.yaml"), "--run", str(second)]) == 0
+    assert (first / "config.yaml").read_text() == (second / "config.yaml").read_text()
+    assert "seed: 7" in (second / "config.yaml").read_text()
+    assert main(["--resume", str(first), "--run", str(second)]) == 2
+    assert "give one" in capsys.readouterr().err

@@ -1,4 +1,7 @@
-"""The memory proof: a cue in the first frame, a choice many steps later. No memoryless policy can beat chance."""
+"""The memory proof: a cue in the first frame, a choice many steps later. No memoryless policy can beat chance.
+
+The last action is kept from both networks: a policy that acts the cue out and repeats itself would carry one bit on.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,8 @@ def mean_return(core: str, seed: int, updates: int) -> float:
     learner = Learner(
         config.model_copy(update={"run": config.run.model_copy(update={"seed": seed})}), Cue(16, 12, seed)
     )
+    forward = learner.net.forward
+    learner.net.forward = lambda obs, action, *rest: forward(obs, torch.zeros_like(action), *rest)
     begin(learner.env, learner.rollout)
     for update in range(updates):
         learner.update()

@@ -43,6 +43,14 @@ def test_default_preset_stands_in_and_is_recorded() -> None:
     assert read("--preset=large", default_preset="small").world.num_envs == 64
 
 
+def test_a_file_may_stand_on_a_preset(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("head: {steps: 7}\nrun: {preset: small}\n")
+    config = read("--config", str(file), default_preset="large")
+    assert (config.world.num_envs, config.head.steps, config.run.preset) == (4, 7, "small")
+    assert read("--config", str(file), "--preset", "large").world.num_envs == 64  # the flag decides
+
+
 def test_resume_takes_the_runs_configuration_instead_of_the_default_preset(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("head: {weight: 3.0}\nrun: {preset: large}\n")
     config = read("--resume", str(tmp_path), "--head.steps", "8", default_preset="small")

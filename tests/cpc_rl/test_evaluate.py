@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_scores_both_policies_films_and_writes_the_report(run: RunDirectory, made: list[CountingEnv]) -> None:
-    result = evaluate_run(run.path, episodes=4, video=run.video / "x.mp4", device="cpu")
+    result = evaluate_run(run.path, episodes=4, video=run.path / "video" / "x.mp4", device="cpu")
     assert result["frames"] == 4000 and result["action_repeat"] == 4 and result["env"] == "counting"
     wanted = sum(made[0].returns(i, 0) for i in range(4)) / 4
     assert result["sampled"]["mean"] == wanted and result["sampled"]["episodes"] == 4

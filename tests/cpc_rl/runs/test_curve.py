@@ -20,7 +20,7 @@ def test_a_panel_for_each_thing_logged(tmp_path: Path, cpc: bool, panels: int) -
     run = RunDirectory.create(tmp_path / "run", RunConfig())
     with Logger(run, RunConfig()) as logger:
         for i in range(1, 30):
-            row = {"loss/entropy": 2.0 - i / 50} | ({"episode_return": float(i)} if i % 3 == 0 else {})
+            row = {"entropy": 2.0 - i / 50} | ({"episode_return": float(i)} if i % 3 == 0 else {})
             row |= {f"cpc/accuracy_{k}": 1 / k for k in range(1, 31)} if cpc else {}
             logger.log(400 * i, 100 * i, row)
     path = plot_curve(run.path)
