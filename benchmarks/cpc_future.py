@@ -69,7 +69,7 @@ def main() -> None:
     axis.plot(steps, untrained, color="black", label="untrained")
     axis.axhline(chance, color="grey", linestyle=":", label=f"chance, {chance:.4f}")
     axis.set(xlabel="steps ahead, k", ylabel="accuracy", title="CPC on held-out rollouts", yscale="log")
-    axis.legend()
+    axis.legend(loc=(0.05, 0.2))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out, dpi=110)
     print(f"{len(runs)} runs, {options.unrolls} unrolls each; chance {chance:.4f}; picture: {options.out}\n")
