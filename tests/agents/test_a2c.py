@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from pydantic import ValidationError
@@ -18,11 +15,7 @@ from cpc_rl.networks import NetworkConfig
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.rollout import begin, collect
 from cpc_rl.runs import RunConfig
-
-spec = importlib.util.spec_from_file_location("toys", Path(__file__).parents[1] / "toys.py")
-assert spec and spec.loader
-toys = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(toys)
+from tests.toys import CountingEnv
 
 
 def learner(aux="none", env=None, **a2c) -> Learner:
@@ -32,14 +25,14 @@ def learner(aux="none", env=None, **a2c) -> Learner:
         aux=aux,
         cpc=CPCConfig(steps=5, anchors=6, num_negatives=16),
     )
-    made = Learner(config, env or toys.CountingEnv([7, 5, 9]))
+    made = Learner(config, env or CountingEnv([7, 5, 9]))
     begin(made.env, made.rollout)
     return made
 
 
 @pytest.mark.parametrize("next_step", [False, True])
 def test_logits_stored_while_acting_are_those_of_the_whole_pass(next_step):
-    agent = learner(env=toys.CountingEnv([7, 5, 9], next_step=next_step))
+    agent = learner(env=CountingEnv([7, 5, 9], next_step=next_step))
     for _ in range(3):
         collect(agent.env, agent.net, agent.rollout, agent.generator)
         r = agent.rollout
@@ -52,7 +45,7 @@ def test_logits_stored_while_acting_are_those_of_the_whole_pass(next_step):
 
 
 def test_unrolls_join_without_a_gap():
-    agent = learner(env=toys.CountingEnv([1000, 1000]))
+    agent = learner(env=CountingEnv([1000, 1000]))
     seen = []
     for _ in range(2):
         collect(agent.env, agent.net, agent.rollout, agent.generator)
@@ -62,7 +55,7 @@ def test_unrolls_join_without_a_gap():
 
 @pytest.mark.parametrize("aux", ["none", "cpc"])
 def test_rows_that_are_not_valid_count_in_no_loss(aux):
-    agent = learner(aux, toys.CountingEnv([7, 5, 9], next_step=True))
+    agent = learner(aux, CountingEnv([7, 5, 9], next_step=True))
     collect(agent.env, agent.net, agent.rollout, agent.generator)
     dead = ~agent.rollout.valid
     assert dead[1:].any()
@@ -108,7 +101,7 @@ def test_more_frames_are_refused_only_where_they_set_the_learning_rate(schedule)
             optimiser=OptimiserConfig(schedule=schedule),
             run=RunConfig(frames=frames),
         )
-        return Learner(config, toys.CountingEnv([7]))
+        return Learner(config, CountingEnv([7]))
 
     saved = made(1000).state_dict()
     if schedule == "constant":
@@ -119,14 +112,14 @@ def test_more_frames_are_refused_only_where_they_set_the_learning_rate(schedule)
 
 
 def test_frames_count_valid_steps_times_action_repeat():
-    agent = learner(env=toys.CountingEnv([4, 4], next_step=True))  # every fifth row is dead
+    agent = learner(env=CountingEnv([4, 4], next_step=True))  # every fifth row is dead
     agent.update()
     assert agent.agent_steps == 2 * 16
     assert agent.frames == 4 * 2 * 16
 
 
 def test_episode_returns_are_raw_and_whole():
-    env = toys.CountingEnv([7, 5])
+    env = CountingEnv([7, 5])
     agent = learner(env=env)
     for _ in range(3):  # 60 steps: 8 episodes of 7 steps, 12 of 5
         agent.update()
@@ -234,7 +227,7 @@ def test_network_on_the_gpu_environments_on_the_cpu():
 
 
 def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
-    env = toys.CountingEnv([7, 5, 9])
+    env = CountingEnv([7, 5, 9])
     step = env.step
     env.step = lambda a: step(a)._replace(**({"reward": torch.full((3,), torch.nan)} if len(env.actions) > 50 else {}))
     monkeypatch.setattr("envs.make", lambda *_: env)
