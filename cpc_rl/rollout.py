@@ -10,6 +10,8 @@ from torch import Tensor
 from cpc_rl.networks import ActorCritic, State
 from envs.api import BatchedEnv, EnvStep
 
+ROWS = ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action")  # what has T + 1 rows
+
 
 class Rollout:
     """One unroll: T + 1 rows of what the environments showed, T rows of what the agent did.
@@ -47,21 +49,19 @@ class Rollout:
 
     def roll(self) -> None:
         """Make the last row the first one of the next unroll."""
-        for name in ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action"):
+        for name in ROWS:
             rows: Tensor = getattr(self, name)
             rows[0].copy_(rows[-1])
         self.state = self.next_state
 
     def state_dict(self) -> dict[str, Any]:
         """The last row, which is all that the next unroll needs."""
-        names = ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action")
-        return {**{name: getattr(self, name)[-1].clone() for name in names}, "state": self.next_state}
+        return {**{name: getattr(self, name)[-1].clone() for name in ROWS}, "state": self.next_state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Put back what `state_dict` gave."""
-        for name, row in saved.items():
-            if name != "state":
-                getattr(self, name)[-1].copy_(row)
+        for name in ROWS:
+            getattr(self, name)[-1].copy_(saved[name])
         h, c = saved["state"]
         self.next_state = (h.to(self.obs.device), c.to(self.obs.device))
 

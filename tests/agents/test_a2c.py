@@ -53,6 +53,41 @@ def test_unrolls_join_without_a_gap():
     assert seen == list(range(40))
 
 
+def test_the_recurrent_state_goes_on_from_unroll_to_unroll():
+    agent = learner(env=CountingEnv([1000, 1000]))
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    reached = [x.clone() for x in agent.rollout.next_state]
+    assert all(x.abs().sum() > 0 for x in reached)
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    assert all(torch.equal(a, b) for a, b in zip(agent.rollout.state, reached, strict=True))
+
+
+def test_the_loss_is_made_of_its_terms():
+    agent = learner("cpc", baseline_cost=0.3, entropy_cost=0.7)
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    total, m = agent.losses()
+    parts = m["loss/policy"] + 0.3 * m["loss/baseline"] - 0.7 * m["entropy"] + 0.05 * m["loss/cpc"]
+    torch.testing.assert_close(total.detach(), parts)
+
+
+def test_optimiser_settings_reach_the_optimiser():
+    config = Config(
+        network=NetworkConfig(encoder="deep", features=16, hidden=16),
+        optimiser=OptimiserConfig(clip_norm=1e-3, schedule="linear_frames"),
+        a2c=A2CConfig(unroll=20),
+        run=RunConfig(frames=240),  # one update of 20 steps in 3 environments, 4 frames each
+    )
+    agent = Learner(config, CountingEnv([7, 5, 9]))
+    begin(agent.env, agent.rollout)
+    first = agent.update()
+    assert first["gradient_norm"] > 1e-3
+    norms = torch.stack([p.grad.norm() for p in agent.params if p.grad is not None])
+    assert norms.norm().item() == pytest.approx(1e-3, rel=1e-3)
+    before = [p.clone() for p in agent.params]
+    assert agent.update()["learning_rate"] == 0.0
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.params, strict=True))
+
+
 @pytest.mark.parametrize("aux", ["none", "cpc"])
 def test_rows_that_are_not_valid_count_in_no_loss(aux):
     agent = learner(aux, CountingEnv([7, 5, 9], next_step=True))
@@ -118,16 +153,18 @@ def test_frames_count_valid_steps_times_action_repeat():
     assert agent.frames == 4 * 2 * 16
 
 
-def test_episode_returns_are_raw_and_whole():
-    env = CountingEnv([7, 5])
+@pytest.mark.parametrize("next_step", [False, True])
+def test_episode_returns_are_raw_and_whole(next_step):
+    lengths = [6, 4] if next_step else [7, 5]  # with next-step autoreset a dead row, paying 1000, follows each episode
+    env = CountingEnv(lengths, next_step=next_step)
     agent = learner(env=env)
-    for _ in range(3):  # 60 steps: 8 episodes of 7 steps, 12 of 5
+    for _ in range(3):  # 60 rows: 8 episodes of the first length, 12 of the second
         agent.update()
     popped = agent.episodes.pop()
     expected = [env.returns(0, e) for e in range(8)] + [env.returns(1, e) for e in range(12)]
     assert popped["episodes"] == 20
     assert popped["episode_return"] == pytest.approx(sum(expected) / 20)
-    assert popped["episode_length"] == pytest.approx((8 * 7 + 12 * 5) / 20)
+    assert popped["episode_length"] == pytest.approx((8 * lengths[0] + 12 * lengths[1]) / 20)
     assert agent.episodes.pop() == {"episodes": 0}
 
 
@@ -188,6 +225,27 @@ def test_a_users_own_loss_needs_a_name_and_nothing_else(monkeypatch):
     assert metrics["loss/shrink"] > 0
     assert any(p is agent.aux.scale for p in agent.params)
     assert not torch.equal(agent.aux.scale, torch.ones(16))
+
+
+def test_what_a_users_loss_draws_is_resumed_too(monkeypatch):
+    class Noise(AuxLoss):
+        """Draws from torch's own generator."""
+
+        def __init__(self, sizes, config, seed):
+            super().__init__(sizes, config, seed)
+            self.weight = 0.0
+
+        def forward(self, z, c, actions, is_first, valid):
+            return z.mean() * 0, {"draw": torch.rand(())}
+
+    monkeypatch.setitem(AUX_LOSSES, "noise", Noise)
+    agent = learner("noise")
+    agent.update()
+    saved = agent.state_dict()
+    expected = agent.update()["noise/draw"]
+    resumed = learner("noise")
+    resumed.load_state_dict(saved)
+    assert resumed.update()["noise/draw"] == expected
 
 
 def test_unknown_aux_and_too_long_a_prediction_are_refused():

@@ -65,6 +65,16 @@ def test_no_context_predicts_across_a_reset(reset):
         assert c.grad[reset - 2].abs().sum() > 0
 
 
+def test_rows_that_are_not_valid_are_neither_contexts_nor_candidates():
+    z, c, actions, is_first, valid = unroll()
+    valid[4, 1] = False
+    config = CPCConfig(steps=5, anchors=0, negatives="batch")
+    before = loss(config, (z, c, actions, is_first, valid))
+    z[4, 1], c[4, 1] = 100.0, -100.0
+    assert loss(config, (z, c, actions, is_first, valid)) == before
+    assert loss(config, (z, c, actions, is_first, torch.ones_like(valid))) != before
+
+
 @pytest.mark.parametrize("negatives", ["sampled", "time", "sequence", "batch"])
 def test_every_kind_of_negatives_starts_at_log_n(negatives):
     n = {"sampled": None, "time": 3, "sequence": 13, "batch": 39}[negatives]
