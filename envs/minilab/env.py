@@ -1,37 +1,68 @@
-"""`MinilabEnv`: a minilab level as a `BatchedEnv` of torch tensors on the CPU."""
+"""`MinilabEnv`: a minilab level as a `BatchedEnv` of torch tensors, on the CPU or on a GPU."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from envs.api import EnvStep
-from envs.minilab.levels import load_level
+from envs.minilab.engine import CpuRunner
+from envs.minilab.levels import Level, load_level
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.rng import new_streams
-from envs.minilab.state import named_arrays, new_outputs
+from envs.minilab.state import new_outputs
+from envs.minilab.view import new_view
+
+
+class Runner(Protocol):
+    """What moves the arrays of a level: `engine.CpuRunner` or `cuda.CudaRunner`."""
+
+    device: torch.device
+    tensors: tuple[dict[str, Tensor], ...]  # of state, scene, view and outputs by dotted name, on `device`
+
+    def reset(self, lo: int, hi: int) -> None:
+        """Begin new episodes in environments [lo, hi) and draw them."""
+        ...
+
+    def step(self, actions: Tensor, autoreset: bool) -> None:
+        """One agent step of all environments, and their pictures."""
+        ...
+
+    def draw(self, lo: int, hi: int) -> None:
+        """Draw environments [lo, hi) as they are."""
+        ...
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
+        ...
 
 
 class MinilabEnv:
     """B environments of one level (see `envs.api.BatchedEnv`); autoreset is same-step.
 
-    The tensors of an `EnvStep` share memory with the engine's arrays and are overwritten by the next call. What
-    happens in environment i depends on (`seed`, i) and its actions only, not on `num_envs` or `threads`.
+    The tensors of an `EnvStep` are the engine's own and are overwritten by the next call. What happens in environment
+    i depends on (`seed`, i) and its actions only, not on `num_envs` or `threads`.
     """
 
     backend = "minilab"
     num_actions = len(ACTIONS)
     action_repeat = ACTION_REPEAT
-    device = torch.device("cpu")
 
     def __init__(
-        self, name: str, num_envs: int, height: int, width: int, seed: int, *, evaluation: bool, threads: int
+        self,
+        name: str,
+        num_envs: int,
+        height: int = 72,
+        width: int = 96,
+        seed: int = 0,
+        *,
+        evaluation: bool = False,
+        threads: int = 1,
+        device: Literal["cpu", "cuda"] = "cpu",
+        layout: str | None = None,
     ) -> None:
         """Prepare the level `name` of `envs.minilab.levels.LEVELS`; nothing is simulated before `reset`.
 
@@ -41,61 +72,74 @@ class MinilabEnv:
             height: of the picture in pixels.
             width: of the picture in pixels.
             seed: in [0, 2**63).
-            evaluation: draw episodes from a seed space that training never sees.
-            threads: how many threads share the batch.
+            evaluation: draw episodes from a seed space, and mazes from a pool, that training never sees.
+            threads: how many threads share the batch (on the CPU).
+            device: where the environments live; "cuda" is torch's current GPU.
+            layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
+
+        Raises:
+            ValueError: bad seed, no such device, or a layout that the level cannot use.
         """
         self.name = name
         self.num_envs = num_envs
         self.obs_shape = (height, width, 3)
         self.level = load_level(name)
-        self.scene = self.level.new_scene()
         self.state = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
+        self.scene = _new_scene(name, self.level, evaluation, layout)
         self.outputs = new_outputs(num_envs, height, width)
-        valid = torch.ones(num_envs, dtype=torch.bool)
-        self._view = EnvStep._make([*(torch.from_numpy(array) for array in self.outputs), valid])
-        threads = min(threads, num_envs)
-        self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
-        bounds = [num_envs * k // threads for k in range(threads + 1)]
-        self._slices = list(itertools.pairwise(bounds))
+        arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
+        self.runner = _runner_type(device)(name, self.level, arrays, threads)
+        self.device = self.runner.device
+        self.tensors, _, _, outputs = self.runner.tensors
+        self._view = EnvStep(**outputs, valid=torch.ones(num_envs, dtype=torch.bool, device=self.device))
 
     def reset(self) -> EnvStep:
         """Begin a new episode in every environment: the first call episode 0, the next one episode 1, ..."""
-        self._launch(self.level.reset)
+        self.runner.reset(0, self.num_envs)
         return self._view
 
-    def step(self, actions: Tensor) -> EnvStep:
+    def reset_one(self, i: int) -> EnvStep:
+        """Begin a new episode in environment i only (for those who step without autoreset)."""
+        self.runner.reset(i, i + 1)
+        return self._view
+
+    def step(self, actions: Tensor, *, autoreset: bool = True) -> EnvStep:
         """Apply `actions`, int64 [B] in [0, 9) (the order of `envs.minilab.physics.ACTION_NAMES`).
 
+        Without `autoreset` the row that ends an episode shows its last frame; what follows is undefined until
+        `reset` or `reset_one`.
+
         Raises:
-            ValueError: wrong shape, type or an action out of range.
+            ValueError: wrong shape, type or device; on the CPU also an action out of range (a GPU takes the nearest
+                allowed one, because asking would mean to wait for it).
         """
-        array = actions.numpy()
-        if array.dtype != np.int64 or array.shape != (self.num_envs,):
-            raise ValueError(f"actions are {array.dtype} {list(array.shape)}; they must be int64 [{self.num_envs}]")
-        if array.min() < 0 or array.max() >= self.num_actions:
-            raise ValueError(f"actions lie in [{array.min()}, {array.max()}]; allowed: [0, {self.num_actions - 1}]")
-        self._launch(self.level.step, array)
+        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
+            mine = f"int64 [{self.num_envs}] on {self.device}"
+            raise ValueError(
+                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be {mine}"
+            )
+        if self.device.type == "cpu" and not 0 <= int(actions.min()) <= int(actions.max()) < self.num_actions:
+            low, high = int(actions.min()), int(actions.max())
+            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
+        self.runner.step(actions, autoreset)
         return self._view
 
     def poses(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Where the agents are: float32 [B, 3] of x, y (DeepMind Lab's units) and yaw (degrees)."""
-        body = self.state.body
-        return np.stack([body.x, body.y, body.yaw], axis=1)  # [B, 3]
+        return torch.stack([self.tensors[f"body.{axis}"] for axis in ("x", "y", "yaw")], 1).cpu().numpy()  # [B, 3]
 
     def place(self, i: int, x: float, y: float, yaw: float) -> None:
         """Put agent i at rest at (x, y), looking along `yaw` (degrees from east), and draw what it sees."""
-        body = self.state.body
-        body.x[i], body.y[i] = x, y
-        body.yaw[i] = (yaw + 180) % 360 - 180
-        body.vx[i] = body.vy[i] = 0
-        self.level.draw(i, i + 1, self.state, self.scene, self.outputs)
+        values = {"x": x, "y": y, "yaw": (yaw + 180) % 360 - 180, "vx": 0.0, "vy": 0.0}
+        for name, value in values.items():
+            self.tensors[f"body.{name}"][i] = value
+        self.runner.draw(i, i + 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the future, and for which environment: plain values and tensors (copies)."""
-        arrays = named_arrays(self.state)
+        """Everything that decides the future, and for which environment: plain values and tensors (copies, CPU)."""
         return {
             **self._identity(),
-            "arrays": {name: torch.from_numpy(_signed(array).copy()) for name, array in arrays.items()},
+            "arrays": {name: _signed(tensor).cpu().clone() for name, tensor in self.tensors.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -107,32 +151,36 @@ class MinilabEnv:
         for key, mine in self._identity().items():
             if state.get(key) != mine:
                 raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
-        for name, array in named_arrays(self.state).items():
-            _signed(array)[...] = state["arrays"][name].numpy()
-        self._launch(self.level.draw)
+        for name, tensor in self.tensors.items():
+            _signed(tensor).copy_(state["arrays"][name])
+        self.runner.draw(0, self.num_envs)
 
     def close(self) -> None:
         """Stop the threads; safe to call twice."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        self.runner.close()
 
     def _identity(self) -> dict[str, Any]:
         return {"name": self.name, "num_envs": self.num_envs, "obs_shape": list(self.obs_shape)}
 
-    def _launch(self, launcher: Callable[..., None], *inputs: Any) -> None:
-        """Run a launcher on the whole batch, each thread on its slice."""
-        rest = (*inputs, self.state, self.scene, self.outputs)
-        if self._pool is None:
-            launcher(0, self.num_envs, *rest)
-            return
-        (lo, hi), *others = self._slices
-        running = [self._pool.submit(launcher, a, b, *rest) for a, b in others]
-        launcher(lo, hi, *rest)
-        for future in running:
-            future.result()
+
+def _runner_type(device: str) -> Any:
+    if device == "cpu":
+        return CpuRunner
+    if device != "cuda":
+        raise ValueError(f"device is {device!r}; minilab runs on 'cpu' and on 'cuda'")
+    from envs.minilab.cuda import CudaRunner  # only where it is wanted: numba.cuda looks for drivers
+
+    return CudaRunner
 
 
-def _signed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Unsigned 64-bit arrays as signed ones, which every torch can save."""
-    return array.view(np.int64) if array.dtype == np.uint64 else array
+def _new_scene(name: str, level: Level, evaluation: bool, layout: str | None) -> Any:
+    if layout is None:
+        return level.new_scene(evaluation=evaluation)
+    if not hasattr(level, "scene_of_layout"):
+        raise ValueError(f"{name} is not made of text: it takes no layout")
+    return level.scene_of_layout(layout)
+
+
+def _signed(tensor: Tensor) -> Tensor:
+    """Unsigned 64-bit numbers as signed ones, which every torch can save."""
+    return tensor.view(torch.int64) if tensor.dtype == torch.uint64 else tensor

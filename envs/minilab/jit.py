@@ -37,27 +37,42 @@ _SOURCES = _digest_of_sources()
 
 
 class _EngineCache(FunctionCache):
-    """numba's disk cache, keyed by the whole engine.
+    """numba's disk cache, keyed by the whole engine and the level.
 
     numba looks only at the file of the launcher itself, so a change in `physics.py` would go unnoticed by a
-    launcher that was cached before it.
+    launcher that was cached before it; and it tells the functions that a launcher closes over apart by the process
+    that made them, so that another process would never find them.
     """
 
+    def __init__(self, function: Callable[..., Any], level: str) -> None:
+        self._level = level
+        super().__init__(function)  # type: ignore[no-untyped-call]
+
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
-        return (*key, _SOURCES)
+        return sig, codegen.magic_tuple(), self._level, _SOURCES
 
 
 def device_function(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a scalar function that other compiled functions call."""
+    if numba.config.ENABLE_CUDASIM:  # numba's CUDA simulator runs kernels, and what they call, as plain Python
+        return function
     compiled: Callable[P, R] = _njit(**_OPTIONS)(function)
     return compiled
 
 
-def launcher(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop over part of the batch, called from Python without the GIL and cached on disk."""
-    compiled = _njit(**_OPTIONS)(function)
-    with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
-        compiled._cache = _EngineCache(function)  # type: ignore[no-untyped-call]
-    result: Callable[P, R] = compiled
-    return result
+def launcher(level: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile a loop over part of the batch, called from Python without the GIL and cached on disk.
+
+    `level` tells apart the launchers that one factory makes for many levels.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if numba.config.ENABLE_CUDASIM:
+            return function
+        compiled = _njit(**_OPTIONS)(function)
+        with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
+            compiled._cache = _EngineCache(function, level)
+        result: Callable[P, R] = compiled
+        return result
+
+    return decorate

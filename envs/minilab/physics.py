@@ -54,6 +54,10 @@ RADIUS = np.float32(15)  # half the side of the player's axis-aligned box
 CLEARANCE = np.float32(0.125)  # the engine stops a move this far before a surface
 OVERCLIP = np.float32(1.001)  # a clipped velocity points slightly away from the wall
 EYE_HEIGHT = np.float32(50.12)  # above the ground: origin 24.12, eye 26 above it
+# A body touches an item when its origin lies within this box round the item's.
+_ITEM_WEST = np.float32(-50)
+_ITEM_EAST = np.float32(44)
+_ITEM_NORTH = np.float32(36)
 
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
@@ -116,6 +120,13 @@ def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> No
 
 
 @device_function
+def round_velocity(body: Body, i: int) -> None:
+    """The engine sends velocities as whole numbers and goes on with what it sent."""
+    body.vx[i] = np.float32(math.floor(body.vx[i] + _HALF))
+    body.vy[i] = np.float32(math.floor(body.vy[i] + _HALF))
+
+
+@device_function
 def slide_in_room(body: Body, i: int, room: Room) -> None:
     """Move for one frame; walls stop the velocity's part that points into them."""
     vx, vy = body.vx[i], body.vy[i]
@@ -131,6 +142,43 @@ def slide_in_room(body: Body, i: int, room: Room) -> None:
             vx -= into * normal_x
             vy -= into * normal_y
     body.x[i], body.y[i] = x, y
-    # The engine sends velocities as whole numbers and goes on with what it sent.
-    body.vx[i] = np.float32(math.floor(vx + _HALF))
-    body.vy[i] = np.float32(math.floor(vy + _HALF))
+    body.vx[i], body.vy[i] = vx, vy
+    round_velocity(body, i)
+
+
+@device_function
+def block(
+    body: Body,
+    i: int,
+    before_x: np.float32,
+    before_y: np.float32,
+    x: np.float32,
+    y: np.float32,
+    half_x: np.float32,
+    half_y: np.float32,
+) -> None:
+    """Keep a body that moved from (before_x, before_y) out of a solid box round (x, y)."""
+    reach_x, reach_y = half_x + RADIUS + CLEARANCE, half_y + RADIUS + CLEARANCE
+    if abs(body.x[i] - x) >= reach_x or abs(body.y[i] - y) >= reach_y:
+        return
+    if abs(before_x - x) >= reach_x:
+        body.x[i] = x + reach_x if before_x > x else x - reach_x
+        body.vx[i] = _ZERO
+    elif abs(before_y - y) >= reach_y:
+        body.y[i] = y + reach_y if before_y > y else y - reach_y
+        body.vy[i] = _ZERO
+    # Else it was inside before (put there, or the box came to it): it may walk out.
+
+
+@device_function
+def place_body(body: Body, i: int, x: np.float32, y: np.float32, yaw: np.float32) -> None:
+    """Put a body at rest; `yaw` in [-180, 180)."""
+    body.x[i], body.y[i], body.yaw[i] = x, y, yaw
+    body.vx[i], body.vy[i] = _ZERO, _ZERO
+
+
+@device_function
+def touches_item(body: Body, j: int, x: np.float32, y: np.float32) -> bool:
+    """Whether the body picks up an item at (x, y): Quake III's box, which is not quite symmetric."""
+    dx, dy = body.x[j] - x, body.y[j] - y
+    return bool(_ITEM_WEST <= dx <= _ITEM_EAST and abs(dy) <= _ITEM_NORTH)

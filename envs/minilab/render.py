@@ -24,6 +24,7 @@ _TWO = np.float32(2)
 _SIZE = np.float32(SIZE)
 _MAX_STEP = np.float32(1.4)  # texels a pixel beyond which the next mip level is taken
 _FIXED = np.float32(65536)
+_OPAQUE = np.uint32(1 << 24)  # textures.pack sets a bit above the colour where it is opaque
 
 
 @device_function
@@ -135,6 +136,70 @@ def draw_plane(
         texel_y = wrap((y + t * ray_y) * fine, size)
         index = OFFSETS[level] + texel_x * size + texel_y
         set_pixel(obs, i, row, column, get_texel(atlas, texture, index))
+
+
+@device_function
+def draw_cutout(
+    obs: Obs,
+    i: int,
+    column: int,
+    eye: np.float32,
+    depth: np.float32,
+    top: np.float32,
+    bottom: np.float32,
+    atlas: Atlas,
+    texture: int,
+    u: np.float32,
+) -> None:
+    """An upright surface whose picture, as high as it is, has transparent parts; `u` in [0, 1) across."""
+    first, last = row_of(obs, eye - top, depth), row_of(obs, eye - bottom, depth)
+    half_width = np.float32(obs.shape[2]) * _HALF
+    step = depth / half_width / (top - bottom) * _SIZE
+    level = 0
+    while step > _MAX_STEP and level < LEVELS - 1:
+        step *= _HALF
+        level += 1
+    size = SIZE >> level
+    start = OFFSETS[level] + min(int(u * np.float32(size)), size - 1) * size
+    centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
+    v = (top - eye) / (top - bottom) * np.float32(size) + centre * step
+    for row in range(first, last):
+        colour = get_texel(atlas, texture, start + min(max(int(v), 0), size - 1))
+        if colour >= _OPAQUE:
+            set_pixel(obs, i, row, column, colour)
+        v += step
+
+
+@device_function
+def draw_sky(
+    obs: Obs,
+    i: int,
+    column: int,
+    last: int,
+    ray_x: np.float32,
+    ray_y: np.float32,
+    atlas: Atlas,
+    texture: int,
+) -> None:
+    """Rows [0, last) of a box of four pictures infinitely far away: `texture` east, then north, west, south."""
+    if abs(ray_x) > abs(ray_y):
+        face, reach, along = (0, ray_x, -ray_y) if ray_x > _ZERO else (2, -ray_x, ray_y)
+    else:
+        face, reach, along = (1, ray_y, ray_x) if ray_y > _ZERO else (3, -ray_y, -ray_x)
+    half_width = np.float32(obs.shape[2]) * _HALF
+    step = _SIZE * _HALF / (half_width * reach)  # the box is two wide; a ray meets it at depth 1 / reach
+    level = 0
+    while step > _MAX_STEP and level < LEVELS - 1:
+        step *= _HALF
+        level += 1
+    size = SIZE >> level
+    middle = np.float32(size) * _HALF
+    start = OFFSETS[level] + min(max(int(middle + along / reach * middle), 0), size - 1) * size
+    v = middle + (_HALF - np.float32(obs.shape[1]) * _HALF) * step
+    for row in range(last):
+        texel = min(max(int(v), 0), size - 1)  # a picture higher than wide looks over the box's edge
+        set_pixel(obs, i, row, column, get_texel(atlas, texture + face, start + texel))
+        v += step
 
 
 @device_function

@@ -23,6 +23,8 @@ _WORD = np.uint64(0xFFFFFFFF)
 _SHIFT_WORD = np.uint64(32)
 _SHIFT_FLOAT = np.uint64(8)
 _UNIT_24 = np.float32(2.0**-24)
+_FULL_TURN = np.float32(360)
+_HALF_TURN = np.float32(180)
 
 
 class Streams(NamedTuple):
@@ -88,3 +90,15 @@ def uniform(streams: Streams, i: int) -> np.float32:
     )
     streams.draws[i] += 1
     return np.float32(word >> _SHIFT_FLOAT) * _UNIT_24
+
+
+@device_function
+def below(streams: Streams, i: int, limit: int) -> int:
+    """Draw an integer in [0, limit)."""
+    return min(int(uniform(streams, i) * np.float32(limit)), limit - 1)
+
+
+@device_function
+def yaw(streams: Streams, i: int) -> np.float32:
+    """Draw a direction in [-180, 180) degrees."""
+    return uniform(streams, i) * _FULL_TURN - _HALF_TURN

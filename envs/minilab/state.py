@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Float32Array = npt.NDArray[np.float32]
 Int32Array = npt.NDArray[np.int32]
@@ -50,6 +51,11 @@ def new_outputs(num_envs: int, height: int, width: int) -> Outputs:
         truncated=np.zeros(num_envs, np.bool_),
         is_first=np.zeros(num_envs, np.bool_),
     )
+
+
+def to_tensors(part: Any, device: torch.device) -> dict[str, torch.Tensor]:
+    """The arrays of a (nested) named tuple as tensors on `device`, by dotted name; on the CPU they share memory."""
+    return {name: torch.from_numpy(array).to(device) for name, array in named_arrays(part).items()}
 
 
 def named_arrays(state: Any, prefix: str = "") -> dict[str, npt.NDArray[Any]]:

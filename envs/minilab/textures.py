@@ -12,38 +12,63 @@ LEVELS = 8  # 128, 64, ..., 1
 SIZE = 1 << (LEVELS - 1)
 # Where each level begins in a texture's row of the atlas.
 OFFSETS = np.cumsum([0] + [(SIZE >> level) ** 2 for level in range(LEVELS)]).astype(np.int64)
+_COVERED = 80  # alpha from which a texel is drawn: below a half, so that thin things do not vanish far away
 
-Image = npt.NDArray[np.uint8]  # [SIZE, SIZE, 3]
+Image = npt.NDArray[np.uint8]  # [SIZE, SIZE, 3], or 4 with transparency
 Atlas = npt.NDArray[np.uint32]  # [textures, OFFSETS[-1]]
 
 
 def pack(colour: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Colours [..., 3] as red + 256 green + 65536 blue."""
+    """Colours [..., 3] or [..., 4] as red + 256 green + 65536 blue, + 2**24 where opaque."""
     wide = colour.astype(np.uint32)
-    return np.asarray(wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16, np.uint32)
+    opaque = wide[..., 3] >= _COVERED if colour.shape[-1] == 4 else np.ones(wide.shape[:-1], np.bool_)
+    return np.asarray(wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16 | opaque.astype(np.uint32) << 24, np.uint32)
+
+
+def _halve(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The next mip level; colours are weighted by their alpha, so that what is transparent leaves no halo."""
+    half = image.shape[0] // 2
+    alpha = image[..., 3:] + 1e-9
+    weighted = np.concatenate([image[..., :3] * alpha, alpha], -1)
+    smaller = weighted.reshape(half, 2, half, 2, 4).mean((1, 3))
+    return np.concatenate([smaller[..., :3] / smaller[..., 3:], smaller[..., 3:]], -1)
 
 
 def build_atlas(images: Sequence[Image]) -> Atlas:
     """One row a texture: its mip levels one after another, each column by column (a wall is drawn by columns)."""
     atlas = np.zeros((len(images), int(OFFSETS[-1])), np.uint32)
     for row, image in zip(atlas, images, strict=True):
-        level_image = image.astype(np.float64)
+        level_image = np.full((SIZE, SIZE, 4), 255.0)
+        level_image[..., : image.shape[-1]] = image
         for level in range(LEVELS):
             texels = pack((level_image + 0.5).astype(np.uint8))
             row[OFFSETS[level] : OFFSETS[level + 1]] = texels.T.ravel()
-            half = level_image.shape[0] // 2
-            if half:
-                level_image = level_image.reshape(half, 2, half, 2, 3).mean((1, 3))
+            if level < LEVELS - 1:
+                level_image = _halve(level_image)
     return atlas
+
+
+def _load(path: str) -> Image:
+    from PIL import Image as PilImage
+
+    with PilImage.open(path) as image:
+        reduced = image.convert("RGBA").convert("RGB").resize((SIZE, SIZE), PilImage.Resampling.BOX)
+    return np.asarray(reduced, np.uint8)
 
 
 @cache
 def lab_texture(surface: str, style: str, name: str) -> Image:
     """A texture of DeepMind Lab from the `labmaze` package (Apache-2.0), reduced; `surface` is "wall" or "floor"."""
     from labmaze import assets
-    from PIL import Image as PilImage
 
     paths = assets.get_wall_texture_paths(style) if surface == "wall" else assets.get_floor_texture_paths(style)
-    with PilImage.open(paths[name]) as image:
-        reduced = image.convert("RGBA").convert("RGB").resize((SIZE, SIZE), PilImage.Resampling.BOX)
-    return np.asarray(reduced, np.uint8)
+    return _load(paths[name])
+
+
+@cache
+def lab_sky(style: str) -> tuple[Image, ...]:
+    """The four sides of a sky of `labmaze`: east, north, west, south, each as seen from inside."""
+    from labmaze import assets
+
+    box = assets.get_sky_texture_paths(style)
+    return tuple(_load(path) for path in (box.right, box.front, box.left, box.back))

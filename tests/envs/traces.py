@@ -14,8 +14,10 @@ class Trace(NamedTuple):
     rewards: np.ndarray  # [T]
     xy: np.ndarray  # [T, 2] before each step
     yaw: np.ndarray  # [T] before each step
+    layout: str  # text of the maze, empty where the level has none
 
 
 def load(name: str) -> Trace:
     data = json.loads((FOLDER / f"{name}.json").read_text())
-    return Trace(*(np.array(data[key]) for key in ("a", "r")), np.array(data["pos"])[:, :2], np.array(data["yaw"]))
+    actions, rewards, positions, yaw = (np.array(data[key]) for key in ("a", "r", "pos", "yaw"))
+    return Trace(actions, rewards, positions[:, :2], yaw, data["layout"] or "")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # listing the levels must not import numba
     import numpy as np
-    import numpy.typing as npt
 
+    from envs.minilab.render import Obs
     from envs.minilab.rng import Streams
     from envs.minilab.state import Body, Outputs
+    from envs.minilab.view import View
 
 
 class PlanShape(NamedTuple):
@@ -35,32 +36,42 @@ class State(Protocol):
 
 
 class Level(Protocol):
-    """What a level's module offers. A launcher works on environments [lo, hi) of the batch."""
+    """What a level's module offers. Those with an `i` are device functions for environment i."""
 
+    PANELS: int  # upright panels in a picture at most
     SHOWCASE: tuple[tuple[float, float, float], ...]  # poses (x, y, yaw) worth a look
 
     def new_state(self, streams: Streams) -> State:
         """Arrays for as many environments as `streams` has."""
         ...
 
-    def new_scene(self) -> Any:
-        """What never changes: geometry and textures, as a named tuple of arrays."""
+    def new_scene(self, *, evaluation: bool = False) -> Any:
+        """What never changes: geometry, pool of mazes, textures, as a named tuple of arrays."""
         ...
 
-    def reset(self, lo: int, hi: int, state: Any, scene: Any, out: Outputs) -> None:
-        """Begin new episodes and draw them."""
+    def begin_episode(self, i: int, state: Any, scene: Any) -> None:
+        """Open the next stream of random numbers and set everything up."""
         ...
 
-    def step(self, lo: int, hi: int, actions: npt.NDArray[np.int64], state: Any, scene: Any, out: Outputs) -> None:
-        """One agent step with same-step autoreset, and its picture."""
+    def step_one(self, i: int, action: int, state: Any, scene: Any, out: Outputs) -> None:
+        """One agent step: writes `reward`, `terminated` and `truncated`."""
+        ...
+
+    def arrange(self, i: int, state: Any, scene: Any, view: View) -> None:
+        """Set the camera and the panels of the picture."""
+        ...
+
+    def draw_column(
+        self, i: int, column: int, screen: np.float32, hint: int, state: Any, scene: Any, view: View, obs: Obs
+    ) -> int:
+        """Draw one column, whose ray has the horizontal tangent `screen`.
+
+        What it returns is the `hint` for the column beside it: it may save time but must not change the picture.
+        """
         ...
 
     def plan(self, i: int, state: Any, scene: Any) -> list[PlanShape]:
         """Environment i from above, for people."""
-        ...
-
-    def draw(self, lo: int, hi: int, state: Any, scene: Any, out: Outputs) -> None:
-        """Draw the state as it is."""
         ...
 
 
@@ -77,6 +88,26 @@ LEVELS: dict[str, LevelInfo] = {
         task="Find the platform hidden under the water; it stays in place for the episode.",
         agent_steps=1800,
         reward="+1 five times a find",
+    ),
+    "explore_goal_locations_small": LevelInfo(
+        task="Find the goal of a new maze, again and again from new places.",
+        agent_steps=1350,
+        reward="+10 a visit to the goal",
+    ),
+    "seekavoid_arena_01": LevelInfo(
+        task="Gather apples, leave lemons; when all apples are gone everything comes back.",
+        agent_steps=300,
+        reward="+1 an apple, -1 a lemon",
+    ),
+    "lasertag_three_opponents_small": LevelInfo(
+        task="Tag three opponents that hunt you and one another through a maze.",
+        agent_steps=3600,
+        reward="+1 an opponent tagged out, -1 yourself",
+    ),
+    "rooms_keys_doors_puzzle": LevelInfo(
+        task="Open coloured doors with the right keys in the right order to reach the goal.",
+        agent_steps=900,
+        reward="+1 a key, +1 a door, +50 the goal",
     ),
 }
 

@@ -11,11 +11,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from envs.minilab import rng
 from envs.minilab.items import draw_octagon
-from envs.minilab.jit import device_function, launcher
+from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
 from envs.minilab.physics import (
     ACTION_REPEAT,
@@ -25,15 +24,19 @@ from envs.minilab.physics import (
     Room,
     accelerate,
     new_room,
+    place_body,
     slide_in_room,
     turn,
 )
 from envs.minilab.pictures import PICTURES, draw_picture
-from envs.minilab.render import cast_in_room, draw_plane, draw_strip, fill, row_of, screen_of
+from envs.minilab.plans import ring, square
+from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_strip, fill, row_of
 from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
 from envs.minilab.textures import Atlas, build_atlas, lab_texture, pack
+from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, look
 
 EPISODE_FRAMES = 7200
+PANELS = 0
 CEILING = np.float32(192)
 WATER = np.float32(16)  # the agent walks on the water
 
@@ -76,10 +79,7 @@ CEILING_COLOUR = np.uint32(pack(np.array((168, 214, 245), np.uint8)))
 _WALL, _FLOOR, _PLATFORM, _FIRST_PICTURE = 0, 1, 2, 3
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
-_RADIANS = np.float32(math.pi / 180)
 _TURN = np.float32(2 * math.pi)
-_FULL_TURN = np.float32(360)
-_HALF_TURN = np.float32(180)
 
 
 class Trial(NamedTuple):
@@ -116,8 +116,9 @@ def new_state(streams: rng.Streams) -> WatermazeState:
     return WatermazeState(streams, new_body(num_envs), Trial(x, y, age, touch, pulse, pulses))
 
 
-def new_scene() -> Scene:
-    """The room and its textures."""
+def new_scene(*, evaluation: bool = False) -> Scene:
+    """The room and its textures, the same for training and evaluation."""
+    del evaluation
     angles = np.arange(16, dtype=np.float32) * np.float32(22.5)
     picture = np.full(16, -1, np.int32)
     for number, name in enumerate(PICTURES):
@@ -135,17 +136,16 @@ def new_scene() -> Scene:
 def begin_trial(i: int, state: WatermazeState) -> None:
     """Spawn the agent at one of the eight places, looking anywhere; the platform goes down."""
     streams, body, trial = state.streams, state.body, state.trial
-    place = int(rng.uniform(streams, i) * np.float32(SPAWNS.shape[0]))
-    body.x[i], body.y[i] = SPAWNS[place, 0], SPAWNS[place, 1]
-    body.yaw[i] = rng.uniform(streams, i) * _FULL_TURN - _HALF_TURN
-    body.vx[i], body.vy[i] = _ZERO, _ZERO
+    place = rng.below(streams, i, SPAWNS.shape[0])
+    place_body(body, i, SPAWNS[place, 0], SPAWNS[place, 1], rng.yaw(streams, i))
+    body.eye[i] = EYE_HEIGHT + WATER
     trial.age_ms[i] = 0
     trial.touch_ms[i] = -1
     trial.pulses[i] = 0
 
 
 @device_function
-def begin_episode(i: int, state: WatermazeState) -> None:
+def begin_episode(i: int, state: WatermazeState, scene: Scene) -> None:
     """Hide the platform anew and begin the first trial."""
     streams, trial = state.streams, state.trial
     rng.next_episode(streams, i)
@@ -218,33 +218,28 @@ def step_one(i: int, action: int, state: WatermazeState, scene: Scene, out: Outp
         slide_in_room(body, i, scene.room)
         reward += advance_platform(i, state)
     body.frame[i] += ACTION_REPEAT
-    ended = body.frame[i] >= EPISODE_FRAMES
-    if ended:
-        begin_episode(i, state)
     body.eye[i] = EYE_HEIGHT + max(WATER, platform_top(i, state.trial))
     out.reward[i] = reward
-    out.truncated[i] = ended
-    out.is_first[i] = ended
+    out.terminated[i] = False
+    out.truncated[i] = body.frame[i] >= EPISODE_FRAMES
+
+
+@device_function
+def arrange(i: int, state: WatermazeState, scene: Scene, view: View) -> None:
+    """The camera; there is nothing else to arrange."""
+    look(view, i, state.body, i)
 
 
 @device_function
 def draw_column(
-    i: int,
-    column: int,
-    cosine: np.float32,
-    sine: np.float32,
-    guess: int,
-    state: WatermazeState,
-    scene: Scene,
-    out: Outputs,
+    i: int, column: int, screen: np.float32, hint: int, state: WatermazeState, scene: Scene, view: View, obs: Obs
 ) -> int:
-    """One column of environment i's picture, looking along (cosine, sine); returns the wall behind it."""
-    obs, atlas, room = out.obs, scene.atlas, scene.room
-    x, y, eye = state.body.x[i], state.body.y[i], state.body.eye[i]
-    screen = screen_of(obs, column)
+    """One column of environment i's picture; the hint is the wall behind the column beside it."""
+    atlas, room, camera = scene.atlas, scene.room, view.camera
+    x, y, eye, cosine, sine = camera[i, X], camera[i, Y], camera[i, EYE], camera[i, COSINE], camera[i, SINE]
     ray_x, ray_y = cosine + screen * sine, sine - screen * cosine
 
-    depth, wall = cast_in_room(room, x, y, ray_x, ray_y, guess)
+    depth, wall = cast_in_room(room, x, y, ray_x, ray_y, hint)
     normal_x, normal_y = room.normal_x[wall], room.normal_y[wall]
     along = normal_y * (x + depth * ray_x) - normal_x * (y + depth * ray_y)  # from the wall's middle to the right
     fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), CEILING_COLOUR)
@@ -264,26 +259,8 @@ def draw_column(
     return wall
 
 
-@device_function
-def draw_one(i: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
-    """Environment i's picture."""
-    angle = state.body.yaw[i] * _RADIANS
-    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-    wall = 0
-    for column in range(out.obs.shape[2]):
-        wall = draw_column(i, column, cosine, sine, wall, state, scene, out)
-
-
 def plan(i: int, state: WatermazeState, scene: Scene) -> list[PlanShape]:
     """Environment i from above: water, pictures, platform, spawn points."""
-
-    def square(x: float, y: float, half: float) -> list[tuple[float, float]]:
-        return [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]
-
-    def ring(x: float, y: float, radius: float, corners: int) -> list[tuple[float, float]]:
-        angles = 2 * math.pi * (np.arange(corners) + 0.5) / corners
-        return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
-
     shapes = [PlanShape(ring(0, 0, WALL_DISTANCES[0] / math.cos(math.pi / 16), 16), (55, 100, 140))]
     for name, degrees in PICTURE_ANGLES.items():
         angle = math.radians(degrees)
@@ -291,30 +268,3 @@ def plan(i: int, state: WatermazeState, scene: Scene) -> list[PlanShape]:
     shapes += [PlanShape(square(float(x), float(y), 8), (200, 230, 255)) for x, y in SPAWNS]
     x, y = float(state.trial.platform_x[i]), float(state.trial.platform_y[i])
     return [*shapes, PlanShape(ring(x, y, float(PLATFORM_APOTHEM) / math.cos(math.pi / 8), 8), (230, 160, 40))]
-
-
-@launcher
-def draw(lo: int, hi: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
-    """Draw environments [lo, hi) as they are."""
-    for i in range(lo, hi):
-        draw_one(i, state, scene, out)
-
-
-@launcher
-def reset(lo: int, hi: int, state: WatermazeState, scene: Scene, out: Outputs) -> None:
-    """Begin new episodes in environments [lo, hi) and draw them."""
-    for i in range(lo, hi):
-        begin_episode(i, state)
-        state.body.eye[i] = EYE_HEIGHT + WATER
-        out.reward[i] = _ZERO
-        out.truncated[i] = False
-        out.is_first[i] = True
-        draw_one(i, state, scene, out)
-
-
-@launcher
-def step(lo: int, hi: int, actions: npt.NDArray[np.int64], state: WatermazeState, scene: Scene, out: Outputs) -> None:
-    """One agent step of environments [lo, hi), and their pictures."""
-    for i in range(lo, hi):
-        step_one(i, actions[i], state, scene, out)
-        draw_one(i, state, scene, out)

@@ -158,8 +158,8 @@ def test_a_state_of_another_environment_is_refused(change, message):
 @pytest.mark.parametrize(
     ("actions", "message"),
     [
-        (torch.zeros(3, dtype=torch.int64), r"int64 \[3\]; they must be int64 \[4\]"),
-        (torch.zeros(4, dtype=torch.int32), r"int32 \[4\]; they must be int64 \[4\]"),
+        (torch.zeros(3, dtype=torch.int64), r"int64 \[3\] on cpu; they must be int64 \[4\] on cpu"),
+        (torch.zeros(4, dtype=torch.int32), r"int32 \[4\] on cpu; they must be"),
         (torch.tensor([0, 1, 2, 9]), r"\[0, 9\]; allowed: \[0, 8\]"),
         (torch.tensor([0, -1, 2, 3]), r"\[-1, 3\]; allowed: \[0, 8\]"),
     ],

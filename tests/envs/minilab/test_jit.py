@@ -24,8 +24,8 @@ def test_the_digest_covers_every_source_file(monkeypatch, tmp_path):
     assert jit._digest_of_sources() != jit._SOURCES
 
 
-def test_a_change_in_a_called_module_is_not_hidden_by_the_cache(tmp_path):
-    """numba by itself would run the old machine code of a launcher whose own file is unchanged."""
+def test_the_cache_finds_closures_and_hides_neither_changes_nor_levels(tmp_path):
+    """numba by itself would not see a change in `callee`, and would find no closure of another process."""
     package = tmp_path / "envs" / "minilab"
     package.mkdir(parents=True)
     source = Path(envs.minilab.__file__).parent
@@ -33,20 +33,26 @@ def test_a_change_in_a_called_module_is_not_hidden_by_the_cache(tmp_path):
         shutil.copy(source / name, package / name)
     (tmp_path / "envs" / "__init__.py").touch()
     (package / "caller.py").write_text(
-        "from envs.minilab.jit import launcher\nfrom envs.minilab.callee import value\n\n"
-        "@launcher\ndef run():\n    return value()\n"
+        "from envs.minilab.jit import launcher\n\n"
+        "def make(level, function):\n"
+        "    @launcher(level)\n    def run():\n        return function()\n\n    return run\n"
     )
-    program = "from envs.minilab.caller import run; run(); print(run(), sum(run.stats.cache_hits.values()))"
+    program = (
+        "from envs.minilab.caller import make; from envs.minilab.callee import value, other; "
+        "runs = [make('one', value), make('two', other)]; "
+        "print(*(run() for run in runs), sum(sum(run.stats.cache_hits.values()) for run in runs))"
+    )
 
     def outcome(value: int) -> str:
         (package / "callee.py").write_text(
-            f"from envs.minilab.jit import device_function\n\n@device_function\ndef value():\n    return {value}\n"
+            f"from envs.minilab.jit import device_function\n\n@device_function\ndef value():\n    return {value}\n\n"
+            "@device_function\ndef other():\n    return 9\n"
         )
         result = subprocess.run(
             [sys.executable, "-B", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         return result.stdout.strip()
 
-    assert outcome(1) == "1 0"
-    assert outcome(1) == "1 1"  # from the disk
-    assert outcome(2) == "2 0"
+    assert outcome(1) == "1 9 0"
+    assert outcome(1) == "1 9 2"  # from the disk
+    assert outcome(2) == "2 9 0"

@@ -5,14 +5,14 @@ from envs.minilab.textures import LEVELS, OFFSETS, SIZE, build_atlas, lab_textur
 
 def test_packing_keeps_each_channel():
     packed = int(pack(np.array([1, 2, 3], np.uint8)))
-    assert (packed & 255, packed >> 8 & 255, packed >> 16) == (1, 2, 3)
+    assert (packed & 255, packed >> 8 & 255, packed >> 16 & 255, packed >> 24) == (1, 2, 3, 1)
 
 
 def test_atlas_stores_columns_one_after_another():
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[5, 9] = 255  # row 5, column 9
     atlas = build_atlas([image])
-    assert np.flatnonzero(atlas[0, : SIZE * SIZE]).tolist() == [9 * SIZE + 5]
+    assert np.flatnonzero(atlas[0, : SIZE * SIZE] & 0xFFFFFF).tolist() == [9 * SIZE + 5]
 
 
 def test_every_mip_level_has_the_mean_of_the_image():

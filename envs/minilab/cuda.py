@@ -1,0 +1,142 @@
+"""The same levels on a GPU: kernels made from a level's device functions, over memory that torch owns.
+
+A thread steps an environment and arranges its view; then a thread draws a column. Launches go to torch's current
+stream, allocate nothing and wait for nothing, so that they can be captured in a CUDA graph once they have run (the
+first launch compiles). Under numba's CUDA simulator (`NUMBA_ENABLE_CUDASIM=1` before numba is imported) everything
+here runs on the CPU, as plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import torch
+from numba import cuda
+from torch import Tensor
+
+from envs.minilab.levels import Level
+from envs.minilab.physics import ACTIONS
+from envs.minilab.render import screen_of
+from envs.minilab.state import Outputs, to_tensors
+from envs.minilab.view import View
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+BLOCK = 64  # environments that a block steps
+numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small batch is no mistake
+_LAST_ACTION = len(ACTIONS) - 1
+
+
+class Kernels(NamedTuple):
+    """Plain functions, to be compiled by `cuda.jit`; `rest` is (state, scene, view, outputs)."""
+
+    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes in environments [lo, hi)
+    step: Callable[..., None]  # (actions, autoreset, *rest): one agent step
+    arrange: Callable[..., None]  # (lo, hi, *rest): camera and panels
+    draw: Callable[..., None]  # (lo, *rest): a block an environment from lo on, a thread a column
+
+
+def new_kernels(level: Level) -> Kernels:
+    """The kernels of a level: `reset` and `step` are followed by `arrange` and `draw`."""
+    begin_episode, step_one = level.begin_episode, level.step_one
+    arrange_one, draw_column = level.arrange, level.draw_column
+
+    def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        i = lo + cuda.grid(1)
+        if i < hi:
+            begin_episode(i, state, scene)
+            out.reward[i] = np.float32(0)
+            out.terminated[i] = out.truncated[i] = False
+            out.is_first[i] = True
+
+    def step(
+        actions: npt.NDArray[np.int64], autoreset: bool, state: Any, scene: Any, view: View, out: Outputs
+    ) -> None:
+        i = cuda.grid(1)
+        if i < out.reward.shape[0]:
+            # An action out of range would be read from beyond the table; to refuse it would mean to wait for the GPU.
+            step_one(i, min(max(actions[i], 0), _LAST_ACTION), state, scene, out)
+            out.is_first[i] = autoreset and (out.terminated[i] or out.truncated[i])
+            if out.is_first[i]:
+                begin_episode(i, state, scene)
+
+    def arrange(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        i = lo + cuda.grid(1)
+        if i < hi:
+            arrange_one(i, state, scene, view)
+
+    def draw(lo: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        i, column = lo + cuda.blockIdx.x, cuda.threadIdx.x
+        draw_column(i, column, screen_of(out.obs, column), 0, state, scene, view, out.obs)
+
+    return Kernels(reset, step, arrange, draw)
+
+
+class CudaRunner:
+    """Runs a level on the current CUDA device (the counterpart of `engine.CpuRunner`)."""
+
+    def __init__(self, name: str, level: Level, arrays: tuple[Any, ...], threads: int) -> None:
+        """Copy `arrays` (state, scene, view, outputs) to the device.
+
+        Raises:
+            ValueError: no CUDA device, or more than one thread.
+        """
+        del name  # only the CPU's cache wants it
+        if not (SIMULATED or (torch.cuda.is_available() and cuda.is_available())):
+            raise ValueError("minilab cannot run on cuda here: no GPU, or no numba-cuda (pip install 'cpc-rl[gpu]')")
+        if threads > 1:
+            raise ValueError(f"env_threads is {threads}; on cuda it must be 1")
+        self.device = torch.device("cpu" if SIMULATED else f"cuda:{torch.cuda.current_device()}")
+        self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
+        self._rest = tuple(_as_arrays(part, tensors) for part, tensors in zip(arrays, self.tensors, strict=True))
+        outputs = self._rest[-1]
+        self._num_envs, _, self._width, _ = outputs.obs.shape
+        self._actions = torch.zeros(self._num_envs, dtype=torch.int64, device=self.device)
+        self._action_array = _as_array(self._actions)
+        self._kernels = Kernels(*(cuda.jit(fastmath=kernel.__name__ == "draw")(kernel) for kernel in new_kernels(level)))
+
+    def reset(self, lo: int, hi: int) -> None:
+        """Begin new episodes in environments [lo, hi) and draw them."""
+        self._launch(self._kernels.reset, hi - lo, lo, hi)
+        self.draw(lo, hi)
+
+    def step(self, actions: Tensor, autoreset: bool) -> None:
+        """One agent step of all environments, and their pictures."""
+        self._actions.copy_(actions)
+        self._launch(self._kernels.step, self._num_envs, self._action_array, autoreset)
+        self.draw(0, self._num_envs)
+
+    def draw(self, lo: int, hi: int) -> None:
+        """Draw environments [lo, hi) as they are."""
+        self._launch(self._kernels.arrange, hi - lo, lo, hi)
+        self._kernels.draw[hi - lo, self._width, _stream()](lo, *self._rest)
+
+    def close(self) -> None:
+        """Nothing to release: torch frees the memory."""
+
+    def _launch(self, kernel: Any, threads: int, *inputs: Any) -> None:
+        kernel[-(-threads // BLOCK), BLOCK, _stream()](*inputs, *self._rest)
+
+
+def _stream() -> Any:
+    return 0 if SIMULATED else cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+
+
+def _as_array(tensor: Tensor) -> Any:
+    return tensor.numpy() if SIMULATED else cuda.as_cuda_array(tensor)
+
+
+def _as_arrays(part: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:
+    """A named tuple like `part` whose arrays are those tensors, for kernels."""
+    fields = part._asdict().items()
+    return type(part)(
+        *(
+            _as_array(tensors[prefix + name])
+            if isinstance(value, np.ndarray)
+            else _as_arrays(value, tensors, f"{prefix}{name}.")
+            for name, value in fields
+        )
+    )

@@ -1,0 +1,118 @@
+"""A level on the CPU: three loops over the batch, made from the level's own device functions, shared by threads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from envs.minilab.jit import device_function, launcher
+from envs.minilab.levels import Level
+from envs.minilab.render import screen_of
+from envs.minilab.state import Outputs, to_tensors
+from envs.minilab.view import View
+
+
+class Launchers(NamedTuple):
+    """Compiled loops over environments [lo, hi) of the batch; `rest` is (state, scene, view, outputs)."""
+
+    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes and draw them
+    step: Callable[..., None]  # (lo, hi, actions, autoreset, *rest): one agent step, and its picture
+    draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is
+
+
+def new_launchers(name: str, level: Level) -> Launchers:
+    """Compile (or load from the cache) the loops of a level."""
+    begin_episode, step_one = level.begin_episode, level.step_one
+    arrange, draw_column = level.arrange, level.draw_column
+
+    @device_function
+    def draw_one(i: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        arrange(i, state, scene, view)
+        hint = 0
+        for column in range(out.obs.shape[2]):
+            hint = draw_column(i, column, screen_of(out.obs, column), hint, state, scene, view, out.obs)
+
+    @launcher(name)
+    def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        for i in range(lo, hi):
+            begin_episode(i, state, scene)
+            out.reward[i] = np.float32(0)
+            out.terminated[i] = out.truncated[i] = False
+            out.is_first[i] = True
+            draw_one(i, state, scene, view, out)
+
+    @launcher(name)
+    def step(
+        lo: int,
+        hi: int,
+        actions: npt.NDArray[np.int64],
+        autoreset: bool,
+        state: Any,
+        scene: Any,
+        view: View,
+        out: Outputs,
+    ) -> None:
+        for i in range(lo, hi):
+            step_one(i, actions[i], state, scene, out)
+            out.is_first[i] = autoreset and (out.terminated[i] or out.truncated[i])
+            if out.is_first[i]:
+                begin_episode(i, state, scene)
+            draw_one(i, state, scene, view, out)
+
+    @launcher(name)
+    def draw(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
+        for i in range(lo, hi):
+            draw_one(i, state, scene, view, out)
+
+    return Launchers(reset, step, draw)
+
+
+class CpuRunner:
+    """Runs a level on the CPU, each thread on its slice of the batch."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, name: str, level: Level, arrays: tuple[Any, ...], threads: int) -> None:
+        """`arrays` is (state, scene, view, outputs); they are used as they are."""
+        self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
+        self._rest = arrays
+        self._num_envs = len(arrays[-1].obs)
+        self._launchers = new_launchers(name, level)
+        threads = min(threads, self._num_envs)
+        self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
+        self._slices = list(itertools.pairwise(self._num_envs * k // threads for k in range(threads + 1)))
+
+    def reset(self, lo: int, hi: int) -> None:
+        """Begin new episodes in environments [lo, hi) and draw them."""
+        self._launchers.reset(lo, hi, *self._rest)
+
+    def step(self, actions: Tensor, autoreset: bool) -> None:
+        """One agent step of all environments, and their pictures."""
+        array = actions.numpy()
+        if self._pool is None:
+            self._launchers.step(0, self._num_envs, array, autoreset, *self._rest)
+            return
+        (lo, hi), *others = self._slices
+        step = self._launchers.step
+        running = [self._pool.submit(step, a, b, array, autoreset, *self._rest) for a, b in others]
+        step(lo, hi, array, autoreset, *self._rest)
+        for future in running:
+            future.result()
+
+    def draw(self, lo: int, hi: int) -> None:
+        """Draw environments [lo, hi) as they are."""
+        self._launchers.draw(lo, hi, *self._rest)
+
+    def close(self) -> None:
+        """Stop the threads; safe to call twice."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+            self._slices = [(0, self._num_envs)]

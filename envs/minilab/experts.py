@@ -1,0 +1,110 @@
+"""Policies that look into the engine's state: how much a level pays to one who knows where everything is.
+
+They prove that the levels can be solved and give the scores of agents something to stand beside.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from envs.minilab.env import MinilabEnv
+from envs.minilab.physics import ACTION_NAMES
+
+Cell = tuple[int, int]  # row from the south, column
+Point = tuple[float, float]
+
+FORWARD, LOOK_LEFT, LOOK_RIGHT, LEFT_FORWARD, RIGHT_FORWARD, FIRE = (
+    ACTION_NAMES.index(name)
+    for name in ("forward", "look_left", "look_right", "look_left_forward", "look_right_forward", "fire")
+)
+_STRAIGHT, _CURVE = 5.0, 30.0  # degrees off the target up to which one just runs, or runs while turning
+
+
+def bearing(pose: npt.NDArray[np.float32], target: Point) -> float:
+    """Degrees by which the target lies to the left of the view, in [-180, 180)."""
+    angle = np.degrees(np.arctan2(target[1] - pose[1], target[0] - pose[0]))
+    return float((angle - pose[2] + 180) % 360 - 180)
+
+
+def steer(pose: npt.NDArray[np.float32], target: Point) -> int:
+    """The action that brings one nearer to a point in the open."""
+    off = bearing(pose, target)
+    if abs(off) <= _STRAIGHT:
+        return FORWARD
+    if abs(off) <= _CURVE:
+        return LEFT_FORWARD if off > 0 else RIGHT_FORWARD
+    return LOOK_LEFT if off > 0 else LOOK_RIGHT
+
+
+def cell_of(x: float, y: float) -> Cell:
+    """The cell of a point."""
+    return int(y // 100), int(x // 100)
+
+
+def middle_of(cell: Cell) -> Point:
+    """The middle of a cell."""
+    return cell[1] * 100 + 50, cell[0] * 100 + 50
+
+
+@lru_cache(maxsize=1024)
+def _distances(floor: bytes, columns: int, goal: Cell) -> dict[Cell, int]:
+    """Steps to the goal from every cell that it can be reached from (breadth first)."""
+    passable = np.frombuffer(floor, np.bool_).reshape(-1, columns)
+    steps, queue = {goal: 0}, deque([goal])
+    while queue:
+        row, column = here = queue.popleft()
+        for there in ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)):
+            if there not in steps and passable[there]:
+                steps[there] = steps[here] + 1
+                queue.append(there)
+    return steps
+
+
+def walk(pose: npt.NDArray[np.float32], goal: Cell, floor: npt.NDArray[np.bool_]) -> int:
+    """The action that leads to a cell by the shortest way over `floor` [R, C], whose border must be wall."""
+    steps = _distances(np.ascontiguousarray(floor).tobytes(), floor.shape[1], goal)
+    row, column = here = cell_of(float(pose[0]), float(pose[1]))
+    beside = [(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)]
+    onward = min([here, *beside], key=lambda cell: steps.get(cell, 1 << 30))
+    return steer(pose, middle_of(onward))
+
+
+def _watermaze(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    trial = env.state.trial
+    return steer(pose, (float(trial.platform_x[i]), float(trial.platform_y[i])))
+
+
+def _explore(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    search = env.state.search
+    goal = cell_of(float(search.goal_x[i]), float(search.goal_y[i]))
+    return walk(pose, goal, env.scene.mazes.cells[search.maze[i]] > 0)
+
+
+def _seekavoid(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    from envs.minilab.levels.seekavoid_arena_01 import APPLES
+
+    left = np.array(APPLES)[~env.state.harvest.taken[i, : len(APPLES)]]
+    if not len(left):  # the map restarts with the next frame
+        return FIRE
+    offset = left - pose[:2]
+    turn = np.abs([bearing(pose, (x, y)) for x, y in left])
+    x, y = left[np.argmin(np.hypot(*offset.T) + 2.0 * turn)]  # turning by a degree costs what 2.4 units do
+    return steer(pose, (float(x), float(y)))
+
+
+EXPERTS: dict[str, Callable[[MinilabEnv, int, npt.NDArray[np.float32]], int]] = {
+    "rooms_watermaze": _watermaze,
+    "explore_goal_locations_small": _explore,
+    "seekavoid_arena_01": _seekavoid,
+}
+
+
+def expert_actions(env: MinilabEnv) -> npt.NDArray[np.int64]:
+    """One action for each environment (on the CPU) by the expert of its level, int64 [B]."""
+    expert, poses = EXPERTS[env.name], env.poses()
+    return np.array([expert(env, i, poses[i]) for i in range(env.num_envs)])

@@ -1,0 +1,196 @@
+"""minilab as Gymnasium environments: one by itself, and a batch that steps as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from envs import EnvConfig, make
+from envs.minilab.engine import CpuRunner
+from envs.minilab.env import MinilabEnv
+from envs.minilab.state import new_outputs
+from envs.minilab.view import new_view
+
+Frames = npt.NDArray[np.uint8]
+Actions = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
+VECTOR_METADATA = {**METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
+SEEDS = 2**32
+_ENLARGEMENT = 4  # of pictures for people
+
+
+class _Batch:
+    """What both kinds share: seeds, spaces, information and large pictures of a `MinilabEnv`."""
+
+    def __init__(self, level: str, num_envs: int, height: int, width: int, evaluation: bool, threads: int) -> None:
+        config = EnvConfig(name=level, num_envs=num_envs, height=height, width=width, env_threads=threads)
+        env = make(config, seed=0, evaluation=evaluation)
+        assert isinstance(env, MinilabEnv)
+        self.env = env
+        self.observation_space = Box(0, 255, env.obs_shape, np.uint8)
+        self.action_space = Discrete(env.num_actions)
+        # A second runner over the same state: it draws what the first one simulates.
+        self._large = new_outputs(num_envs, height * _ENLARGEMENT, width * _ENLARGEMENT)
+        arrays = (env.state, env.scene, new_view(num_envs, env.level.PANELS), self._large)
+        self._painter = CpuRunner(level, env.level, arrays, threads=1)
+
+    def reset(self, seed: int | None, generator: np.random.Generator) -> None:
+        """Begin the first episodes of seeds `seed`, `seed` + 1, ...; without one, everybody's next episode.
+
+        Who was never given a seed takes one from `generator`.
+        """
+        streams = self.env.state.streams
+        if seed is None and streams.episode[0] < 0:
+            seed = int(generator.integers(SEEDS - self.env.num_envs))
+        if seed is not None:
+            if not 0 <= seed <= SEEDS - self.env.num_envs:
+                raise ValueError(f"seed is {seed}; it must lie in [0, 2**32 - {self.env.num_envs}]")
+            streams.environment[:] = seed + np.arange(self.env.num_envs)
+            streams.episode[:] = -1
+        self.env.reset()
+
+    def step(self, actions: Actions) -> None:
+        """Without autoreset."""
+        self.env.step(torch.from_numpy(actions), autoreset=False)
+
+    def info(self, i: int) -> dict[str, Any]:
+        """Engine frames since environment i's episode began, and where its agent is."""
+        return {"frames": int(self.env.state.body.frame[i]), "pose": self.env.poses()[i].copy()}
+
+    def paint(self) -> Frames:
+        """Large pictures [B, 4 H, 4 W, 3] of the present state."""
+        self._painter.draw(0, self.env.num_envs)
+        return self._large.obs.copy()
+
+
+class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
+    """One agent. Observations are uint8 [H, W, 3]; a step is four engine frames.
+
+    `reset(seed=s)` begins the first episode of seed s, `reset()` the next one of the same seed: they are the episodes
+    that environment s of the engine's seed 0 plays. `info` has `frames` (engine frames since the episode began) and
+    `pose` (float32 [3]: x, y in DeepMind Lab's units, yaw in degrees).
+    """
+
+    metadata = METADATA
+
+    def __init__(
+        self,
+        level: str,
+        *,
+        height: int = 72,
+        width: int = 96,
+        evaluation: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Prepare a level.
+
+        Args:
+            level: of `envs.LEVELS`.
+            height: of the observation in pixels.
+            width: of the observation in pixels.
+            evaluation: draw episodes that training never sees.
+            render_mode: "rgb_array" for pictures four times as high and wide.
+        """
+        self._batch = _Batch(level, 1, height, width, evaluation, threads=1)
+        self.render_mode = render_mode
+        self.observation_space = self._batch.observation_space
+        self.action_space = self._batch.action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, dict[str, Any]]:
+        """Begin an episode (see the class)."""
+        super().reset(seed=seed)
+        self._batch.reset(seed, self.np_random)
+        return self._frame(), self._batch.info(0)
+
+    def step(self, action: np.int64) -> tuple[Frames, float, bool, bool, dict[str, Any]]:
+        """One agent step; the step that ends the episode shows its true last frame."""
+        self._batch.step(np.array([action], np.int64))
+        out = self._batch.env.outputs
+        return self._frame(), float(out.reward[0]), bool(out.terminated[0]), bool(out.truncated[0]), self._batch.info(0)
+
+    def render(self) -> Frames | None:
+        """A picture of uint8 [4 H, 4 W, 3] where the render mode asks for it."""
+        return self._batch.paint()[0] if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._batch.env.close()
+
+    def _frame(self) -> Frames:
+        return self._batch.env.outputs.obs[0].copy()
+
+
+class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
+    """A batch of agents on one engine; `reset(seed=s)` gives environment i the seed s + i, as Gymnasium's own do.
+
+    Autoreset is same-step: the row that ends an episode shows the first frame of the next one, and
+    `info["final_obs"]` and `info["final_info"]` have its true end.
+    """
+
+    metadata = VECTOR_METADATA
+
+    def __init__(
+        self,
+        level: str,
+        num_envs: int = 1,
+        *,
+        height: int = 72,
+        width: int = 96,
+        evaluation: bool = False,
+        threads: int = 1,
+        render_mode: str | None = None,
+    ) -> None:
+        """Prepare a batch of `num_envs`, shared by `threads`; the rest as for `MinilabGymEnv`."""
+        self._batch = _Batch(level, num_envs, height, width, evaluation, threads)
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.single_observation_space = self._batch.observation_space
+        self.single_action_space = self._batch.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, dict[str, Any]]:
+        """Begin an episode in every environment."""
+        super().reset(seed=seed)
+        self._batch.reset(seed, self.np_random)
+        return self._batch.env.outputs.obs.copy(), self._infos({})
+
+    def step(self, actions: Actions) -> tuple[Frames, Array, Array, Array, dict[str, Any]]:
+        """One agent step of all, autoreset included."""
+        self._batch.step(np.asarray(actions, np.int64))
+        out = self._batch.env.outputs
+        reward, terminated, truncated = out.reward.astype(np.float64), out.terminated.copy(), out.truncated.copy()
+        infos: dict[str, Any] = {}
+        for i in np.flatnonzero(terminated | truncated).tolist():
+            final = {"final_obs": out.obs[i].copy(), "final_info": self._batch.info(i)}
+            infos = self._add_info(infos, final, i)
+            self._batch.env.reset_one(i)
+        return out.obs.copy(), reward, terminated, truncated, self._infos(infos)
+
+    def render(self) -> tuple[Frames, ...] | None:
+        """A picture of uint8 [4 H, 4 W, 3] of each environment where the render mode asks for it."""
+        return tuple(self._batch.paint()) if self.render_mode == "rgb_array" else None
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Stop the threads."""
+        self._batch.env.close()
+
+    def _infos(self, infos: dict[str, Any]) -> dict[str, Any]:
+        everybody = np.ones(self.num_envs, np.bool_)
+        frames = self._batch.env.state.body.frame.astype(np.int64)
+        return {
+            **infos,
+            "frames": frames,
+            "_frames": everybody,
+            "pose": self._batch.env.poses(),
+            "_pose": everybody.copy(),
+        }
