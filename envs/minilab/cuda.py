@@ -52,9 +52,7 @@ def new_kernels(level: Level) -> Kernels:
             out.terminated[i] = out.truncated[i] = False
             out.is_first[i] = True
 
-    def step(
-        actions: npt.NDArray[np.int64], autoreset: bool, state: Any, scene: Any, view: View, out: Outputs
-    ) -> None:
+    def step(actions: npt.NDArray[np.int64], autoreset: bool, state: Any, scene: Any, view: View, out: Outputs) -> None:
         i = cuda.grid(1)
         if i < out.reward.shape[0]:
             # An action out of range would be read from beyond the table; to refuse it would mean to wait for the GPU.
@@ -96,7 +94,8 @@ class CudaRunner:
         self._num_envs, _, self._width, _ = outputs.obs.shape
         self._actions = torch.zeros(self._num_envs, dtype=torch.int64, device=self.device)
         self._action_array = _as_array(self._actions)
-        self._kernels = Kernels(*(cuda.jit(fastmath=kernel.__name__ == "draw")(kernel) for kernel in new_kernels(level)))
+        kernels = new_kernels(level)
+        self._kernels: Any = Kernels(*(cuda.jit(fastmath=kernel is kernels.draw)(kernel) for kernel in kernels))
 
     def reset(self, lo: int, hi: int) -> None:
         """Begin new episodes in environments [lo, hi) and draw them."""

@@ -84,7 +84,7 @@ class MinilabEnv:
         self.num_envs = num_envs
         self.obs_shape = (height, width, 3)
         self.level = load_level(name)
-        self.state = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
+        self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
         self.scene = _new_scene(name, self.level, evaluation, layout)
         self.outputs = new_outputs(num_envs, height, width)
         arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
@@ -132,7 +132,7 @@ class MinilabEnv:
         """Put agent i at rest at (x, y), looking along `yaw` (degrees from east), and draw what it sees."""
         values = {"x": x, "y": y, "yaw": (yaw + 180) % 360 - 180, "vx": 0.0, "vy": 0.0}
         for name, value in values.items():
-            self.tensors[f"body.{name}"][i] = value
+            self.tensors[f"body.{name}"][i] = float(value)
         self.runner.draw(i, i + 1)
 
     def state_dict(self) -> dict[str, Any]:

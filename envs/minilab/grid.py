@@ -35,7 +35,7 @@ _FAR = np.float32(1e9)
 @device_function
 def cell_of(position: np.float32) -> int:
     """Column or row of a coordinate."""
-    return int(math.floor(position / CELL))
+    return math.floor(position / CELL)
 
 
 @device_function
@@ -76,12 +76,10 @@ def slide_in_grid(body: Body, j: int, cells: Cells, m: int) -> None:
 
 
 @device_function
-def clear_line(
-    cells: Cells, m: int, x: np.float32, y: np.float32, to_x: np.float32, to_y: np.float32
-) -> bool:
+def clear_line(cells: Cells, m: int, x: np.float32, y: np.float32, to_x: np.float32, to_y: np.float32) -> bool:
     """Whether nothing but floor lies on the straight line between two points."""
     dx, dy = to_x - x, to_y - y
-    return cast_in_grid(cells, m, x, y, dx, dy) >= _ONE
+    return bool(cast_in_grid(cells, m, x, y, dx, dy) >= _ONE)
 
 
 @device_function

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
 VECTOR_METADATA = {**METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
 SEEDS = 2**32
-_ENLARGEMENT = 4  # of pictures for people
+ENLARGEMENT = 4  # of pictures for people
 
 
 class _Batch:
@@ -39,7 +39,7 @@ class _Batch:
         self.observation_space = Box(0, 255, env.obs_shape, np.uint8)
         self.action_space = Discrete(env.num_actions)
         # A second runner over the same state: it draws what the first one simulates.
-        self._large = new_outputs(num_envs, height * _ENLARGEMENT, width * _ENLARGEMENT)
+        self._large = new_outputs(num_envs, height * ENLARGEMENT, width * ENLARGEMENT)
         arrays = (env.state, env.scene, new_view(num_envs, env.level.PANELS), self._large)
         self._painter = CpuRunner(level, env.level, arrays, threads=1)
 
@@ -99,6 +99,9 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             width: of the observation in pixels.
             evaluation: draw episodes that training never sees.
             render_mode: "rgb_array" for pictures four times as high and wide.
+
+        Raises:
+            ValueError: unknown level, or a picture size that is not allowed.
         """
         self._batch = _Batch(level, 1, height, width, evaluation, threads=1)
         self.render_mode = render_mode

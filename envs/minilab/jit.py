@@ -36,7 +36,7 @@ def _digest_of_sources() -> str:
 _SOURCES = _digest_of_sources()
 
 
-class _EngineCache(FunctionCache):
+class _EngineCache(FunctionCache):  # type: ignore[misc]
     """numba's disk cache, keyed by the whole engine and the level.
 
     numba looks only at the file of the launcher itself, so a change in `physics.py` would go unnoticed by a
@@ -46,7 +46,7 @@ class _EngineCache(FunctionCache):
 
     def __init__(self, function: Callable[..., Any], level: str) -> None:
         self._level = level
-        super().__init__(function)  # type: ignore[no-untyped-call]
+        super().__init__(function)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         return sig, codegen.magic_tuple(), self._level, _SOURCES

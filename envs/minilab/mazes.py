@@ -131,7 +131,8 @@ def _grid(text: str) -> UInt8Array:
 
 
 def _surfaces(count: int, looks: int, generator: np.random.Generator) -> UInt8Array:
-    surfaces = generator.integers(0, 20, (count, max(looks, 1), 2)) + [WALL, FLOOR]
+    surfaces = generator.integers(0, 20, (count, max(looks, 1), 2))
+    surfaces += np.array([WALL, FLOOR])
     surfaces[:, 0] = WALL, FLOOR
     return surfaces.astype(np.uint8)
 

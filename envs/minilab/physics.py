@@ -58,6 +58,7 @@ EYE_HEIGHT = np.float32(50.12)  # above the ground: origin 24.12, eye 26 above i
 _ITEM_WEST = np.float32(-50)
 _ITEM_EAST = np.float32(44)
 _ITEM_NORTH = np.float32(36)
+_TOUCHING = np.float32(0.01)  # what float32 may lose of a distance between two boxes side by side
 
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
@@ -98,7 +99,7 @@ def turn(body: Body, i: int, left: np.float32) -> None:
 
 @device_function
 def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> None:
-    """Friction, then acceleration towards the wished direction (at most one of the two inputs is not 0)."""
+    """Friction, then acceleration towards the wished direction: (right, forward) is a unit vector or zero."""
     vx, vy = body.vx[i], body.vy[i]
     speed = np.float32(math.sqrt(vx * vx + vy * vy))
     if speed < _ONE:
@@ -107,16 +108,23 @@ def accelerate(body: Body, i: int, right: np.float32, forward: np.float32) -> No
         kept = max(speed - max(speed, STOP_SPEED) * FRICTION * FRAME_S, _ZERO) / speed
         vx *= kept
         vy *= kept
-    if right != _ZERO or forward != _ZERO:
-        angle = body.yaw[i] * _RADIANS
-        cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-        wish_x = forward * cosine + right * sine
-        wish_y = forward * sine - right * cosine
-        missing = RUN_SPEED - (vx * wish_x + vy * wish_y)
-        gain = min(max(missing, _ZERO), ACCELERATION * FRAME_S * RUN_SPEED)
-        vx += gain * wish_x
-        vy += gain * wish_y
     body.vx[i], body.vy[i] = vx, vy
+    push(body, i, right, forward, ACCELERATION)
+
+
+@device_function
+def push(body: Body, i: int, right: np.float32, forward: np.float32, acceleration: np.float32) -> None:
+    """Acceleration alone, as in the air."""
+    if right == _ZERO and forward == _ZERO:
+        return
+    angle = body.yaw[i] * _RADIANS
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    wish_x = forward * cosine + right * sine
+    wish_y = forward * sine - right * cosine
+    missing = RUN_SPEED - (body.vx[i] * wish_x + body.vy[i] * wish_y)
+    gain = min(max(missing, _ZERO), acceleration * FRAME_S * RUN_SPEED)
+    body.vx[i] += gain * wish_x
+    body.vy[i] += gain * wish_y
 
 
 @device_function
@@ -161,10 +169,10 @@ def block(
     reach_x, reach_y = half_x + RADIUS + CLEARANCE, half_y + RADIUS + CLEARANCE
     if abs(body.x[i] - x) >= reach_x or abs(body.y[i] - y) >= reach_y:
         return
-    if abs(before_x - x) >= reach_x:
+    if abs(before_x - x) >= reach_x - _TOUCHING:
         body.x[i] = x + reach_x if before_x > x else x - reach_x
         body.vx[i] = _ZERO
-    elif abs(before_y - y) >= reach_y:
+    elif abs(before_y - y) >= reach_y - _TOUCHING:
         body.y[i] = y + reach_y if before_y > y else y - reach_y
         body.vy[i] = _ZERO
     # Else it was inside before (put there, or the box came to it): it may walk out.

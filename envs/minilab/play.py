@@ -1,28 +1,81 @@
-"""Play a level with the keyboard, in a window of Gymnasium's."""
+"""Play a level with the keyboard, in Gymnasium's window (the extra `play` brings pygame)."""
 
 from __future__ import annotations
 
+import os
 from itertools import combinations
 from typing import Any
 
-import gymnasium
+import numpy as np
 from gymnasium.error import DependencyNotInstalled
+from gymnasium.wrappers import RecordEpisodeStatistics
 
-import envs.minilab.gym
+from envs.minilab.gym_envs import MinilabGymEnv
 from envs.minilab.physics import ACTION_NAMES
 
-_UP, _DOWN, _RIGHT, _LEFT = 0x40000052, 0x40000051, 0x4000004F, 0x40000050  # the arrows' codes in SDL, hence in pygame
-_KEYS = {
-    "forward": (_UP, ord("w")),
-    "backward": (_DOWN, ord("s")),
-    "look_left": (_LEFT,),
-    "look_right": (_RIGHT,),
-    "strafe_left": (ord("a"),),
-    "strafe_right": (ord("d"),),
-    "fire": (ord(" "),),
-}
-_HELP = """\
-up or W     forward            left, right   look (and forward with it)
+HELP = """\
+up or W     forward            left, right   look; with up or W while running
 down or S   backward           A, D          strafe
 space       fire               escape        quit
-Time stands still while no key is held: the agent has no action for waiting."""
+Time stands still while no key is held: the agent has no action for waiting.
+"""
+_CONTROLS = {
+    "UP": "forward",
+    "w": "forward",
+    "DOWN": "backward",
+    "s": "backward",
+    "LEFT": "look_left",
+    "RIGHT": "look_right",
+    "a": "strafe_left",
+    "d": "strafe_right",
+    "SPACE": "fire",
+}  # by pygame's names of the keys
+_PRIORITY = ("fire", "look_left", "look_right", "forward", "backward", "strafe_left", "strafe_right")
+_ZOOM = 2.0  # beyond the enlargement of `render`
+
+
+def play(level: str, seed: int | None = None) -> None:
+    """Open a window and play episodes until it is closed; prints the keys, and the return of each episode.
+
+    Raises:
+        ValueError: unknown level.
+        OSError: pygame is missing, or there is no display.
+    """
+    try:
+        from gymnasium.utils.play import play as play_in_window
+    except DependencyNotInstalled as error:
+        raise OSError("playing needs pygame: pip install 'cpc-rl[play]'") from error
+    env = RecordEpisodeStatistics(MinilabGymEnv(level, render_mode="rgb_array"))
+    _need_display()
+    env.reset(seed=seed)
+    print(HELP)
+    play_in_window(env, zoom=_ZOOM, callback=_report, keys_to_action=_keys_to_action(), wait_on_player=True)
+    env.close()
+
+
+def _need_display() -> None:
+    import pygame
+
+    pygame.display.init()
+    # Without a display SDL draws into memory, which is of use only to those who asked for it.
+    if pygame.display.get_driver() in ("dummy", "offscreen") and "SDL_VIDEODRIVER" not in os.environ:
+        raise OSError("there is no display to open a window on")
+
+
+def _keys_to_action() -> dict[tuple[int, ...], np.int64]:
+    """The action for every set of keys that can be held: what comes first in `_PRIORITY`."""
+    import pygame
+
+    actions = {}
+    for held in (keys for count in range(1, len(_CONTROLS) + 1) for keys in combinations(_CONTROLS, count)):
+        controls = {_CONTROLS[key] for key in held}
+        name = next(name for name in _PRIORITY if name in controls)
+        if name.startswith("look") and "forward" in controls:
+            name += "_forward"
+        actions[tuple(getattr(pygame, f"K_{key}") for key in held)] = np.int64(ACTION_NAMES.index(name))
+    return actions
+
+
+def _report(before: Any, after: Any, action: Any, reward: float, terminated: bool, truncated: bool, info: Any) -> None:
+    if terminated or truncated:
+        print(f"return {info['episode']['r']:g} after {info['episode']['l']} agent steps")

@@ -31,7 +31,7 @@ class View(NamedTuple):
     """Scratch for one picture; nothing in it outlives the picture."""
 
     camera: Float32Array  # [B, 5] x, y, height of the eye, cosine and sine of the yaw
-    count: Int32Array  # [B] panels to draw
+    used: Int32Array  # [B] panels to draw
     panels: Float32Array  # [B, P, 9] far to near: ends (depth, side), screen range, heights, depth to sort by
     texture: Int32Array  # [B, P]
 
@@ -40,7 +40,7 @@ def new_view(num_envs: int, panels: int) -> View:
     """Room for `panels` panels an environment."""
     return View(
         camera=np.zeros((num_envs, 5), np.float32),
-        count=np.zeros(num_envs, np.int32),
+        used=np.zeros(num_envs, np.int32),
         panels=np.zeros((num_envs, max(panels, 1), 9), np.float32),
         texture=np.zeros((num_envs, max(panels, 1)), np.int32),
     )
@@ -52,7 +52,7 @@ def look(view: View, i: int, body: Body, j: int) -> None:
     camera, angle = view.camera, body.yaw[j] * _RADIANS
     camera[i, X], camera[i, Y], camera[i, EYE] = body.x[j], body.y[j], body.eye[j]
     camera[i, COSINE], camera[i, SINE] = math.cos(angle), math.sin(angle)
-    view.count[i] = 0
+    view.used[i] = 0
 
 
 @device_function
@@ -82,10 +82,10 @@ def _insert(
     if depth_0 > _NEAR and depth_1 > _NEAR:
         screen_0, screen_1 = side_0 / depth_0, side_1 / depth_1
         left, right = min(screen_0, screen_1), max(screen_0, screen_1)
-    place, panels = view.count[i], view.panels
+    place, panels = view.used[i], view.panels
     if max(depth_0, depth_1) <= _NEAR or left >= _ONE or right <= -_ONE or place >= panels.shape[1]:
         return
-    view.count[i] = place + 1
+    view.used[i] = place + 1
     while place > 0 and panels[i, place - 1, ORDER] < order:
         for field in range(panels.shape[2]):
             panels[i, place, field] = panels[i, place - 1, field]
@@ -138,7 +138,7 @@ def add_panel(
 def draw_panels(obs: Obs, i: int, column: int, screen: np.float32, limit: np.float32, view: View, atlas: Atlas) -> None:
     """The panels that a column's ray meets before the depth `limit`."""
     panels = view.panels
-    for k in range(view.count[i]):
+    for k in range(view.used[i]):
         if screen < panels[i, k, LEFT] or screen > panels[i, k, RIGHT]:
             continue
         depth_0, side_0 = panels[i, k, DEPTH_0], panels[i, k, SIDE_0]

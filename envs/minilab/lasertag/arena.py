@@ -42,8 +42,7 @@ VX, VY = 2, 3
 ORBS_EACH = 2  # in the air at once: an orb crosses the maze in less than two periods
 # Columns of `Arena.marks`, beside X and Y, where the last shot began.
 SHOT_X, SHOT_Y, SHOT_UNTIL, BURST_X, BURST_Y, BURST_UNTIL, BURST_SIZE = range(2, 9)
-
-_FRAME_MS = FRAME_MS
+BURST_MS = 250
 
 
 class Arena(NamedTuple):
@@ -129,7 +128,7 @@ def alive(i: int, p: int, state: LasertagState) -> bool:
 @device_function
 def now_of(i: int, state: LasertagState) -> int:
     """Engine milliseconds since the episode began."""
-    return int(state.body.frame[i]) * _FRAME_MS
+    return int(state.body.frame[i]) * FRAME_MS
 
 
 @device_function
@@ -138,6 +137,3 @@ def mark_burst(i: int, p: int, x: np.float32, y: np.float32, size: np.float32, s
     marks = state.arena.marks
     marks[i, p, BURST_X], marks[i, p, BURST_Y], marks[i, p, BURST_SIZE] = x, y, size
     marks[i, p, BURST_UNTIL] = np.float32(now_of(i, state) + BURST_MS)
-
-
-BURST_MS = 250

@@ -30,7 +30,7 @@ def new_routes(cells: Cells) -> UInt8Array:
         for direction, (row, column) in enumerate(_STEPS):
             # Cells from which this step leads to the frontier.
             new = _shifted(frontier, row, column) & unknown
-            routes[new] = direction
+            np.copyto(routes, direction, where=new)
             unknown &= ~new
             found |= new
         frontier = found

@@ -1,6 +1,7 @@
 """The CUDA kernels: in numba's simulator against the CPU, compiled for a real GPU, and on one where there is one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,9 @@ def test_the_kernels_compile_for_a_gpu(name, monkeypatch):
         types = tuple(typeof(value) for value in (*inputs[kernel.__name__], *rest))
         ptx, _ = cuda.compile(kernel, types, device=False, abi="numba", output="ptx", cc=(9, 0), fastmath=True)
         assert ".target sm_90" in ptx
-        assert ".f64" not in ptx  # doubles are slow on every GPU but the dearest
+        # Nothing of ours is computed in doubles, which are slow on most GPUs: CUDA's own sine holds a few (for huge
+        # angles), but they come from 64-bit integers.
+        assert not re.findall(r"cvt\.f64\.f32|cvt\.rn\.f64\.[su](?:8|16|32)|div\S*\.f64", ptx)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
