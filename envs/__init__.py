@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Literal
 
 from envs.api import BatchedEnv
 from envs.config import EnvConfig
@@ -11,16 +12,19 @@ from envs.minilab.levels import LEVELS
 __all__ = ["LEVELS", "EnvConfig", "make"]
 
 
-def make(config: EnvConfig, seed: int, *, evaluation: bool = False) -> BatchedEnv:
+def make(
+    config: EnvConfig, seed: int, *, evaluation: bool = False, device: Literal["cpu", "cuda"] = "cpu"
+) -> BatchedEnv:
     """Build the environments that `config` names.
 
     Args:
         config: level, backend, batch and picture size.
         seed: environment i of two calls with the same seed plays the same episodes.
-        evaluation: draw episodes from a seed space that training never sees.
+        evaluation: draw episodes from a seed space, and mazes from a pool, that training never sees.
+        device: where the environments live and their tensors are; "cuda" is torch's current GPU.
 
     Raises:
-        ValueError: unknown level, or a seed outside [0, 2**63).
+        ValueError: unknown level, a seed outside [0, 2**63), or no such device.
     """
     if config.name not in LEVELS:
         near = difflib.get_close_matches(config.name, LEVELS)
@@ -36,4 +40,5 @@ def make(config: EnvConfig, seed: int, *, evaluation: bool = False) -> BatchedEn
         seed,
         evaluation=evaluation,
         threads=config.env_threads,
+        device=device,
     )

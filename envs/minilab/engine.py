@@ -22,7 +22,7 @@ from envs.minilab.view import View
 class Launchers(NamedTuple):
     """Compiled loops over environments [lo, hi) of the batch; `rest` is (state, scene, view, outputs)."""
 
-    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes and draw them
+    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes (to be drawn)
     step: Callable[..., None]  # (lo, hi, actions, autoreset, *rest): one agent step, and its picture
     draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is
 
@@ -46,7 +46,6 @@ def new_launchers(name: str, level: Level) -> Launchers:
             out.reward[i] = np.float32(0)
             out.terminated[i] = out.truncated[i] = False
             out.is_first[i] = True
-            draw_one(i, state, scene, view, out)
 
     @launcher(name)
     def step(
@@ -92,6 +91,7 @@ class CpuRunner:
     def reset(self, lo: int, hi: int) -> None:
         """Begin new episodes in environments [lo, hi) and draw them."""
         self._launchers.reset(lo, hi, *self._rest)
+        self.draw(lo, hi)
 
     def step(self, actions: Tensor, autoreset: bool) -> None:
         """One agent step of all environments, and their pictures."""

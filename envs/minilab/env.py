@@ -83,6 +83,7 @@ class MinilabEnv:
         self.name = name
         self.num_envs = num_envs
         self.obs_shape = (height, width, 3)
+        self._pool = "layout" if layout is not None else "evaluation" if evaluation else "training"
         self.level = load_level(name)
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
         self.scene = _new_scene(name, self.level, evaluation, layout)
@@ -146,7 +147,7 @@ class MinilabEnv:
         """Continue exactly where `state_dict` was taken; pictures are redrawn.
 
         Raises:
-            ValueError: the state belongs to another level, picture size or number of environments.
+            ValueError: the state belongs to another level, picture size, number of environments or pool of mazes.
         """
         for key, mine in self._identity().items():
             if state.get(key) != mine:
@@ -160,7 +161,8 @@ class MinilabEnv:
         self.runner.close()
 
     def _identity(self) -> dict[str, Any]:
-        return {"name": self.name, "num_envs": self.num_envs, "obs_shape": list(self.obs_shape)}
+        shape = list(self.obs_shape)
+        return {"name": self.name, "num_envs": self.num_envs, "obs_shape": shape, "pool": self._pool}
 
 
 def _runner_type(device: str) -> Any:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from envs.minilab.env import MinilabEnv
 from envs.minilab.physics import ACTION_NAMES
+from envs.minilab.puzzles import Puzzle, PuzzlePool, Step, floor_of, parse, solve
 
 Cell = tuple[int, int]  # row from the south, column
 Point = tuple[float, float]
@@ -22,6 +23,8 @@ FORWARD, LOOK_LEFT, LOOK_RIGHT, LEFT_FORWARD, RIGHT_FORWARD, FIRE = (
     ACTION_NAMES.index(name)
     for name in ("forward", "look_left", "look_right", "look_left_forward", "look_right_forward", "fire")
 )
+_RUN = [ACTION_NAMES.index(name) for name in ("forward", "strafe_left", "backward", "strafe_right")]  # by quarter turns
+_HIT = 30.0  # units beside an item within which one still picks it up
 _STRAIGHT, _CURVE = 5.0, 30.0  # degrees off the target up to which one just runs, or runs while turning
 
 
@@ -86,21 +89,66 @@ def _explore(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
 
 
 def _seekavoid(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    """The apple that is nearest, counting turns, running forwards, backwards or sideways; lemons are no concern."""
     from envs.minilab.levels.seekavoid_arena_01 import APPLES
 
     left = np.array(APPLES)[~env.state.harvest.taken[i, : len(APPLES)]]
     if not len(left):  # the map restarts with the next frame
         return FIRE
-    offset = left - pose[:2]
-    turn = np.abs([bearing(pose, (x, y)) for x, y in left])
-    x, y = left[np.argmin(np.hypot(*offset.T) + 2.0 * turn)]  # turning by a degree costs what 2.4 units do
-    return steer(pose, (float(x), float(y)))
+    distance = np.hypot(*(left - pose[:2]).T)
+    off = np.array([bearing(pose, (x, y)) for x, y in left])
+    quarters = np.round(off / 90)
+    turn = off - 90 * quarters
+    missing = np.maximum(np.abs(turn) - np.degrees(np.arctan2(_HIT, distance)), 0)
+    k = np.argmin(distance + 2.4 * missing)  # turning by a degree takes as long as running 2.4 units
+    if missing[k] == 0:
+        return _RUN[int(quarters[k]) % 4]
+    if quarters[k] == 0 and abs(turn[k]) <= _CURVE:
+        return LEFT_FORWARD if turn[k] > 0 else RIGHT_FORWARD
+    return LOOK_LEFT if turn[k] > 0 else LOOK_RIGHT
+
+
+def _unpack(pool: PuzzlePool, m: int) -> Puzzle:
+    """The puzzle again, from the arrays."""
+    keys, doors = slice(pool.key_count[m]), slice(pool.door_count[m])
+    cells = np.where(pool.open[m] == 1, " ", "*")
+    for xs, ys, symbols in (
+        (pool.spawn_x[m], pool.spawn_y[m], "P"),
+        (pool.goal_x[m], pool.goal_y[m], "G"),
+        (pool.key_x[m, keys], pool.key_y[m, keys], "K"),
+        (pool.door_x[m, doors], pool.door_y[m, doors], np.array(["I", "H"])[pool.door_kind[m, doors]]),
+    ):
+        cells[ys.astype(int) // 100, xs.astype(int) // 100] = symbols
+    layout = ["".join(row) for row in cells[::-1]]
+    return parse(layout, pool.key_colour[m, keys].tolist(), pool.door_colour[m, doors].tolist(), core_length=0)
+
+
+@lru_cache(maxsize=1024)
+def _solution(puzzle: Puzzle) -> list[Step]:
+    steps = solve(puzzle)
+    assert steps is not None, "the puzzle cannot be solved"
+    return steps
+
+
+def _keys_doors(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    """Do the first part of the shortest solution that is not done, keeping off closed doors and other keys."""
+    quest = env.state.quest
+    puzzle = _unpack(env.scene.puzzles, int(quest.puzzle[i]))
+    left = [(key.row, key.col) for key, taken in zip(puzzle.keys, quest.key_taken[i], strict=False) if not taken]
+    left += [(door.row, door.col) for door, at in zip(puzzle.doors, quest.door_opened[i], strict=False) if at < 0]
+    goal = puzzle.goal.row, puzzle.goal.col
+    target = next(cell for step in _solution(puzzle) if (cell := (step.row, step.col)) in [*left, goal])
+    floor = floor_of(puzzle).astype(np.bool_)
+    for cell in left:
+        floor[cell] = cell == target
+    return walk(pose, target, floor)
 
 
 EXPERTS: dict[str, Callable[[MinilabEnv, int, npt.NDArray[np.float32]], int]] = {
     "rooms_watermaze": _watermaze,
     "explore_goal_locations_small": _explore,
     "seekavoid_arena_01": _seekavoid,
+    "rooms_keys_doors_puzzle": _keys_doors,
 }
 
 

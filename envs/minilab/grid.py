@@ -179,3 +179,34 @@ def draw_maze_column(
         top, bottom = (CELL + DECAL_SIZE) * _HALF, (CELL - DECAL_SIZE) * _HALF
         draw_strip(obs, i, column, eye, depth, top, bottom, atlas, decal, from_middle / DECAL_SIZE + _HALF, DECAL_SIZE)
     return depth
+
+
+@device_function
+def draw_floor_column(
+    obs: Obs, i: int, column: int, screen: np.float32, view: View, cells: Cells, m: int, atlas: Atlas, texture: int
+) -> None:
+    """The floor of a world whose walls cannot be seen, as far as it goes; what is between is left."""
+    camera = view.camera
+    x, y, eye, cosine, sine = camera[i, X], camera[i, Y], camera[i, EYE], camera[i, COSINE], camera[i, SINE]
+    ray_x, ray_y = cosine + screen * sine, sine - screen * cosine
+    east, north = ray_x > _ZERO, ray_y > _ZERO
+    per_column = CELL / abs(ray_x) if ray_x != _ZERO else _FAR
+    per_row = CELL / abs(ray_y) if ray_y != _ZERO else _FAR
+    col, row = cell_of(x), cell_of(y)
+    at_column = abs(np.float32(col + east) * CELL - x) / CELL * per_column
+    at_row = abs(np.float32(row + north) * CELL - y) / CELL * per_row
+    is_floor, last = cell_at(cells, m, row, col) != 0, obs.shape[1]
+    while 0 <= row < cells.shape[1] and 0 <= col < cells.shape[2]:
+        if at_column < at_row:
+            depth = at_column
+            col += 1 if east else -1
+            at_column += per_column
+        else:
+            depth = at_row
+            row += 1 if north else -1
+            at_row += per_row
+        if (cell_at(cells, m, row, col) != 0) != is_floor:
+            first = row_of(obs, eye, depth)
+            if is_floor:  # so far, in one piece
+                draw_plane(obs, i, column, first, last, eye, x, y, ray_x, ray_y, atlas, texture, CELL)
+            is_floor, last = not is_floor, first

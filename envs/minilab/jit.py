@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,19 +37,31 @@ _SOURCES = _digest_of_sources()
 
 
 class _EngineCache(FunctionCache):  # type: ignore[misc]
-    """numba's disk cache, keyed by the whole engine and the level.
+    """numba's disk cache with files of its own for each level and each state of the engine's sources.
 
     numba looks only at the file of the launcher itself, so a change in `physics.py` would go unnoticed by a
-    launcher that was cached before it; and it tells the functions that a launcher closes over apart by the process
-    that made them, so that another process would never find them.
+    launcher that was cached before it; it tells the functions that a launcher closes over apart by the process that
+    made them, so that another process would never find them; and its index could not be read any more once a class
+    of some level's state had been renamed.
     """
 
     def __init__(self, function: Callable[..., Any], level: str) -> None:
-        self._level = level
         super().__init__(function)
+        self._stem = f"{self._impl.filename_base}.{level}."
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._stem + _SOURCES[:16],
+            source_stamp=self._impl.locator.get_source_stamp(),
+        )
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return sig, codegen.magic_tuple(), self._level, _SOURCES
+        return sig, codegen.magic_tuple()
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        for path in Path(self._cache_path).glob(f"{self._stem}*"):
+            if _SOURCES[:16] not in path.name:
+                path.unlink(missing_ok=True)
+        super().save_overload(sig, data)
 
 
 def device_function(function: Callable[P, R]) -> Callable[P, R]:

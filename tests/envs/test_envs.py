@@ -21,7 +21,7 @@ def test_an_unknown_level_names_its_neighbours_and_all_that_are_known():
 def test_the_configuration_reaches_the_environment():
     env = make(EnvConfig(num_envs=3, height=30, width=40, env_threads=2), seed=0)
     assert (env.name, env.num_envs, env.obs_shape) == ("rooms_watermaze", 3, (30, 40, 3))
-    assert len(env._slices) == 2
+    assert len(env.runner._slices) == 2
     env.close()
 
 

@@ -1,6 +1,7 @@
 """Three minds: ten times a second each decides where to go, where to look and whether to fire.
 
-Quarry and way follow from what the bot sees; between thoughts it turns and walks on (`command`).
+Its quarry and its way follow from what it sees; between thoughts it turns and walks on (`command`). j and k are rows of
+players.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from envs.minilab import rng
-from envs.minilab.grid import EAST, NORTH, SOUTH, WEST, cell_of, clear_line, middle_of
+from envs.minilab.grid import EAST, NORTH, SOUTH, WEST, Cells, cell_of, clear_line, middle_of
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag.arena import (
     AIM,
@@ -21,6 +23,7 @@ from envs.minilab.lasertag.arena import (
     GOAL_UNTIL,
     HEADING,
     HURT,
+    KIND,
     ORB,
     PACE,
     PLAYERS,
@@ -31,18 +34,18 @@ from envs.minilab.lasertag.arena import (
     THINK,
     TRIGGER,
     TRIGGER_UNTIL,
-    LasertagState,
-    Scene,
-    alive,
-    body_of,
-    now_of,
-    place_of,
-    row_of_body,
+    Items,
+    Minds,
+    Players,
+    X,
+    Y,
+    is_alive,
 )
-from envs.minilab.lasertag.items import goal_of_item, is_there, wants
-from envs.minilab.lasertag.routes import cell_number, cell_place
+from envs.minilab.lasertag.items import is_there, wants
+from envs.minilab.lasertag.routes import cell_number
 from envs.minilab.lasertag.weapons import ORB_SPEED
 from envs.minilab.physics import FRAME_S, TURN
+from envs.minilab.state import Body, Int32Array
 
 # Of the agent (not used) and the three bots, from their profiles in DeepMind Lab.
 REACTION_MS = np.array([0, 1000, 1250, 1750], np.int32)
@@ -85,156 +88,167 @@ def bearing(x: np.float32, y: np.float32, to_x: np.float32, to_y: np.float32) ->
 
 
 @device_function
-def in_sight(i: int, p: int, q: int, state: LasertagState, scene: Scene) -> bool:
-    """Whether player q is alive and no wall stands between p and q."""
-    x, y = place_of(i, p, state)
-    to_x, to_y = place_of(i, q, state)
-    return alive(i, q, state) and clear_line(scene.mazes.cells, state.arena.maze[i], x, y, to_x, to_y)
+def bearing_of(j: int, k: int, body: Body) -> np.float32:
+    """Direction from player j to player k."""
+    return bearing(body.x[j], body.y[j], body.x[k], body.y[k])
 
 
 @device_function
-def _find_quarry(i: int, p: int, now: int, state: LasertagState, scene: Scene) -> int:
-    """The nearest player that bot p sees, -1 if there is none."""
-    body, j = body_of(p, state), row_of_body(i, p)
-    alarmed = now - state.arena.fighters[i, p, HURT] < ALARM_MS
-    x, y, found, best = body.x[j], body.y[j], -1, np.float32(1e9)
-    for q in range(PLAYERS):
-        to_x, to_y = place_of(i, q, state)
-        square = (to_x - x) * (to_x - x) + (to_y - y) * (to_y - y)
-        if q == p or square >= best or not alive(i, q, state):
-            continue
-        off = abs(wrap_degrees(bearing(x, y, to_x, to_y) - body.yaw[j]))
-        if (alarmed or off < FIELD) and in_sight(i, p, q, state, scene):
-            found, best = q, square
+def in_sight(j: int, k: int, m: int, players: Players, cells: Cells) -> bool:
+    """Whether player k is alive and no wall stands between j and k."""
+    body = players.body
+    return is_alive(k, players) and clear_line(cells, m, body.x[j], body.y[j], body.x[k], body.y[k])
+
+
+@device_function
+def _find_quarry(j: int, now: int, m: int, players: Players, cells: Cells) -> int:
+    """The nearest player that bot j sees, -1 if there is none."""
+    body, found, best = players.body, -1, np.float32(1e9)
+    alarmed = now - players.facts[j, HURT] < ALARM_MS
+    for p in range(PLAYERS):
+        k = j - j % PLAYERS + p
+        dx, dy = body.x[k] - body.x[j], body.y[k] - body.y[j]
+        square = dx * dx + dy * dy
+        before = alarmed or abs(wrap_degrees(bearing_of(j, k, body) - body.yaw[j])) < FIELD
+        if k != j and square < best and before and in_sight(j, k, m, players, cells):
+            found, best = k, square
     return found
 
 
 @device_function
-def _watch(i: int, p: int, now: int, state: LasertagState, scene: Scene) -> bool:
+def watch(j: int, now: int, m: int, players: Players, facts: Int32Array, cells: Cells) -> bool:
     """Keep, change or forget the quarry; returns whether it is in sight."""
-    minds = state.arena.minds
-    quarry = minds[i, p, TARGET]
-    seen = quarry >= 0 and in_sight(i, p, quarry, state, scene)
+    quarry = facts[j, TARGET]
+    seen = quarry >= 0 and in_sight(j, quarry, m, players, cells)
     if not seen:
-        other = _find_quarry(i, p, now, state, scene)
+        other = _find_quarry(j, now, m, players, cells)
         if other >= 0:
-            minds[i, p, TARGET], minds[i, p, SIGHTED] = other, now
+            facts[j, TARGET], facts[j, SIGHTED] = other, now
             quarry, seen = other, True
-    if seen:
-        x, y = place_of(i, quarry, state)
-        minds[i, p, SEEN] = now
-        minds[i, p, GOAL] = cell_number(scene.mazes.cells, cell_of(y), cell_of(x))
-        minds[i, p, GOAL_UNTIL] = now + MEMORY_MS
-    elif quarry >= 0 and (now - minds[i, p, SEEN] > MEMORY_MS or not alive(i, quarry, state)):
-        minds[i, p, TARGET] = -1
-        minds[i, p, GOAL_UNTIL] = now
+    if seen:  # should it get away, look for it there
+        facts[j, SEEN], facts[j, GOAL_UNTIL] = now, now + MEMORY_MS
+        facts[j, GOAL] = cell_number(cells, cell_of(players.body.y[quarry]), cell_of(players.body.x[quarry]))
+    elif quarry >= 0 and (now - facts[j, SEEN] > MEMORY_MS or not is_alive(quarry, players)):
+        facts[j, TARGET], facts[j, GOAL_UNTIL] = -1, now
     return bool(seen)
 
 
 @device_function
-def _fight(i: int, p: int, now: int, state: LasertagState) -> None:
+def fight(j: int, now: int, streams: rng.Streams, players: Players, minds: Minds) -> None:
     """Aim at the quarry in sight, circle it, and fire now and then."""
-    arena, body, j = state.arena, body_of(p, state), row_of_body(i, p)
-    minds, wishes, q = arena.minds, arena.wishes, arena.minds[i, p, TARGET]
-    to_x, to_y = place_of(i, q, state)
-    dx, dy = to_x - body.x[j], to_y - body.y[j]
+    i, p, body, facts, wishes = j // PLAYERS, j % PLAYERS, players.body, minds.facts, minds.wishes
+    k = facts[j, TARGET]
+    dx, dy = body.x[k] - body.x[j], body.y[k] - body.y[j]
     distance = np.float32(math.sqrt(dx * dx + dy * dy))
-    with_orb = arena.fighters[i, p, GADGET] == ORB
-    straight = bearing(body.x[j], body.y[j], to_x, to_y)
-    aim = straight
-    if with_orb:  # aim where the quarry will be
-        quarry, k = body_of(q, state), row_of_body(i, q)
-        time = distance / ORB_SPEED
-        aim = bearing(body.x[j], body.y[j], to_x + time * quarry.vx[k], to_y + time * quarry.vy[k])
-    error = (_TWO * rng.uniform(state.streams, i) - _ONE) * ERROR * (_ONE - ACCURACY[p])
-    wishes[i, p, AIM] = wrap_degrees(aim + error)
+    straight = bearing_of(j, k, body)
+    with_orb = players.facts[j, GADGET] == ORB
+    lead = distance / ORB_SPEED if with_orb else _ZERO  # aim where the quarry will be
+    aim = bearing(_ZERO, _ZERO, dx + lead * body.vx[k], dy + lead * body.vy[k])
+    error = (_TWO * rng.uniform(streams, i) - _ONE) * ERROR * (_ONE - ACCURACY[p])
+    wishes[j, AIM] = aim + error
 
-    speed = abs(body.vx[j]) + abs(body.vy[j])
-    if rng.uniform(state.streams, i) < TURNABOUT or speed < _STUCK:
-        minds[i, p, SIDE] = -minds[i, p, SIDE]
     near, far = (ORB_NEAR, ORB_FAR) if with_orb else (NEAR, FAR)
-    turn = _QUARTER
-    if distance > far:
-        turn -= _DIAGONAL
-    elif distance < near:
-        turn += _DIAGONAL
-    wishes[i, p, HEADING] = straight + np.float32(minds[i, p, SIDE]) * turn
-    wishes[i, p, PACE] = _ONE
+    if rng.uniform(streams, i) < TURNABOUT or abs(body.vx[j]) + abs(body.vy[j]) < _STUCK:
+        facts[j, SIDE] = -facts[j, SIDE]
+    inward = _DIAGONAL if distance > far else (-_DIAGONAL if distance < near else _ZERO)
+    wishes[j, HEADING] = straight + np.float32(facts[j, SIDE]) * (_QUARTER - inward)
+    wishes[j, PACE] = _ONE
 
-    if now >= minds[i, p, TRIGGER_UNTIL]:
-        minds[i, p, TRIGGER] = rng.uniform(state.streams, i) < THROTTLE[p]
-        minds[i, p, TRIGGER_UNTIL] = now + TRIGGER_MS
-    ready = now - minds[i, p, SIGHTED] >= REACTION_MS[p] and abs(wrap_degrees(aim - body.yaw[j])) < ON_TARGET
+    if now >= facts[j, TRIGGER_UNTIL]:
+        facts[j, TRIGGER] = rng.uniform(streams, i) < THROTTLE[p]
+        facts[j, TRIGGER_UNTIL] = now + TRIGGER_MS
+    ready = now - facts[j, SIGHTED] >= REACTION_MS[p] and abs(wrap_degrees(aim - body.yaw[j])) < ON_TARGET
     safe = not with_orb or distance > near
-    minds[i, p, FIRE] = minds[i, p, TRIGGER] if ready and safe else 0
+    facts[j, FIRE] = facts[j, TRIGGER] if ready and safe else 0
 
 
 @device_function
-def _new_errand(i: int, p: int, now: int, state: LasertagState, scene: Scene) -> None:
+def _new_errand(
+    j: int, now: int, m: int, streams: rng.Streams, players: Players, facts: Int32Array, items: Items, cells: Cells
+) -> None:
     """Go for one of the items, if it is there and of use, or else anywhere."""
-    minds, cells, m = state.arena.minds, scene.mazes.cells, state.arena.maze[i]
-    minds[i, p, GOAL_UNTIL] = now + ERRAND_MS
-    k = rng.below(state.streams, i, FIXED_ITEMS)
-    if is_there(i, k, now, state) and wants(i, p, k, state):
-        minds[i, p, GOAL] = goal_of_item(i, k, scene, state)
+    i = j // PLAYERS
+    facts[j, GOAL_UNTIL] = now + ERRAND_MS
+    k = rng.below(streams, i, FIXED_ITEMS)
+    if is_there(i, k, now, items) and wants(j, items.facts[i, k, KIND], players.facts):
+        facts[j, GOAL] = cell_number(cells, cell_of(items.places[i, k, Y]), cell_of(items.places[i, k, X]))
         return
     found = False
     while not found:
-        goal = rng.below(state.streams, i, scene.routes.shape[1])
-        row, column = cell_place(cells, goal)
+        row, column = rng.below(streams, i, cells.shape[1]), rng.below(streams, i, cells.shape[2])
         found = cells[m, row, column] != 0
-        minds[i, p, GOAL] = goal
+        facts[j, GOAL] = cell_number(cells, row, column)
 
 
 @device_function
-def _travel(i: int, p: int, now: int, state: LasertagState, scene: Scene) -> None:
+def _at_goal(x: np.float32, y: np.float32, row: int, column: int) -> bool:
+    return bool(max(abs(middle_of(column) - x), abs(middle_of(row) - y)) < _THERE)
+
+
+@device_function
+def travel(
+    j: int,
+    now: int,
+    m: int,
+    streams: rng.Streams,
+    players: Players,
+    minds: Minds,
+    items: Items,
+    cells: Cells,
+    routes: npt.NDArray[np.uint8],
+) -> None:
     """Walk to the goal, cell by cell, looking ahead."""
-    arena, cells, m = state.arena, scene.mazes.cells, state.arena.maze[i]
-    minds, wishes = arena.minds, arena.wishes
-    x, y = place_of(i, p, state)
+    facts, wishes, x, y = minds.facts, minds.wishes, players.body.x[j], players.body.y[j]
     row, column = cell_of(y), cell_of(x)
-    here, goal = cell_number(cells, row, column), minds[i, p, GOAL]
-    if (here == goal and max(abs(middle_of(column) - x), abs(middle_of(row) - y)) < _THERE) or now >= minds[i, p, GOAL_UNTIL]:
-        _new_errand(i, p, now, state, scene)
-        goal = minds[i, p, GOAL]
-    direction = scene.routes[m, goal, here]
+    here = cell_number(cells, row, column)
+    if now >= facts[j, GOAL_UNTIL] or (here == facts[j, GOAL] and _at_goal(x, y, row, column)):
+        _new_errand(j, now, m, streams, players, facts, items, cells)
+    direction = routes[m, facts[j, GOAL], here]
     row += (direction == NORTH) - (direction == SOUTH)
     column += (direction == EAST) - (direction == WEST)
     heading = bearing(x, y, middle_of(column), middle_of(row))
-    wishes[i, p, HEADING], wishes[i, p, AIM], wishes[i, p, PACE] = heading, heading, _ONE
-    minds[i, p, FIRE] = 0
+    wishes[j, HEADING], wishes[j, AIM], wishes[j, PACE] = heading, heading, _ONE
+    facts[j, FIRE] = 0
 
 
 @device_function
-def wake(i: int, p: int, state: LasertagState) -> None:
+def wake(j: int, now: int, streams: rng.Streams, body: Body, minds: Minds) -> None:
     """A new mind for a bot that just came into the game."""
-    minds, wishes, body, now = state.arena.minds, state.arena.wishes, body_of(p, state), now_of(i, state)
-    minds[i, p, TARGET], minds[i, p, SIDE], minds[i, p, FIRE] = -1, 1, 0
-    minds[i, p, GOAL], minds[i, p, GOAL_UNTIL], minds[i, p, TRIGGER_UNTIL] = 0, now, now
-    minds[i, p, THINK] = now + rng.below(state.streams, i, THINK_MS)
-    wishes[i, p, AIM], wishes[i, p, PACE] = body.yaw[row_of_body(i, p)], _ZERO
+    facts, wishes = minds.facts, minds.wishes
+    facts[j, TARGET], facts[j, SIDE], facts[j, FIRE] = -1, 1, 0
+    facts[j, GOAL], facts[j, GOAL_UNTIL], facts[j, TRIGGER_UNTIL] = 0, now, now
+    facts[j, THINK] = now + rng.below(streams, j // PLAYERS, THINK_MS)
+    wishes[j, AIM], wishes[j, PACE] = body.yaw[j], _ZERO
 
 
 @device_function
-def think(i: int, p: int, state: LasertagState, scene: Scene) -> None:
+def think(
+    j: int,
+    now: int,
+    m: int,
+    streams: rng.Streams,
+    players: Players,
+    minds: Minds,
+    items: Items,
+    cells: Cells,
+    routes: npt.NDArray[np.uint8],
+) -> None:
     """If it is time for a thought, have it."""
-    minds, now = state.arena.minds, now_of(i, state)
-    if now < minds[i, p, THINK]:
+    if now < minds.facts[j, THINK]:
         return
-    minds[i, p, THINK] += THINK_MS
-    if _watch(i, p, now, state, scene):
-        _fight(i, p, now, state)
+    minds.facts[j, THINK] += THINK_MS
+    if watch(j, now, m, players, minds.facts, cells):
+        fight(j, now, streams, players, minds)
     else:
-        _travel(i, p, now, state, scene)
+        travel(j, now, m, streams, players, minds, items, cells, routes)
 
 
 @device_function
-def command(i: int, p: int, state: LasertagState) -> tuple[np.float32, np.float32, np.float32, bool]:
-    """What bot p does in this frame: right, forward, left (in the agent's turns) and fire."""
-    wishes, yaw = state.arena.wishes, body_of(p, state).yaw[row_of_body(i, p)]
-    off = wrap_degrees(wishes[i, p, AIM] - yaw)
-    left = min(max(off, -MOST_TURN), MOST_TURN)
-    way = (wishes[i, p, HEADING] - yaw - left) / _DEGREES  # seen from where it will look
-    pace = wishes[i, p, PACE]
+def command(j: int, body: Body, minds: Minds) -> tuple[np.float32, np.float32, np.float32, bool]:
+    """What bot j does in this frame: right, forward, left (in the agent's turns) and whether it fires."""
+    wishes, yaw = minds.wishes, body.yaw[j]
+    left = min(max(wrap_degrees(wishes[j, AIM] - yaw), -MOST_TURN), MOST_TURN)
+    way = (wishes[j, HEADING] - yaw - left) / _DEGREES  # seen from where it will look
+    pace = wishes[j, PACE]
     right, forward = -pace * np.float32(math.sin(way)), pace * np.float32(math.cos(way))
-    return right, forward, left / TURN, bool(state.arena.minds[i, p, FIRE] != 0)
+    return right, forward, left / TURN, bool(minds.facts[j, FIRE] != 0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from envs.minilab import rng
-from envs.minilab.grid import CELL, cell_at, middle_of
+from envs.minilab.grid import cell_at, middle_of
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag.arena import (
     AMMO,
@@ -22,129 +23,118 @@ from envs.minilab.lasertag.arena import (
     ITEMS,
     KIND,
     ORB,
+    PLAYERS,
     RAPID,
     UNTIL,
-    LasertagState,
-    Scene,
+    Items,
+    Players,
     X,
     Y,
-    body_of,
-    now_of,
-    place_of,
-    row_of_body,
 )
-from envs.minilab.lasertag.routes import cell_number
+from envs.minilab.mazes import Mazes
 from envs.minilab.physics import touches_item
+from envs.minilab.state import Int32Array
 
 FULL_HEALTH = 100
 FULL_ARMOUR = 200
 PACK = 50  # what a pack of health or armour gives
 SWITCH_MS = 450  # to lower one gadget and raise another
 DROPPED_MS = 30_000  # then it is gone
-_RESPAWN_MS = np.array([0, 0, 5_000, 5_000, 5_000, 35_000, 25_000], np.int32)
-_MOST_AMMO = 200
+RESPAWN_MS = np.array([0, 0, 5_000, 5_000, 5_000, 35_000, 25_000], np.int32)  # by kind
+MOST_AMMO = 200
 _FOREVER = 2**30
 
 
 @device_function
-def is_there(i: int, k: int, now: int, state: LasertagState) -> bool:
-    """Whether item k can be seen and taken."""
-    items = state.arena.items
-    return bool(items[i, k, FROM] <= now < items[i, k, UNTIL])
+def is_there(i: int, k: int, now: int, items: Items) -> bool:
+    """Whether item k of environment i can be seen and taken."""
+    return bool(items.facts[i, k, FROM] <= now < items.facts[i, k, UNTIL])
 
 
 @device_function
-def _is_spawn(m: int, row: int, column: int, scene: Scene) -> bool:
-    mazes = scene.mazes
-    for s in range(mazes.spawn_count[m]):
-        if mazes.spawns[m, s, 0] == row and mazes.spawns[m, s, 1] == column:
-            return True
-    return False
+def _is_spawn(m: int, row: int, column: int, spawns: npt.NDArray[np.uint8], count: int) -> bool:
+    found = False
+    for s in range(count):
+        found = found or (spawns[m, s, 0] == row and spawns[m, s, 1] == column)
+    return found
 
 
 @device_function
-def scatter_items(i: int, state: LasertagState, scene: Scene) -> None:
-    """One gadget and two packs on different empty cells that are no spawn points, nothing dropped yet."""
-    streams, arena, cells = state.streams, state.arena, scene.mazes.cells
-    m, items, places = arena.maze[i], arena.items, arena.item_places
+def scatter_items(i: int, m: int, streams: rng.Streams, items: Items, mazes: Mazes) -> None:
+    """One gadget and two packs on different empty cells that are no spawn points; nothing dropped yet."""
+    cells, facts, places = mazes.cells, items.facts, items.places
     for k in range(ITEMS):
-        items[i, k, FROM], items[i, k, UNTIL] = 0, 0
+        facts[i, k, FROM], facts[i, k, UNTIL] = 0, 0
     for k in range(FIXED_ITEMS):
-        items[i, k, KIND] = rng.below(streams, i, 3) + ORB if k == 0 else rng.below(streams, i, 2) + HEALTH_PACK
-        items[i, k, UNTIL] = _FOREVER
+        facts[i, k, KIND] = rng.below(streams, i, 3) + ORB if k == 0 else rng.below(streams, i, 2) + HEALTH_PACK
+        facts[i, k, UNTIL] = _FOREVER
         found = False
         while not found:  # a scene has more empty cells than items
             row, column = rng.below(streams, i, cells.shape[1]), rng.below(streams, i, cells.shape[2])
             x, y = middle_of(column), middle_of(row)
-            found = cell_at(cells, m, row, column) != 0 and not _is_spawn(m, row, column, scene)
+            found = cell_at(cells, m, row, column) != 0
+            found = found and not _is_spawn(m, row, column, mazes.spawns, mazes.spawn_count[m])
             for other in range(k):
                 found = found and not (places[i, other, X] == x and places[i, other, Y] == y)
             places[i, k, X], places[i, k, Y] = x, y
 
 
 @device_function
-def wants(i: int, p: int, k: int, state: LasertagState) -> bool:
-    """Whether item k would give player p anything."""
-    fighters, kind = state.arena.fighters, state.arena.items[i, k, KIND]
+def wants(j: int, kind: int, facts: Int32Array) -> bool:
+    """Whether an item of a kind would give player j anything."""
     if kind == HEALTH_PACK:
-        return bool(fighters[i, p, HEALTH] < FULL_HEALTH)
+        return bool(facts[j, HEALTH] < FULL_HEALTH)
     if kind == ARMOUR_PACK:
-        return bool(fighters[i, p, ARMOUR] < FULL_ARMOUR)
+        return bool(facts[j, ARMOUR] < FULL_ARMOUR)
     return True
 
 
 @device_function
-def _take(i: int, p: int, k: int, now: int, state: LasertagState) -> None:
-    items, fighters = state.arena.items, state.arena.fighters
-    kind = items[i, k, KIND]
+def _take(i: int, j: int, k: int, now: int, facts: Int32Array, items: Items) -> None:
+    kind = items.facts[i, k, KIND]
     if kind == HEALTH_PACK:
-        fighters[i, p, HEALTH] = min(fighters[i, p, HEALTH] + PACK, FULL_HEALTH)
+        facts[j, HEALTH] = min(facts[j, HEALTH] + PACK, FULL_HEALTH)
     elif kind == ARMOUR_PACK:
-        fighters[i, p, ARMOUR] = min(fighters[i, p, ARMOUR] + PACK, FULL_ARMOUR)
+        facts[j, ARMOUR] = min(facts[j, ARMOUR] + PACK, FULL_ARMOUR)
     else:
-        ammo = fighters[i, p, AMMO + kind]
-        more = max(FULL_AMMO[kind] - ammo, 1) if k < FIXED_ITEMS else items[i, k, CHARGE]
-        fighters[i, p, AMMO + kind] = min(ammo + more, _MOST_AMMO)
-        switch_to(i, p, kind, state)
+        ammo = facts[j, AMMO + kind]
+        more = max(FULL_AMMO[kind] - ammo, 1) if k < FIXED_ITEMS else items.facts[i, k, CHARGE]
+        facts[j, AMMO + kind] = min(ammo + more, MOST_AMMO)
+        switch_to(j, kind, facts)
     if k < FIXED_ITEMS:
-        items[i, k, FROM] = now + _RESPAWN_MS[kind]
+        items.facts[i, k, FROM] = now + RESPAWN_MS[kind]
     else:
-        items[i, k, UNTIL] = now
+        items.facts[i, k, UNTIL] = now
 
 
 @device_function
-def pick_up(i: int, p: int, state: LasertagState) -> None:
-    """Take what player p touches and has a use for."""
-    body, j, places, now = body_of(p, state), row_of_body(i, p), state.arena.item_places, now_of(i, state)
+def pick_up(j: int, now: int, players: Players, items: Items) -> None:
+    """Take what player j touches and has a use for."""
+    i, facts, places = j // PLAYERS, players.facts, items.places
     for k in range(ITEMS):
-        touched = is_there(i, k, now, state) and touches_item(body, j, places[i, k, X], places[i, k, Y])
-        if touched and wants(i, p, k, state):
-            _take(i, p, k, now, state)
+        if (
+            is_there(i, k, now, items)
+            and touches_item(players.body, j, places[i, k, X], places[i, k, Y])
+            and wants(j, items.facts[i, k, KIND], facts)
+        ):
+            _take(i, j, k, now, facts, items)
 
 
 @device_function
-def switch_to(i: int, p: int, gadget: int, state: LasertagState) -> None:
+def switch_to(j: int, gadget: int, facts: Int32Array) -> None:
     """Hold another gadget, which takes a moment."""
-    fighters = state.arena.fighters
-    if fighters[i, p, GADGET] != gadget:
-        fighters[i, p, GADGET] = gadget
-        fighters[i, p, COOLDOWN] = max(fighters[i, p, COOLDOWN], 0) + SWITCH_MS
+    if facts[j, GADGET] != gadget:
+        facts[j, GADGET] = gadget
+        facts[j, COOLDOWN] = max(facts[j, COOLDOWN], 0) + SWITCH_MS
 
 
 @device_function
-def drop_gadget(i: int, p: int, state: LasertagState) -> None:
-    """Leave the gadget in player p's hand, if it is worth it, where the player is."""
-    arena, now, k = state.arena, now_of(i, state), FIXED_ITEMS + p
-    gadget = arena.fighters[i, p, GADGET]
-    charge = arena.fighters[i, p, AMMO + gadget]
+def drop_gadget(j: int, now: int, players: Players, items: Items) -> None:
+    """Leave the gadget in player j's hand, if it is worth it, where the player is."""
+    i, k = j // PLAYERS, FIXED_ITEMS + j % PLAYERS
+    gadget = players.facts[j, GADGET]
+    charge = players.facts[j, AMMO + gadget]
     if gadget > RAPID and charge > 0:
-        arena.items[i, k, KIND], arena.items[i, k, CHARGE] = gadget, charge
-        arena.items[i, k, FROM], arena.items[i, k, UNTIL] = now, now + DROPPED_MS
-        arena.item_places[i, k, X], arena.item_places[i, k, Y] = place_of(i, p, state)
-
-
-@device_function
-def goal_of_item(i: int, k: int, scene: Scene, state: LasertagState) -> int:
-    """Number of the cell that item k lies in."""
-    places = state.arena.item_places
-    return cell_number(scene.mazes.cells, int(places[i, k, Y] / CELL), int(places[i, k, X] / CELL))
+        items.facts[i, k, KIND], items.facts[i, k, CHARGE] = gadget, charge
+        items.facts[i, k, FROM], items.facts[i, k, UNTIL] = now, now + DROPPED_MS
+        items.places[i, k, X], items.places[i, k, Y] = players.body.x[j], players.body.y[j]

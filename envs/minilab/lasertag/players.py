@@ -1,11 +1,12 @@
-"""What every player does in a frame, whoever decides: be born, walk, shoot, wear off."""
+"""What every player does in a frame, whoever decides: be born, walk, shoot, wear off. j and k are rows of players."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from envs.minilab import rng
-from envs.minilab.grid import middle_of, slide_in_grid
+from envs.minilab.grid import Cells, middle_of, slide_in_grid
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag.arena import (
     ALIVE,
@@ -23,22 +24,18 @@ from envs.minilab.lasertag.arena import (
     PLAYERS,
     RAPID,
     SHOVED,
-    LasertagState,
-    Scene,
-    alive,
-    body_of,
+    Items,
+    Players,
+    is_alive,
     mark_burst,
-    now_of,
-    place_of,
-    row_of_body,
 )
 from envs.minilab.lasertag.items import FULL_HEALTH, pick_up
 from envs.minilab.lasertag.weapons import fire
 from envs.minilab.physics import EYE_HEIGHT, FRAME_MS, RADIUS, accelerate, block, place_body, push, turn
+from envs.minilab.state import Float32Array, Int32Array
 
 SPAWN_HEALTH = 125
 DECAY_MS = 1000  # a point of health and armour above 100 is lost each
-DECAY_ABOVE = FULL_HEALTH
 RESPAWN_MS = 1700  # after a death, when FIRE is pressed
 FORCED_MS = 21_700  # in any case
 AIR_ACCELERATION = np.float32(1)
@@ -48,116 +45,133 @@ _TWO = np.float32(2)
 
 
 @device_function
-def _is_free(i: int, p: int, x: np.float32, y: np.float32, state: LasertagState) -> bool:
-    """Whether no living player but p stands at (x, y)."""
-    for q in range(PLAYERS):
-        at_x, at_y = place_of(i, q, state)
-        if q != p and alive(i, q, state) and abs(at_x - x) < _TWO * RADIUS and abs(at_y - y) < _TWO * RADIUS:
-            return False
-    return True
+def _is_free(j: int, x: np.float32, y: np.float32, players: Players) -> bool:
+    """Whether no living player but j stands at (x, y)."""
+    free, body = True, players.body
+    for p in range(PLAYERS):
+        k = j - j % PLAYERS + p
+        apart = abs(body.x[k] - x) >= _TWO * RADIUS or abs(body.y[k] - y) >= _TWO * RADIUS
+        free = free and (k == j or apart or not is_alive(k, players))
+    return free
 
 
 @device_function
-def _free_spawn(i: int, p: int, state: LasertagState, scene: Scene) -> int:
-    """One of the spawn points that nobody stands on; any if there is none."""
-    mazes, m = scene.mazes, state.arena.maze[i]
-    count, free = mazes.spawn_count[m], 0
+def _free_spawn(
+    j: int, m: int, streams: rng.Streams, players: Players, spawns: npt.NDArray[np.uint8], count: int
+) -> int:
+    """One of the spawn points that nobody stands on, all alike; any if there is none."""
+    choice, free = 0, 0
     for s in range(count):
-        free += _is_free(i, p, middle_of(mazes.spawns[m, s, 1]), middle_of(mazes.spawns[m, s, 0]), state)
-    choice = rng.below(state.streams, i, free if free > 0 else count)
-    if free == 0:
-        return choice
-    for s in range(count):
-        if _is_free(i, p, middle_of(mazes.spawns[m, s, 1]), middle_of(mazes.spawns[m, s, 0]), state):
-            if choice == 0:
-                return s
-            choice -= 1
-    return 0
+        if _is_free(j, middle_of(spawns[m, s, 1]), middle_of(spawns[m, s, 0]), players):
+            free += 1
+            if rng.below(streams, j // PLAYERS, free) == 0:  # the n-th replaces those before with probability 1 / n
+                choice = s
+    return choice if free > 0 else rng.below(streams, j // PLAYERS, count)
 
 
 @device_function
-def spawn(i: int, p: int, state: LasertagState, scene: Scene) -> None:
-    """Player p comes into the game with what everyone begins with."""
-    fighters, body, j = state.arena.fighters, body_of(p, state), row_of_body(i, p)
-    mazes, m = scene.mazes, state.arena.maze[i]
-    s = _free_spawn(i, p, state, scene)
-    place_body(body, j, middle_of(mazes.spawns[m, s, 1]), middle_of(mazes.spawns[m, s, 0]), rng.yaw(state.streams, i))
+def spawn(
+    j: int,
+    now: int,
+    m: int,
+    streams: rng.Streams,
+    players: Players,
+    spawns: npt.NDArray[np.uint8],
+    count: int,
+) -> None:
+    """Player j comes into the game with what everyone begins with."""
+    facts, body = players.facts, players.body
+    s = _free_spawn(j, m, streams, players, spawns, count)
+    x, y = middle_of(spawns[m, s, 1]), middle_of(spawns[m, s, 0])
+    place_body(body, j, x, y, rng.yaw(streams, j // PLAYERS))
     body.eye[j] = EYE_HEIGHT
-    fighters[i, p, HEALTH], fighters[i, p, ARMOUR], fighters[i, p, GADGET] = SPAWN_HEALTH, 0, RAPID
-    fighters[i, p, COOLDOWN], fighters[i, p, SHOVED], fighters[i, p, DECAY] = 0, 0, 0
-    fighters[i, p, DIED], fighters[i, p, HURT] = ALIVE, _LONG_AGO
+    facts[j, HEALTH], facts[j, ARMOUR], facts[j, GADGET] = SPAWN_HEALTH, 0, RAPID
+    facts[j, COOLDOWN], facts[j, SHOVED], facts[j, DECAY] = 0, 0, 0
+    facts[j, DIED], facts[j, HURT] = ALIVE, _LONG_AGO
     for gadget in range(GADGETS):
-        fighters[i, p, AMMO + gadget] = FULL_AMMO[RAPID] if gadget == RAPID else 0
-    mark_burst(i, p, body.x[j], body.y[j], _BIRTH_SIZE, state)
+        facts[j, AMMO + gadget] = FULL_AMMO[RAPID] if gadget == RAPID else 0
+    mark_burst(j, x, y, _BIRTH_SIZE, now, players.marks)
 
 
 @device_function
-def may_respawn(i: int, p: int, wished: bool, state: LasertagState) -> bool:
+def may_respawn(j: int, wished: bool, now: int, facts: Int32Array) -> bool:
     """Whether a dead player comes back in this frame."""
-    dead_for = now_of(i, state) - state.arena.fighters[i, p, DIED]
+    dead_for = now - facts[j, DIED]
     return bool(dead_for >= FORCED_MS or (wished and dead_for >= RESPAWN_MS))
 
 
 @device_function
 def move(
-    i: int, p: int, right: np.float32, forward: np.float32, left: np.float32, state: LasertagState, scene: Scene
+    j: int, right: np.float32, forward: np.float32, left: np.float32, m: int, players: Players, cells: Cells
 ) -> None:
     """Turn and walk for one frame; walls and players are in the way, and who was just shoved slides."""
-    fighters, body, j = state.arena.fighters, body_of(p, state), row_of_body(i, p)
+    facts, body = players.facts, players.body
     turn(body, j, left)
-    fighters[i, p, SHOVED] = max(fighters[i, p, SHOVED] - FRAME_MS, 0)
-    if fighters[i, p, SHOVED] > 0:
+    facts[j, SHOVED] = max(facts[j, SHOVED] - FRAME_MS, 0)
+    if facts[j, SHOVED] > 0:
         push(body, j, right, forward, AIR_ACCELERATION)
     else:
         accelerate(body, j, right, forward)
     before_x, before_y = body.x[j], body.y[j]
-    slide_in_grid(body, j, scene.mazes.cells, state.arena.maze[i])
-    for q in range(PLAYERS):
-        if q != p and alive(i, q, state):
-            x, y = place_of(i, q, state)
-            block(body, j, before_x, before_y, x, y, RADIUS, RADIUS)
+    slide_in_grid(body, j, cells, m)
+    for p in range(PLAYERS):
+        k = j - j % PLAYERS + p
+        if k != j and is_alive(k, players):
+            block(body, j, before_x, before_y, body.x[k], body.y[k], RADIUS, RADIUS)
 
 
 @device_function
-def shoot(i: int, p: int, wished: bool, state: LasertagState, scene: Scene) -> None:
+def shoot(
+    j: int,
+    trigger: bool,
+    now: int,
+    m: int,
+    streams: rng.Streams,
+    players: Players,
+    items: Items,
+    orbs: Float32Array,
+    cells: Cells,
+) -> None:
     """Fire while the trigger is held and the gadget ready."""
-    fighters = state.arena.fighters
-    if fighters[i, p, COOLDOWN] > 0:
-        fighters[i, p, COOLDOWN] -= FRAME_MS
-    if fighters[i, p, COOLDOWN] > 0:
+    facts = players.facts
+    if facts[j, COOLDOWN] > 0:
+        facts[j, COOLDOWN] -= FRAME_MS
+    if facts[j, COOLDOWN] > 0:
         return
-    gadget = fighters[i, p, GADGET]
-    if not wished:
-        fighters[i, p, COOLDOWN] = 0
-    elif gadget == IMPULSE or fighters[i, p, AMMO + gadget] > 0:
-        fire(i, p, state, scene)  # what is left of the frame counts for the next shot
+    gadget = facts[j, GADGET]
+    if not trigger:
+        facts[j, COOLDOWN] = 0
+    elif gadget == IMPULSE or facts[j, AMMO + gadget] > 0:
+        fire(j, now, m, streams, players, items, orbs, cells)  # what is left of the frame counts for the next shot
 
 
 @device_function
-def wear_off(i: int, p: int, state: LasertagState) -> None:
+def wear_off(j: int, facts: Int32Array) -> None:
     """What is above the lasting amount falls by one a second."""
-    fighters = state.arena.fighters
-    fighters[i, p, DECAY] += FRAME_MS
-    if fighters[i, p, DECAY] >= DECAY_MS:
-        fighters[i, p, DECAY] -= DECAY_MS
-        for what in (HEALTH, ARMOUR):
-            if fighters[i, p, what] > DECAY_ABOVE:
-                fighters[i, p, what] -= 1
+    facts[j, DECAY] += FRAME_MS
+    if facts[j, DECAY] >= DECAY_MS:
+        facts[j, DECAY] -= DECAY_MS
+        facts[j, HEALTH] -= facts[j, HEALTH] > FULL_HEALTH
+        facts[j, ARMOUR] -= facts[j, ARMOUR] > FULL_HEALTH
 
 
 @device_function
 def play_frame(
-    i: int,
-    p: int,
+    j: int,
     right: np.float32,
     forward: np.float32,
     left: np.float32,
     trigger: bool,
-    state: LasertagState,
-    scene: Scene,
+    now: int,
+    m: int,
+    streams: rng.Streams,
+    players: Players,
+    items: Items,
+    orbs: Float32Array,
+    cells: Cells,
 ) -> None:
-    """One engine frame of a living player's command."""
-    move(i, p, right, forward, left, state, scene)
-    pick_up(i, p, state)
-    shoot(i, p, trigger, state, scene)
-    wear_off(i, p, state)
+    """One engine frame of what a living player does."""
+    move(j, right, forward, left, m, players, cells)
+    pick_up(j, now, players, items)
+    shoot(j, trigger, now, m, streams, players, items, orbs, cells)
+    wear_off(j, players.facts)

@@ -48,10 +48,3 @@ def _shifted(mask: npt.NDArray[np.bool_], row: int, column: int) -> npt.NDArray[
 def cell_number(cells: Cells, row: int, column: int) -> int:
     """Number of a cell within the border, row by row from the south-west."""
     return (row - 1) * (cells.shape[2] - 2) + column - 1
-
-
-@device_function
-def cell_place(cells: Cells, number: int) -> tuple[int, int]:
-    """Row and column of a numbered cell."""
-    width = cells.shape[2] - 2
-    return number // width + 1, number % width + 1

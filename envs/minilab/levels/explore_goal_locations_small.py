@@ -6,6 +6,7 @@ maze and goal, the agent somewhere else.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,7 @@ def new_state(streams: rng.Streams) -> ExploreState:
     return ExploreState(streams, new_body(num_envs), search)
 
 
+@cache
 def new_scene(*, evaluation: bool = False) -> Scene:
     """The pool of mazes and their textures."""
     return Scene(new_pool(ROOMS, evaluation=evaluation), _new_atlas())
@@ -82,6 +84,7 @@ def scene_of_layout(layout: str) -> Scene:
     return Scene(mazes, _new_atlas())
 
 
+@cache
 def _new_atlas() -> Atlas:
     return build_atlas([*maze_textures(), goal()])
 

@@ -8,6 +8,7 @@ platform stays where it is until the episode ends.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +117,7 @@ def new_state(streams: rng.Streams) -> WatermazeState:
     return WatermazeState(streams, new_body(num_envs), Trial(x, y, age, touch, pulse, pulses))
 
 
+@cache
 def new_scene(*, evaluation: bool = False) -> Scene:
     """The room and its textures, the same for training and evaluation."""
     del evaluation

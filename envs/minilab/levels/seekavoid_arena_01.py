@@ -6,6 +6,7 @@ is back and the agent on its spawn point, while the clock runs on.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,7 @@ def new_state(streams: rng.Streams) -> SeekavoidState:
     return SeekavoidState(streams, new_body(num_envs), harvest)
 
 
+@cache
 def new_scene(*, evaluation: bool = False) -> Scene:
     """The arena and its textures, the same for training and evaluation."""
     del evaluation

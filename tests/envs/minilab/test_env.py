@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from envs import EnvConfig, make
+from envs import LEVELS, EnvConfig, make
 from envs.api import EnvStep
 from envs.minilab.env import MinilabEnv
 from envs.minilab.state import named_arrays
 
+every_level = pytest.mark.parametrize("name", LEVELS)
 
-def make_env(num_envs=4, seed=0, *, threads=1, evaluation=False, height=24, width=32) -> MinilabEnv:
-    config = EnvConfig(num_envs=num_envs, height=height, width=width, env_threads=threads)
+
+def make_env(
+    num_envs=4, seed=0, *, name="rooms_watermaze", threads=1, evaluation=False, height=24, width=32
+) -> MinilabEnv:
+    config = EnvConfig(name=name, num_envs=num_envs, height=height, width=width, env_threads=threads)
     env = make(config, seed, evaluation=evaluation)
     assert isinstance(env, MinilabEnv)
     return env
@@ -19,7 +23,7 @@ def make_env(num_envs=4, seed=0, *, threads=1, evaluation=False, height=24, widt
 
 def near_the_end(env: MinilabEnv, steps: int) -> None:
     """The episode of environment i ends after `steps` + i agent steps."""
-    env.state.body.frame[:] = 7200 - 4 * (steps + np.arange(env.num_envs))
+    env.state.body.frame[:] = 4 * (LEVELS[env.name].agent_steps - steps - np.arange(env.num_envs))
 
 
 def play(
@@ -49,16 +53,22 @@ def test_shapes_types_and_flags():
     assert (env.num_actions, env.action_repeat, env.backend, env.obs_shape) == (9, 4, "minilab", (24, 32, 3))
 
 
-@pytest.mark.parametrize("size", [(24, 24), (72, 96), (84, 84), (256, 256)])
-def test_any_even_size_is_drawn_to_its_edges(size):
+@every_level
+@pytest.mark.parametrize("size", [(24, 24), (72, 96), (84, 84), (256, 24), (256, 256)])
+def test_any_even_size_is_drawn_to_its_edges(name, size):
     height, width = size
-    step = make_env(1, height=height, width=width).reset()
-    assert step.obs.shape == (1, height, width, 3)
-    assert step.obs.amax(-1).min() > 0  # no pixel left black
+    env = make_env(2, name=name, height=height, width=width)
+    env.outputs.obs[:] = 0
+    first = env.reset().obs.clone()
+    assert first.shape == (2, height, width, 3)
+    env.outputs.obs[:] = 255
+    env.runner.draw(0, 2)
+    assert torch.equal(torch.from_numpy(env.outputs.obs), first)  # nothing is left as it was before
 
 
-def test_the_same_seed_plays_the_same_and_another_seed_differs():
-    envs = [make_env(), make_env(), make_env(seed=1), make_env(evaluation=True)]
+@every_level
+def test_the_same_seed_plays_the_same_and_another_seed_differs(name):
+    envs = [make_env(name=name, **other) for other in ({}, {}, {"seed": 1}, {"evaluation": True})]
     firsts = [env.reset().obs.clone() for env in envs]
     assert torch.equal(firsts[0], firsts[1])
     assert not torch.equal(firsts[0], firsts[2])
@@ -66,16 +76,18 @@ def test_the_same_seed_plays_the_same_and_another_seed_differs():
     assert same(play(envs[0], 50), play(envs[1], 50))
 
 
-def test_nothing_depends_on_batch_size():
-    large, small = make_env(4), make_env(2)
+@every_level
+def test_nothing_depends_on_batch_size(name):
+    large, small = make_env(4, name=name), make_env(2, name=name)
     for env in (large, small):
         env.reset()
         near_the_end(env, 10)
     assert same(play(large, 40), play(small, 40, rows=slice(2)), rows=slice(2))
 
 
-def test_nothing_depends_on_threads():
-    one, three = make_env(4), make_env(4, threads=3)
+@every_level
+def test_nothing_depends_on_threads(name):
+    one, three = make_env(4, name=name), make_env(4, name=name, threads=3)
     for env in (one, three):
         env.reset()
         near_the_end(env, 10)
@@ -84,23 +96,25 @@ def test_nothing_depends_on_threads():
     three.close()
 
 
-def test_nothing_depends_on_the_position_in_the_batch():
+@every_level
+def test_nothing_depends_on_the_position_in_the_batch(name):
     order = [2, 0, 3, 1]
-    straight, shuffled = make_env(), make_env()
+    straight, shuffled = make_env(name=name), make_env(name=name)
     shuffled.state.streams.environment[:] = order
     for env in (straight, shuffled):
         env.reset()
-    straight.state.body.frame[:] = shuffled.state.body.frame[:] = 7200 - 40
+    straight.state.body.frame[:] = shuffled.state.body.frame[:] = 4 * LEVELS[name].agent_steps - 40
     assert same(play(straight, 40), play(shuffled, 40, rows=order), rows=order)
 
 
-def test_each_reset_begins_the_next_episode():
-    env, other = make_env(), make_env()
+@every_level
+def test_each_reset_begins_the_next_episode(name):
+    env, other = make_env(name=name), make_env(name=name)
     first = env.reset().obs.clone()
     second = env.reset().obs.clone()
     assert not torch.equal(first, second)
     other.reset()
-    other.state.body.frame[:] = 7200 - 4
+    other.state.body.frame[:] = 4 * LEVELS[name].agent_steps - 4
     assert torch.equal(other.step(torch.zeros(4, dtype=torch.int64)).obs, second)  # autoreset leads to the same one
 
 
@@ -122,13 +136,34 @@ def test_a_saved_environment_continues_bit_for_bit():
     assert same(expected, play(copy, 100, seed=1))
 
 
-def test_loading_shows_the_saved_picture():
-    env, copy = make_env(), make_env(seed=1)
+@every_level
+def test_loading_shows_the_saved_picture_and_goes_on_from_there(name):
+    env, copy = make_env(name=name), make_env(name=name, seed=1)
     env.reset()
-    play(env, 7)
+    near_the_end(env, 90)
+    play(env, 70)
     copy.reset()
     copy.load_state_dict(env.state_dict())
     assert np.array_equal(copy.outputs.obs, env.outputs.obs)
+    assert same(play(env, 40, seed=2), play(copy, 40, seed=2))
+
+
+@every_level
+def test_without_autoreset_the_last_frame_is_shown_until_the_reset_of_one(name):
+    env, other = make_env(name=name), make_env(name=name)
+    for each in (env, other):
+        each.reset()
+        near_the_end(each, 3)
+    actions = torch.zeros(4, dtype=torch.int64)
+    for _ in range(3):
+        before = env.poses()[0]
+        last, autoreset = env.step(actions, autoreset=False), other.step(actions)
+    assert last.truncated.tolist() == autoreset.truncated.tolist() == [True, False, False, False]
+    assert not last.is_first.any() and autoreset.is_first[0]
+    assert np.hypot(*(env.poses()[0] - before)[:2]) < 25  # still there
+    assert not torch.equal(last.obs[0], autoreset.obs[0]) and torch.equal(last.obs[1:], autoreset.obs[1:])
+    first = env.reset_one(0)
+    assert torch.equal(first.obs, autoreset.obs) and first.is_first[0] and not first.is_first[1:].any()
 
 
 def test_a_saved_state_is_a_copy_of_everything():
@@ -146,6 +181,7 @@ def test_a_saved_state_is_a_copy_of_everything():
     [
         ({"name": "other"}, "name 'other'.*'rooms_watermaze'"),
         ({"num_envs": 5}, "num_envs 5.*4"),
+        ({"pool": "evaluation"}, "pool 'evaluation'.*'training'"),
         ({"obs_shape": [72, 96, 3]}, r"obs_shape \[72, 96, 3\].*\[24, 32, 3\]"),
     ],
 )

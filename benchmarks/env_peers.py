@@ -1,0 +1,160 @@
+"""minilab beside other first-person simulators: agent steps per second, random actions, 72x96 RGB pictures.
+
+    python benchmarks/env_peers.py | tee benchmarks/results/env_peers.md
+
+All take turns, round after round, so that what else the machine does touches all alike; ratios are taken within a
+round. Each peer lives in a virtual environment of its own under `.venv-peers`, made at the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from hardware import hardware
+
+from envs import LEVELS
+
+ROOT = Path(__file__).parents[1]
+WORKER = Path(__file__).with_name("env_peers_worker.py")
+# Agent steps per second of one DeepMind Lab process (software renderer), measured on another machine with two cores.
+DEEPMIND_LAB = {
+    "seekavoid_arena_01": "524-585",
+    "rooms_watermaze": "580-690",
+    "explore_goal_locations_small": "640-854",
+    "lasertag_three_opponents_small": "360-524",
+    "rooms_keys_doors_puzzle": "950-1000",
+}
+
+
+class Subject(NamedTuple):
+    """Something to be measured."""
+
+    simulator: str
+    task: str
+    num_envs: int
+    threads: int
+    package: str | None = None  # to be installed in an environment of its own
+
+
+MINILAB = [Subject("minilab", level, 32, threads) for level in LEVELS for threads in (1, 2)]
+VIZDOOM = [Subject("vizdoom", "MyWayHome-v1", 16, threads, "envpool==1.2.5") for threads in (1, 2)]
+MINIWORLD = [
+    Subject("miniworld", f"MiniWorld-{task}-v0", 1, 1, "miniworld==2.1.0") for task in ("FourRooms", "Hallway")
+]
+
+
+@cache
+def python_with(package: str) -> Path:
+    """The interpreter of the peer's virtual environment, which is made if it is missing."""
+    folder = ROOT / ".venv-peers" / package.partition("==")[0]
+    python = folder / "bin" / "python"
+    for command in ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", package]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{package} cannot be installed: {last_line(done.stderr)}")
+    return python
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1]
+
+
+class Worker:
+    """A subject in its own process."""
+
+    def __init__(self, subject: Subject) -> None:
+        python = python_with(subject.package) if subject.package else sys.executable
+        self.subject = subject
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 # lives as long as the process
+        self._process = subprocess.Popen(
+            [python, WORKER, *map(str, subject[:4])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self._read()
+
+    def measure(self, seconds: float) -> float:
+        """Agent steps per second, all environments of the batch together."""
+        print(seconds, file=self._process.stdin, flush=True)
+        return float(self._read())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._errors.close()
+
+    def _read(self) -> str:
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise RuntimeError(f"{self.subject.task} does not run: {last_line(self._errors.read())}")
+        return line
+
+
+def start(subjects: list[Subject]) -> list[Worker]:
+    """Workers of a simulator; none, after a line that says why, if it cannot be had."""
+    try:
+        return [Worker(subject) for subject in subjects]
+    except (RuntimeError, OSError) as error:
+        print(f"Left out: {error}\n")
+        return []
+
+
+def row(subject: Subject, rates: dict[Subject, list[float]], peers: list[Subject]) -> str:
+    """A line of the table: median rate with its range, and the medians of the ratios."""
+    mine = rates[subject]
+    ratios = []
+    for peer in peers:
+        fair = peer._replace(threads=subject.threads) if peer.simulator == "vizdoom" else peer
+        ratios.append(f"{statistics.median(a / b for a, b in zip(mine, rates[fair], strict=True)):.1f}")
+    cells = [
+        f"{subject.simulator} {subject.task}",
+        str(subject.num_envs),
+        str(subject.threads),
+        f"{statistics.median(mine):,.0f} ({min(mine):,.0f}-{max(mine):,.0f})",
+        *ratios,
+        DEEPMIND_LAB.get(subject.task, ""),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each in a round (default: %(default)s)")
+    arguments = parser.parse_args()
+    print(f"# Peers\n\n{hardware()}\n")
+    workers = [worker for group in (MINILAB, VIZDOOM, MINIWORLD) for worker in start(group)]
+    rates: dict[Subject, list[float]] = {worker.subject: [] for worker in workers}
+    for _ in range(arguments.rounds):
+        for worker in workers:
+            rates[worker.subject].append(worker.measure(arguments.seconds))
+    for worker in workers:
+        worker.close()
+    peers = [subject for subject in (VIZDOOM[0], *MINIWORLD) if subject in rates]
+    heads = ["environment", "in a batch", "threads", "agent steps/s: median (range)"]
+    heads += [f"x {peer.task}" for peer in peers] + ["DeepMind Lab, quoted"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    for subject in rates:
+        print(row(subject, rates, peers))
+    packages = ", ".join(sorted({subject.package for subject in rates if subject.package}))
+    print(
+        f"\n{arguments.rounds} rounds of {arguments.seconds:g} s each ({packages}). An agent step is four frames in"
+        " minilab, ViZDoom and DeepMind Lab and one in MiniWorld. Ratios to ViZDoom are at the same number of threads;"
+        " MiniWorld is one environment in one process. DeepMind Lab was not run here: its figures are of one process"
+        " with the software renderer on another machine with two cores, where a reset took up to 6.7 s."
+    )
+
+
+if __name__ == "__main__":
+    main()
