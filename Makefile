@@ -1,6 +1,7 @@
 # make train   set up .venv, train on the built-in 3D suite, evaluate, film
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
+# make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's speed there
 # make compare train one agent without and one with CPC, draw both curves
 # labmaze, which has the mazes and textures, has no wheels for Python 3.13 and later yet.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
@@ -9,7 +10,7 @@ FRAMES ?= 4000000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train compare test test-slow lint bench clean
+.PHONY: train compare test test-slow lint bench bench-gpu clean
 
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
@@ -38,6 +39,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/env_speed.py
 	$(BIN)/python benchmarks/infonce.py
 	$(BIN)/python benchmarks/agent_speed.py
+
+bench-gpu: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[gpu]'
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python benchmarks/env_gpu.py
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed and none was found; make PYTHON=/path/to/python3.12"; exit 2; }

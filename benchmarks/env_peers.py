@@ -143,7 +143,7 @@ def main() -> None:
         worker.close()
     peers = [subject for subject in (VIZDOOM[0], *MINIWORLD) if subject in rates]
     heads = ["environment", "in a batch", "threads", "agent steps/s: median (range)"]
-    heads += [f"x {peer.task}" for peer in peers] + ["DeepMind Lab, quoted"]
+    heads += [f"x {peer.simulator} {peer.task}" for peer in peers] + ["DeepMind Lab, quoted"]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for subject in rates:
         print(row(subject, rates, peers))

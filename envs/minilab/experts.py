@@ -25,6 +25,7 @@ FORWARD, LOOK_LEFT, LOOK_RIGHT, LEFT_FORWARD, RIGHT_FORWARD, FIRE = (
 )
 _RUN = [ACTION_NAMES.index(name) for name in ("forward", "strafe_left", "backward", "strafe_right")]  # by quarter turns
 _HIT = 30.0  # units beside an item within which one still picks it up
+_AIMED = 4.3  # degrees off a bot up to which one fires: half of what a look action turns
 _STRAIGHT, _CURVE = 5.0, 30.0  # degrees off the target up to which one just runs, or runs while turning
 
 
@@ -144,10 +145,30 @@ def _keys_doors(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
     return walk(pose, target, floor)
 
 
+def _lasertag(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    """Turn to the bot in sight that is nearest to the cross-hair and fire; else walk to the nearest."""
+    from envs.minilab.lasertag.arena import PLAYERS, is_alive
+    from envs.minilab.lasertag.bots import in_sight
+
+    players, cells, m = env.state.players, env.scene.mazes.cells, env.state.maze[i]
+    agent = PLAYERS * i
+    bots = [j for j in range(agent + 1, agent + PLAYERS) if is_alive(j, players)]
+    if not bots or not is_alive(agent, players):
+        return FIRE
+    places = {j: (float(players.body.x[j]), float(players.body.y[j])) for j in bots}
+    seen = [bearing(pose, places[j]) for j in bots if in_sight(agent, j, m, players, cells)]
+    if seen:
+        off = min(seen, key=abs)
+        return FIRE if abs(off) <= _AIMED else LOOK_LEFT if off > 0 else LOOK_RIGHT
+    nearest = min(places.values(), key=lambda place: np.hypot(place[0] - pose[0], place[1] - pose[1]))
+    return walk(pose, cell_of(*nearest), cells[m] > 0)
+
+
 EXPERTS: dict[str, Callable[[MinilabEnv, int, npt.NDArray[np.float32]], int]] = {
     "rooms_watermaze": _watermaze,
     "explore_goal_locations_small": _explore,
     "seekavoid_arena_01": _seekavoid,
+    "lasertag_three_opponents_small": _lasertag,
     "rooms_keys_doors_puzzle": _keys_doors,
 }
 

@@ -35,7 +35,7 @@ _FAR = np.float32(1e9)
 @device_function
 def cell_of(position: np.float32) -> int:
     """Column or row of a coordinate."""
-    return math.floor(position / CELL)
+    return int(math.floor(position / CELL))  # noqa: RUF046 # numba-cuda's floor returns a float
 
 
 @device_function

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from envs.minilab.jit import device_function
-from envs.minilab.render import Obs, set_pixel
+from envs.minilab.render import Obs, fill, set_pixel
 from envs.minilab.sprites import digits
 
 _GLYPHS = np.ascontiguousarray(digits())  # [11, 5, 3]
@@ -36,20 +36,14 @@ def _draw_dots(obs: Obs, i: int, column: int, top: int, glyph: int, dot_column: 
 
 
 @device_function
-def draw_number(obs: Obs, i: int, column: int, left: int, value: int, colour: np.uint32) -> None:
-    """What a column shows of a number of up to three digits, right-aligned on a dark plate from column `left` on."""
+def _draw_number(obs: Obs, i: int, column: int, left: int, value: int, colour: np.uint32) -> None:
+    """What a column shows of a number of up to three digits, aligned to the right, from column `left` on."""
     size = dot_size(obs)
-    top = obs.shape[1] - (_ROWS + 1) * size
-    if not left - size <= column < left + (NUMBER_WIDTH + 1) * size:
-        return
-    for row in range(max(top - size, 0), obs.shape[1]):
-        set_pixel(obs, i, row, column, _DARK)
     dot = (column - left) // size
     place, dot_column = dot // _PITCH, dot % _PITCH
-    if not 0 <= dot < NUMBER_WIDTH or dot_column == _COLUMNS:
-        return
     power = 100 if place == 0 else (10 if place == 1 else 1)
-    if value >= power or power == 1:
+    if 0 <= dot < NUMBER_WIDTH and dot_column < _COLUMNS and (value >= power or power == 1):
+        top = obs.shape[1] - (_ROWS + 1) * size
         _draw_dots(obs, i, column, top, value // power % 10, dot_column, colour)
 
 
@@ -66,7 +60,10 @@ def draw_cross_hair(obs: Obs, i: int, column: int, colour: np.uint32) -> None:
 def draw_two_numbers(
     obs: Obs, i: int, column: int, left: int, left_colour: np.uint32, right: int, right_colour: np.uint32
 ) -> None:
-    """A number in each lower corner."""
-    size = dot_size(obs)
-    draw_number(obs, i, column, size, left, left_colour)
-    draw_number(obs, i, column, obs.shape[2] - (NUMBER_WIDTH + 1) * size, right, right_colour)
+    """What a column shows of the numbers (0 to 999) in the lower corners, each on a dark plate."""
+    size, height, width = dot_size(obs), obs.shape[1], obs.shape[2]
+    plate = (NUMBER_WIDTH + 1) * size
+    if column < plate or column >= width - plate:
+        fill(obs, i, column, height - (_ROWS + 2) * size, height, _DARK)
+        _draw_number(obs, i, column, size, left, left_colour)
+        _draw_number(obs, i, column, width - plate, right, right_colour)

@@ -204,8 +204,8 @@ def travel(
     if now >= facts[j, GOAL_UNTIL] or (here == facts[j, GOAL] and _at_goal(x, y, row, column)):
         _new_errand(j, now, m, streams, players, facts, items, cells)
     direction = routes[m, facts[j, GOAL], here]
-    row += (direction == NORTH) - (direction == SOUTH)
-    column += (direction == EAST) - (direction == WEST)
+    row += 1 if direction == NORTH else (-1 if direction == SOUTH else 0)
+    column += 1 if direction == EAST else (-1 if direction == WEST else 0)
     heading = bearing(x, y, middle_of(column), middle_of(row))
     wishes[j, HEADING], wishes[j, AIM], wishes[j, PACE] = heading, heading, _ONE
     facts[j, FIRE] = 0

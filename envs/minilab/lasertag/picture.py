@@ -53,7 +53,8 @@ _PLAYER_SIZE = np.float32(56)
 _ITEM_SIZE, _ITEM_BOTTOM = np.float32(36), np.float32(6)
 _ORB_SIZE, _SPOT_SIZE = np.float32(24), np.float32(10)
 _LINE_OF_FIRE = np.float32(50)  # height of orbs and hits
-_TRACER_TOP, _TRACER_BOTTOM = np.float32(46), np.float32(38)
+_TRACER_TOP, _TRACER_BOTTOM = np.float32(44), np.float32(40)
+_AT_THE_EYE = np.float32(40)  # hits on the agent itself are not drawn: they would hide who shoots
 _BURST_MIDDLE = np.float32(40)
 _FACING = np.float32(math.cos(math.pi / 4))  # within 45 degrees a player shows its front, or its back
 _RADIANS = np.float32(math.pi / 180)
@@ -114,7 +115,8 @@ def arrange_shots(i: int, now: int, marks: Float32Array, orbs: Float32Array, vie
             _add_at(view, i, marks[j, BURST_X], marks[j, BURST_Y], marks[j, BURST_SIZE], _BURST_MIDDLE, _FLASH)
         if np.float32(now) < marks[j, SHOT_UNTIL]:
             x, y = marks[j, SHOT_X], marks[j, SHOT_Y]
-            _add_at(view, i, x, y, _SPOT_SIZE, _LINE_OF_FIRE, _FLASH)
+            if abs(x - view.camera[i, X]) + abs(y - view.camera[i, Y]) > _AT_THE_EYE:
+                _add_at(view, i, x, y, _SPOT_SIZE, _LINE_OF_FIRE, _FLASH)
             if p > 0:  # one's own are seen end on
                 from_x, from_y = marks[j, SHOT_FROM_X], marks[j, SHOT_FROM_Y]
                 add_panel(view, i, from_x, from_y, x, y, _TRACER_TOP, _TRACER_BOTTOM, _TRACER)

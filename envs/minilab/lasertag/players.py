@@ -151,8 +151,8 @@ def wear_off(j: int, facts: Int32Array) -> None:
     facts[j, DECAY] += FRAME_MS
     if facts[j, DECAY] >= DECAY_MS:
         facts[j, DECAY] -= DECAY_MS
-        facts[j, HEALTH] -= facts[j, HEALTH] > FULL_HEALTH
-        facts[j, ARMOUR] -= facts[j, ARMOUR] > FULL_HEALTH
+        facts[j, HEALTH] -= 1 if facts[j, HEALTH] > FULL_HEALTH else 0
+        facts[j, ARMOUR] -= 1 if facts[j, ARMOUR] > FULL_HEALTH else 0
 
 
 @device_function

@@ -173,6 +173,7 @@ def _colours(lines: Sequence[str], name: str, symbols: str) -> list[int]:
     return [COLOURS.index(word) for word in words]
 
 
+@cache
 def _new_atlas() -> Atlas:
     floor = lab_texture("floor", "style_01", "orange")
     return build_atlas([*lab_sky("sky_03"), floor, ice_lolly(), *map(key, COLOURS), *map(fence, COLOURS)])

@@ -177,9 +177,10 @@ def test_wrappers_that_count_and_limit_work():
     assert infos["_episode"].tolist() == [True, False] and infos["episode"]["l"][0] == 2
 
 
-def test_stable_baselines_trains_on_it():
+def test_stable_baselines_trains_on_it(tmp_path, monkeypatch):
     from stable_baselines3 import A2C
 
+    monkeypatch.setenv("SB3_LOGDIR", str(tmp_path))
     agent = A2C("CnnPolicy", WATERMAZE, n_steps=16, seed=0)
     before = [parameter.clone() for parameter in agent.policy.parameters()]
     agent.learn(128)

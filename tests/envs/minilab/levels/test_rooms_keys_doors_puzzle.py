@@ -204,19 +204,23 @@ def test_from_the_goal_to_the_end_are_three_agent_steps(x):
     stand(env, x, 550)
     flags = []
     while not flags or not flags[-1][1]:
-        step = env.step(torch.tensor([FORWARD]))
+        step = env.step(torch.tensor([FORWARD]), autoreset=False)
         flags.append((float(step.reward[0]), bool(step.terminated)))
     found = [reward for reward, _ in flags].index(50)
     assert len(flags) == found + 4 and sum(reward for reward, _ in flags) == 50
+    assert env.state.body.frame[0] == env.state.quest.goal_taken[0] + 12  # not a frame more
 
 
-def test_time_may_run_out_between_the_goal_and_the_end():
+@pytest.mark.parametrize(("frames_left", "steps", "terminated"), [(8, 1, False), (13, 3, True)])
+def test_time_may_run_out_between_the_goal_and_the_end(frames_left, steps, terminated):
     env = make()
-    env.state.body.frame[0] = 3600 - 8
+    env.state.body.frame[0] = 3600 - frames_left
     stand(env, *GOAL)
     assert act(env, FIRE) == [50]
-    step = env.step(torch.tensor([FIRE]))
-    assert step.truncated and not step.terminated
+    for t in range(1, steps + 1):
+        step = env.step(torch.tensor([FIRE]))
+        assert bool(step.is_first) == (t == steps)
+    assert bool(step.terminated) == terminated and bool(step.truncated) == (not terminated)
 
 
 @pytest.mark.parametrize(
@@ -331,6 +335,16 @@ def test_closed_doors_are_fences_of_their_colour_from_both_sides_and_open_ones_s
     aside = picture(*pose, env)
     assert share(aside[12:60, 36:60], PAINTS[colour]) < 0.12
     assert share(aside, PAINTS[colour]) > 0.03
+
+
+@pytest.mark.parametrize("pose", [(370, 450, 0), (530, 450, 180), (250, 330, -90), (250, 170, 90)])
+def test_a_door_shows_the_face_that_is_near(pose):
+    black, white = (
+        picture(*pose, make(LAYOUT.replace("red blue", f"{colour} {colour}"), height=72, width=96))
+        for colour in ("black", "white")
+    )
+    door = (black != white).any(-1)[:, 40:56].any(1)
+    assert np.flatnonzero(door).max() == int(36 + 50.12 / (80 - 4) * 48 - 0.5)  # where it stands on the floor
 
 
 def test_near_things_hide_far_ones():
