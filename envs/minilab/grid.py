@@ -24,8 +24,7 @@ CELL = np.float32(100)
 EAST, NORTH, WEST, SOUTH = range(4)
 DECAL_SIZE = np.float32(60)
 _FACE = np.float32(1)
-_REACH = RADIUS + CLEARANCE + _FACE  # from the middle of the body to the cell behind a face
-_SIDE = RADIUS + _FACE
+_REACH = RADIUS + CLEARANCE  # of the body before it
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1)
@@ -53,23 +52,42 @@ def cell_at(cells: Cells, m: int, row: int, column: int) -> int:
 
 
 @device_function
+def _stop_x(cells: Cells, m: int, x: np.float32, y: np.float32, ahead: np.float32, aside: np.float32) -> np.float32:
+    """x, or how far east or west a body at (x, y) may go that reaches `ahead` before and `aside` beside it."""
+    column = cell_of(x + ahead)
+    if cell_at(cells, m, cell_of(y - aside), column) == 0 or cell_at(cells, m, cell_of(y + aside), column) == 0:
+        return (np.float32(column) if ahead > _ZERO else np.float32(column) + _ONE) * CELL - ahead
+    return x
+
+
+@device_function
+def _stop_y(cells: Cells, m: int, x: np.float32, y: np.float32, ahead: np.float32, aside: np.float32) -> np.float32:
+    """The same to the north or south."""
+    row = cell_of(y + ahead)
+    if cell_at(cells, m, row, cell_of(x - aside)) == 0 or cell_at(cells, m, row, cell_of(x + aside)) == 0:
+        return (np.float32(row) if ahead > _ZERO else np.float32(row) + _ONE) * CELL - ahead
+    return y
+
+
+@device_function
 def slide_in_grid(body: Body, j: int, cells: Cells, m: int) -> None:
-    """Move for one frame; a wall stops the velocity's part that points into it."""
+    """Move for one frame; a wall stops the velocity's part that points into it.
+
+    A wall is met by its face, or at a corner by the end of the face round it: between the two a notch stays free.
+    """
     x, y, vx, vy = body.x[j], body.y[j], body.vx[j], body.vy[j]
     if vx != _ZERO:
-        towards = _REACH if vx > _ZERO else -_REACH
-        x += vx * FRAME_S
-        column = cell_of(x + towards)
-        if cell_at(cells, m, cell_of(y - _SIDE), column) == 0 or cell_at(cells, m, cell_of(y + _SIDE), column) == 0:
-            x = (np.float32(column) if vx > _ZERO else np.float32(column) + _ONE) * CELL - towards
-            vx = _ZERO
+        sign = _ONE if vx > _ZERO else -_ONE
+        wished = x + vx * FRAME_S
+        x = _stop_x(cells, m, wished, y, sign * (_REACH + _FACE), RADIUS)
+        x = _stop_x(cells, m, x, y, sign * _REACH, RADIUS + _FACE)
+        vx = vx if x == wished else _ZERO
     if vy != _ZERO:
-        towards = _REACH if vy > _ZERO else -_REACH
-        y += vy * FRAME_S
-        row = cell_of(y + towards)
-        if cell_at(cells, m, row, cell_of(x - _SIDE)) == 0 or cell_at(cells, m, row, cell_of(x + _SIDE)) == 0:
-            y = (np.float32(row) if vy > _ZERO else np.float32(row) + _ONE) * CELL - towards
-            vy = _ZERO
+        sign = _ONE if vy > _ZERO else -_ONE
+        wished = y + vy * FRAME_S
+        y = _stop_y(cells, m, x, wished, sign * (_REACH + _FACE), RADIUS)
+        y = _stop_y(cells, m, x, y, sign * _REACH, RADIUS + _FACE)
+        vy = vy if y == wished else _ZERO
     body.x[j], body.y[j] = x, y
     body.vx[j], body.vy[j] = vx, vy
     round_velocity(body, j)

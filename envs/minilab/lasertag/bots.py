@@ -73,6 +73,7 @@ _DEGREES = np.float32(180 / math.pi)
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 _TWO = np.float32(2)
+_SIXTEEN = np.float32(16)
 
 
 @device_function
@@ -83,8 +84,9 @@ def wrap_degrees(angle: np.float32) -> np.float32:
 
 @device_function
 def bearing(x: np.float32, y: np.float32, to_x: np.float32, to_y: np.float32) -> np.float32:
-    """Direction from one point to another in degrees."""
-    return np.float32(math.atan2(to_y - y, to_x - x)) * _DEGREES
+    """Direction from one point to another, in sixteenths of a degree: the last bit of atan2 hangs on the machine."""
+    angle = np.float32(math.atan2(to_y - y, to_x - x)) * _DEGREES
+    return np.float32(math.floor(angle * _SIXTEEN)) / _SIXTEEN
 
 
 @device_function

@@ -68,9 +68,9 @@ def test_along_a_wall_the_body_slides():
 
 
 def test_a_corner_that_sticks_out_is_solid():
-    body = body_at(150, 184.5, 0)  # half a unit too far north to pass into the eastern cell
+    body = body_at(150, 184.5, 0)  # half a unit too far north to pass: the end of the face round the corner stops it
     act(body, "forward", 40)
-    assert body.x[0] == pytest.approx(183.875)
+    assert body.x[0] == pytest.approx(184.875)
     body = body_at(150, 183.5, 0)
     act(body, "forward", 40)
     assert body.x[0] == pytest.approx(283.875)
