@@ -20,12 +20,6 @@ from envs.minilab.env import MinilabEnv
 from envs.minilab.experts import expert_actions
 from envs.minilab.levels import LEVELS
 
-PUBLISHED = {  # random, human
-    "rooms_watermaze": (4.065, 54.0),
-    "explore_goal_locations_small": (7.66, 267.5),
-    "lasertag_three_opponents_small": (-0.214, 18.55),
-    "rooms_keys_doors_puzzle": (4.135, 53.8),
-}
 Policy = Callable[[MinilabEnv], torch.Tensor]
 
 
@@ -73,8 +67,8 @@ def main() -> None:
     print(f"{options.episodes} of the random policies and {options.expert_episodes} of the expert a level\n")
     print("| level | uniform | uniform, each held 1-12 steps | published random | expert | published human |")
     print("|---|---|---|---|---|---|")
-    for name in LEVELS:
-        random, human = PUBLISHED.get(name, ("", ""))
+    for name, info in LEVELS.items():
+        random, human = ("" if score is None else score for score in (info.random, info.human))
         scores = [returns(name, uniform(1, longest), options.episodes) for longest in (1, 12)]
         expert = returns(name, lambda env: torch.from_numpy(expert_actions(env)), options.expert_episodes)
         print(f"| {name} | {cell(scores[0])} | {cell(scores[1])} | {random} | {cell(expert)} | {human} |", flush=True)

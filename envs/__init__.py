@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from envs.api import BatchedEnv
 from envs.config import EnvConfig
 from envs.minilab.levels import LEVELS
+
+if TYPE_CHECKING:  # torch takes a second to import: only when it is needed
+    from envs.api import BatchedEnv
 
 __all__ = ["LEVELS", "EnvConfig", "make"]
 

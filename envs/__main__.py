@@ -19,21 +19,13 @@ examples:
   python -m envs bench                                     agent steps per second of each level
   python -m envs bench --env rooms_watermaze --num-envs 128 --threads 2 --height 84 --width 84
 """
-# Mean return of a random agent and of humans, as DeepMind Lab publishes them (DMLab-30); seekavoid is not among them.
-_REFERENCE = {
-    "rooms_watermaze": (4.065, 54),
-    "explore_goal_locations_small": (7.66, 267.5),
-    "lasertag_three_opponents_small": (-0.214, 18.55),
-    "rooms_keys_doors_puzzle": (4.135, 53.8),
-}
 
 
 def _list() -> None:
     for name, info in LEVELS.items():
         print(f"{name}\n    {info.task}\n    {info.agent_steps} agent steps an episode; {info.reward}")
-        if name in _REFERENCE:
-            random, human = _REFERENCE[name]
-            print(f"    published for DeepMind Lab: random {random}, human {human}")
+        if info.human is not None:
+            print(f"    published for DeepMind Lab: random {info.random}, human {info.human:g}")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

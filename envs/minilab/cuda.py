@@ -18,7 +18,7 @@ import torch
 from numba import cuda
 from torch import Tensor
 
-from envs.minilab.levels import Level
+from envs.minilab.levels import Level, load_level
 from envs.minilab.physics import ACTIONS
 from envs.minilab.render import screen_of
 from envs.minilab.state import Outputs, to_tensors
@@ -76,13 +76,12 @@ def new_kernels(level: Level) -> Kernels:
 class CudaRunner:
     """Runs a level on the current CUDA device (the counterpart of `engine.CpuRunner`)."""
 
-    def __init__(self, name: str, level: Level, arrays: tuple[Any, ...], threads: int) -> None:
+    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int) -> None:
         """Copy `arrays` (state, scene, view, outputs) to the device.
 
         Raises:
             ValueError: no CUDA device, or more than one thread.
         """
-        del name  # only the CPU's cache wants it
         if not (SIMULATED or (torch.cuda.is_available() and cuda.is_available())):
             raise ValueError("minilab cannot run on cuda here: no GPU, or no numba-cuda (pip install 'cpc-rl[gpu]')")
         if threads > 1:
@@ -94,7 +93,7 @@ class CudaRunner:
         self._num_envs, _, self._width, _ = outputs.obs.shape
         self._actions = torch.zeros(self._num_envs, dtype=torch.int64, device=self.device)
         self._action_array = _as_array(self._actions)
-        kernels = new_kernels(level)
+        kernels = new_kernels(load_level(name))
         self._kernels: Any = Kernels(*(cuda.jit(fastmath=kernel is kernels.draw)(kernel) for kernel in kernels))
 
     def reset(self, lo: int, hi: int) -> None:

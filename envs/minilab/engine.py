@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from envs.minilab.jit import device_function, launcher
-from envs.minilab.levels import Level
+from envs.minilab.levels import load_level
 from envs.minilab.render import screen_of
 from envs.minilab.state import Outputs, to_tensors
 from envs.minilab.view import View
@@ -27,8 +28,10 @@ class Launchers(NamedTuple):
     draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is
 
 
-def new_launchers(name: str, level: Level) -> Launchers:
+@cache
+def new_launchers(name: str) -> Launchers:
     """Compile (or load from the cache) the loops of a level."""
+    level = load_level(name)
     begin_episode, step_one = level.begin_episode, level.step_one
     arrange, draw_column = level.arrange, level.draw_column
 
@@ -78,12 +81,12 @@ class CpuRunner:
 
     device = torch.device("cpu")
 
-    def __init__(self, name: str, level: Level, arrays: tuple[Any, ...], threads: int) -> None:
+    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int) -> None:
         """`arrays` is (state, scene, view, outputs); they are used as they are."""
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._rest = arrays
         self._num_envs = len(arrays[-1].obs)
-        self._launchers = new_launchers(name, level)
+        self._launchers = new_launchers(name)
         threads = min(threads, self._num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
         self._slices = list(itertools.pairwise(self._num_envs * k // threads for k in range(threads + 1)))

@@ -89,7 +89,7 @@ class MinilabEnv:
         self.scene = _new_scene(name, self.level, evaluation, layout)
         self.outputs = new_outputs(num_envs, height, width)
         arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
-        self.runner = _runner_type(device)(name, self.level, arrays, threads)
+        self.runner = _runner_type(device)(name, arrays, threads)
         self.device = self.runner.device
         self.tensors, _, _, outputs = self.runner.tensors
         self._view = EnvStep(**outputs, valid=torch.ones(num_envs, dtype=torch.bool, device=self.device))

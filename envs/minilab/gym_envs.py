@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from envs import EnvConfig, make
 from envs.minilab.engine import CpuRunner
 from envs.minilab.env import MinilabEnv
-from envs.minilab.state import new_outputs
+from envs.minilab.state import Outputs, new_outputs
 from envs.minilab.view import new_view
 
 Frames = npt.NDArray[np.uint8]
@@ -38,10 +39,6 @@ class _Batch:
         self.env = env
         self.observation_space = Box(0, 255, env.obs_shape, np.uint8)
         self.action_space = Discrete(env.num_actions)
-        # A second runner over the same state: it draws what the first one simulates.
-        self._large = new_outputs(num_envs, height * ENLARGEMENT, width * ENLARGEMENT)
-        arrays = (env.state, env.scene, new_view(num_envs, env.level.PANELS), self._large)
-        self._painter = CpuRunner(level, env.level, arrays, threads=1)
 
     def reset(self, seed: int | None, generator: np.random.Generator) -> None:
         """Begin the first episodes of seeds `seed`, `seed` + 1, ...; without one, everybody's next episode.
@@ -66,10 +63,20 @@ class _Batch:
         """Engine frames since environment i's episode began, and where its agent is."""
         return {"frames": int(self.env.state.body.frame[i]), "pose": self.env.poses()[i].copy()}
 
+    @cached_property
+    def _painter(self) -> tuple[CpuRunner, Outputs]:
+        """A second runner over the same state: it draws, larger, what the first one simulates."""
+        env = self.env
+        height, width, _ = env.obs_shape
+        large = new_outputs(env.num_envs, height * ENLARGEMENT, width * ENLARGEMENT)
+        arrays = (env.state, env.scene, new_view(env.num_envs, env.level.PANELS), large)
+        return CpuRunner(env.name, arrays, threads=1), large
+
     def paint(self) -> Frames:
         """Large pictures [B, 4 H, 4 W, 3] of the present state."""
-        self._painter.draw(0, self.env.num_envs)
-        return self._large.obs.copy()
+        painter, large = self._painter
+        painter.draw(0, self.env.num_envs)
+        return large.obs.copy()
 
 
 class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
