@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from envs.minilab.jit import device_function, launcher
+from envs.minilab.jit import launcher, specialise
 from envs.minilab.levels import load_level
 from envs.minilab.render import screen_of
 from envs.minilab.state import Outputs, to_tensors
@@ -23,9 +23,9 @@ from envs.minilab.view import View
 class Launchers(NamedTuple):
     """Compiled loops over environments [lo, hi) of the batch; `rest` is (state, scene, view, outputs)."""
 
-    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes (to be drawn)
-    step: Callable[..., None]  # (lo, hi, actions, autoreset, *rest): one agent step, and its picture
-    draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is
+    reset: Callable[..., None]  # (lo, hi, *rest): begin new episodes
+    step: Callable[..., None]  # (lo, hi, actions, autoreset, *rest): one agent step
+    draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is, which neither of the others does
 
 
 @cache
@@ -34,13 +34,6 @@ def new_launchers(name: str) -> Launchers:
     level = load_level(name)
     begin_episode, step_one = level.begin_episode, level.step_one
     arrange, draw_column = level.arrange, level.draw_column
-
-    @device_function
-    def draw_one(i: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
-        arrange(i, state, scene, view)
-        hint = 0
-        for column in range(out.obs.shape[2]):
-            hint = draw_column(i, column, screen_of(out.obs, column), hint, state, scene, view, out.obs)
 
     @launcher(name)
     def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
@@ -66,12 +59,14 @@ def new_launchers(name: str) -> Launchers:
             out.is_first[i] = autoreset and (out.terminated[i] or out.truncated[i])
             if out.is_first[i]:
                 begin_episode(i, state, scene)
-            draw_one(i, state, scene, view, out)
 
     @launcher(name)
     def draw(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         for i in range(lo, hi):
-            draw_one(i, state, scene, view, out)
+            arrange(i, state, scene, view)
+            hint = 0
+            for column in range(out.obs.shape[2]):
+                hint = draw_column(i, column, screen_of(out.obs, column), hint, state, scene, view, out.obs)
 
     return Launchers(reset, step, draw)
 
@@ -86,7 +81,13 @@ class CpuRunner:
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._rest = arrays
         self._num_envs = len(arrays[-1].obs)
-        self._launchers = new_launchers(name)
+        launchers = new_launchers(name)
+        actions = np.zeros(self._num_envs, np.int64)
+        self._launchers = Launchers(
+            reset=specialise(launchers.reset, 0, 0, *arrays),
+            step=specialise(launchers.step, 0, 0, actions, True, *arrays),
+            draw=specialise(launchers.draw, 0, 0, *arrays),
+        )
         threads = min(threads, self._num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
         self._slices = list(itertools.pairwise(self._num_envs * k // threads for k in range(threads + 1)))
@@ -98,20 +99,19 @@ class CpuRunner:
 
     def step(self, actions: Tensor, autoreset: bool) -> None:
         """One agent step of all environments, and their pictures."""
-        array = actions.numpy()
-        if self._pool is None:
-            self._launchers.step(0, self._num_envs, array, autoreset, *self._rest)
-            return
         (lo, hi), *others = self._slices
-        step = self._launchers.step
-        running = [self._pool.submit(step, a, b, array, autoreset, *self._rest) for a, b in others]
-        step(lo, hi, array, autoreset, *self._rest)
+        running = [self._pool.submit(self._step, a, b, actions, autoreset) for a, b in others] if self._pool else []
+        self._step(lo, hi, actions, autoreset)
         for future in running:
             future.result()
 
     def draw(self, lo: int, hi: int) -> None:
         """Draw environments [lo, hi) as they are."""
         self._launchers.draw(lo, hi, *self._rest)
+
+    def _step(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:
+        self._launchers.step(lo, hi, actions.contiguous().numpy(), autoreset, *self._rest)
+        self.draw(lo, hi)
 
     def close(self) -> None:
         """Stop the threads; safe to call twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -67,6 +68,7 @@ _GADGET_COLOURS = pack(
 )
 
 
+@cache
 def new_atlas() -> Atlas:
     """The textures of a maze and of all that moves in it."""
     gadgets = [orb_gadget(), beam_gadget(), disc_gadget()]

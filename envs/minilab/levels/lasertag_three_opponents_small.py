@@ -50,8 +50,8 @@ POOL = 1024  # mazes
 ROOMS = Rooms(rooms=3, extra_connections=0.05, variations=26, spawns=3, objects=0)
 PANELS = picture.PANELS
 SHOWCASE = (
-    (150.0, 150.0, 0.0), (150.0, 150.0, 90.0), (250.0, 350.0, 45.0), (350.0, 350.0, 0.0),
-    (350.0, 350.0, 90.0), (350.0, 350.0, 180.0), (350.0, 350.0, 270.0), (250.0, 250.0, 30.0),
+    (150.0, 150.0, 60.0), (350.0, 250.0, 120.0), (560.0, 350.0, 180.0), (850.0, 650.0, 90.0),
+    (850.0, 750.0, -45.0), (850.0, 650.0, 175.0), (250.0, 150.0, 75.0), (550.0, 650.0, 225.0),
 )  # fmt: skip
 _COLOURS = ((255, 70, 0), (0, 235, 255), (205, 40, 255), (245, 245, 245), (255, 225, 0))  # of items, by kind
 _ZERO = np.float32(0)
@@ -87,14 +87,14 @@ def begin_episode(i: int, state: LasertagState, scene: Scene) -> None:
     scatter_items(i, m, streams, state.items, mazes)
     for j in range(PLAYERS * i, PLAYERS * (i + 1)):
         players.facts[j, DIED], players.facts[j, SCORE] = 0, 0  # not in anyone's way yet
-        for column in range(players.marks.shape[1]):
-            players.marks[j, column] = _ZERO
         for slot in range(ORBS_EACH):
             for column in range(state.orbs.shape[2]):
                 state.orbs[j, slot, column] = _ZERO
     for j in range(PLAYERS * i, PLAYERS * (i + 1)):
         spawn(j, 0, m, streams, players, mazes.spawns, mazes.spawn_count[m])
         bots.wake(j, 0, streams, players.body, state.minds)
+        for column in range(players.marks.shape[1]):
+            players.marks[j, column] = _ZERO
     copy_body(players.body, PLAYERS * i, state.body, i)
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 EPISODE_END = {name: 4 * info.agent_steps for name, info in LEVELS.items()}
 
 
-def play(name: str, device: str, *, height: int = 24, width: int = 32, steps: int = 24) -> dict[str, torch.Tensor]:
+def play(name: str, device: str, *, height: int = 24, width: int = 24, steps: int = 20) -> dict[str, torch.Tensor]:
     """States and last outputs after random steps, with an episode's end on the way, a save and a load."""
     env = MinilabEnv(name, 3, height, width, 7, device=device)  # type: ignore[arg-type]
     env.reset()

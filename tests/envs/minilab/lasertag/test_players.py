@@ -3,7 +3,20 @@ import pytest
 import torch
 
 from envs.minilab.env import MinilabEnv
-from envs.minilab.lasertag.arena import ALIVE, AMMO, ARMOUR, BEAM, DIED, GADGET, HEALTH, ORB, RAPID
+from envs.minilab.lasertag.arena import (
+    ALIVE,
+    AMMO,
+    ARMOUR,
+    BEAM,
+    DIED,
+    FIRE,
+    GADGET,
+    HEALTH,
+    ORB,
+    RAPID,
+    SCORE,
+    SHOVED,
+)
 from envs.minilab.lasertag.weapons import DEAD_EYE
 from tests.envs.minilab.lasertag.game import HALL, NAME, NEVER, Game
 
@@ -15,10 +28,9 @@ def killed() -> Game:
     game = Game()
     game.put(0, 500, 350, 30)
     game.put(1, 600, 350, 180)
-    game.facts[0, [HEALTH, GADGET, ARMOUR]] = 1, BEAM, 10
+    game.facts[0, [HEALTH, GADGET]] = 1, BEAM
     game.facts[0, AMMO + BEAM] = 20
-    game.facts[0, ARMOUR] = 0
-    game.minds.facts[1, -1] = 1  # FIRE
+    game.minds.facts[1, FIRE] = 1
     game.act()
     game.facts[1, DIED] = NEVER
     assert game.facts[0, DIED] >= 0
@@ -120,6 +132,15 @@ def test_players_are_solid_to_one_another(action, yaw):
     assert game.state.body.x[0] > 620
 
 
+def test_not_even_rounding_lets_players_through():
+    game = Game()
+    for x in np.linspace(600, 601, 40):
+        game.put(0, x - 31, 350)
+        game.put(1, x, 340)
+        game.act("forward", 6)
+        assert game.state.body.x[0] < x - 30
+
+
 def test_a_bot_that_pushes_does_not_walk_through_the_agent():
     game = Game()
     game.put(0, 600.7, 350)
@@ -134,7 +155,7 @@ def test_who_was_just_shoved_slides_without_friction_and_hardly_steers():
     game = Game()
     for p, shoved in ((1, 200), (2, 0)):
         game.put(p, 300, 200 * p)
-        game.facts[p, 4] = shoved  # SHOVED
+        game.facts[p, SHOVED] = shoved
         game.body.vx[p] = 200
     game.minds.wishes[1] = 0, 90, 1  # tries to go north
     game.act()
@@ -155,8 +176,8 @@ def test_an_episode_begins_without_orbs_marks_and_scores():
     game.facts[0, [GADGET, AMMO + ORB]] = ORB, 5
     game.put(0, 200, 350)
     game.act("fire")
-    game.facts[:, 8] = 7  # SCORE
+    game.facts[:, SCORE] = 7
     assert game.flying()
     game.env.reset()
-    assert not game.flying() and not game.facts[:, 8].any()
-    assert (game.marks[:, :5] == 0).all()
+    assert not game.flying() and not game.facts[:, SCORE].any()
+    assert not game.marks.any()

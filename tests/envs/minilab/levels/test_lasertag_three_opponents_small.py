@@ -6,8 +6,12 @@ from envs.minilab.env import MinilabEnv
 from envs.minilab.experts import expert_actions
 from envs.minilab.lasertag.arena import (
     ALIVE,
+    BURST_SIZE,
     BURST_UNTIL,
+    BURST_X,
+    BURST_Y,
     DIED,
+    FIRE,
     HEALTH,
     HEALTH_PACK,
     SCORE,
@@ -16,11 +20,12 @@ from envs.minilab.lasertag.arena import (
     SHOT_UNTIL,
     SHOT_X,
     SHOT_Y,
+    UNTIL,
 )
 from envs.minilab.physics import ACTION_NAMES
 from tests.envs.minilab.lasertag.game import HALL, NAME, NEVER, Game
 
-FIRE, LOOK_LEFT = ACTION_NAMES.index("fire"), ACTION_NAMES.index("look_left")
+LOOK_LEFT = ACTION_NAMES.index("look_left")
 
 
 def test_an_episode_lasts_3600_agent_steps_and_is_truncated():
@@ -124,15 +129,14 @@ def test_items_orbs_bursts_and_shots_are_seen_while_they_last():
 
     game.lay(1, HEALTH_PACK, 500, 350)
     assert shows()
-    game.items.facts[0, 1, 2] = 0  # UNTIL
+    game.items.facts[0, 1, UNTIL] = 0
     assert not shows()
     game.orbs[2, 0] = 500, 370, 900, 0
     assert shows()
     game.orbs[2, 0] = 0
     for until in (BURST_UNTIL, SHOT_UNTIL):
         game.marks[2, [SHOT_FROM_X, SHOT_FROM_Y, SHOT_X, SHOT_Y]] = 500, 300, 500, 400
-        game.marks[2, 5:7] = 500, 350
-        game.marks[2, 8] = 70
+        game.marks[2, [BURST_X, BURST_Y, BURST_SIZE]] = 500, 350, 70
         game.marks[2, until] = game.now + 50
         assert shows()
         game.marks[2, until] = game.now
@@ -147,7 +151,7 @@ def test_the_display_shows_health_and_ammunition_and_death_the_world_from_below(
     changed = np.argwhere((hurt != before).any(-1))
     assert changed[:, 0].min() > 60 and changed[:, 1].max() < 14  # lower left
     game.put(1, 500, 350, 180)
-    game.minds.facts[1, -1] = 1  # FIRE
+    game.minds.facts[1, FIRE] = 1
     game.facts[0, HEALTH] = 1
     game.act()
     assert game.state.body.eye[0] < 10
