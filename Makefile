@@ -41,7 +41,6 @@ bench: $(READY)
 	$(BIN)/python benchmarks/agent_speed.py
 
 bench-gpu: $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[gpu]'
 	$(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/env_gpu.py
 
