@@ -73,11 +73,13 @@ class Worker:
         python = python_with(subject.package) if subject.package else sys.executable
         self.subject = subject
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 # lives as long as the process
+        self._folder = tempfile.TemporaryDirectory()  # ViZDoom leaves files where it runs
         self._process = subprocess.Popen(
             [python, WORKER, *map(str, subject[:4])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            cwd=self._folder.name,
             text=True,
         )
         self._read()
@@ -92,6 +94,7 @@ class Worker:
         self._process.stdin.close()
         self._process.wait()
         self._errors.close()
+        self._folder.cleanup()
 
     def _read(self) -> str:
         line = self._process.stdout.readline()
