@@ -37,6 +37,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/env_speed.py
+	$(BIN)/python benchmarks/level_returns.py
 	$(BIN)/python benchmarks/infonce.py
 	$(BIN)/python benchmarks/agent_speed.py
 

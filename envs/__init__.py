@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Literal
 
 from envs.config import EnvConfig
@@ -28,10 +27,6 @@ def make(
     Raises:
         ValueError: unknown level, a seed outside [0, 2**63), or no such device.
     """
-    if config.name not in LEVELS:
-        near = difflib.get_close_matches(config.name, LEVELS)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"unknown environment {config.name!r}.{hint} Known: {', '.join(sorted(LEVELS))}.")
     from envs.minilab.env import MinilabEnv  # numba takes a second to import: only when it is needed
 
     return MinilabEnv(

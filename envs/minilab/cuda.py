@@ -9,6 +9,7 @@ here runs on the CPU, as plain Python.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numba
@@ -73,6 +74,17 @@ def new_kernels(level: Level) -> Kernels:
     return Kernels(reset, step, arrange, draw)
 
 
+def is_inexact(kernel: Callable[..., None]) -> bool:
+    """Whether a kernel may divide approximately: the picture may, the rules must not."""
+    return kernel.__name__ == "draw"
+
+
+@cache
+def compiled_kernels(name: str) -> Any:
+    """The kernels of a level, compiled once a process at their first launch."""
+    return Kernels(*(cuda.jit(fastmath=is_inexact(kernel))(kernel) for kernel in new_kernels(load_level(name))))
+
+
 class CudaRunner:
     """Runs a level on the current CUDA device (the counterpart of `engine.CpuRunner`)."""
 
@@ -93,8 +105,7 @@ class CudaRunner:
         self._num_envs, _, self._width, _ = outputs.obs.shape
         self._actions = torch.zeros(self._num_envs, dtype=torch.int64, device=self.device)
         self._action_array = _as_array(self._actions)
-        kernels = new_kernels(load_level(name))
-        self._kernels: Any = Kernels(*(cuda.jit(fastmath=kernel is kernels.draw)(kernel) for kernel in kernels))
+        self._kernels = compiled_kernels(name)
 
     def reset(self, lo: int, hi: int) -> None:
         """Begin new episodes in environments [lo, hi) and draw them."""

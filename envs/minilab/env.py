@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from functools import cached_property, reduce
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -9,11 +11,12 @@ import torch
 from torch import Tensor
 
 from envs.api import EnvStep
+from envs.config import EnvConfig
 from envs.minilab.engine import CpuRunner
 from envs.minilab.levels import Level, load_level
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.rng import new_streams
-from envs.minilab.state import new_outputs
+from envs.minilab.state import named_arrays, new_outputs
 from envs.minilab.view import new_view
 
 
@@ -45,6 +48,12 @@ class MinilabEnv:
 
     The tensors of an `EnvStep` are the engine's own and are overwritten by the next call. What happens in environment
     i depends on (`seed`, i) and its actions only, not on `num_envs` or `threads`.
+
+    Attributes:
+        tensors: the level's state by dotted name, on `device`; may be read and written.
+        state: the same as named tuples of arrays, on the CPU only (None on a GPU).
+        outputs: what an `EnvStep` shows, as arrays, on the CPU only (None on a GPU).
+        scene: what never changes, as the CPU's arrays.
     """
 
     backend = "minilab"
@@ -78,8 +87,10 @@ class MinilabEnv:
             layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
 
         Raises:
-            ValueError: bad seed, no such device, or a layout that the level cannot use.
+            ValueError: unknown level, a number out of `EnvConfig`'s bounds, bad seed, no such device, or a layout that
+                the level cannot use.
         """
+        EnvConfig(name=name, num_envs=num_envs, height=height, width=width, env_threads=threads)  # checks its bounds
         self.name = name
         self.num_envs = num_envs
         self.obs_shape = (height, width, 3)
@@ -87,10 +98,12 @@ class MinilabEnv:
         self.level = load_level(name)
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
         self.scene = _new_scene(name, self.level, evaluation, layout)
-        self.outputs = new_outputs(num_envs, height, width)
+        self.outputs: Any = new_outputs(num_envs, height, width)
         arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
         self.runner = _runner_type(device)(name, arrays, threads)
         self.device = self.runner.device
+        if self.device.type != "cpu":  # where these would only seem to be the state
+            self.state = self.outputs = None
         self.tensors, _, _, outputs = self.runner.tensors
         self._view = EnvStep(**outputs, valid=torch.ones(num_envs, dtype=torch.bool, device=self.device))
 
@@ -101,6 +114,7 @@ class MinilabEnv:
 
     def reset_one(self, i: int) -> EnvStep:
         """Begin a new episode in environment i only (for those who step without autoreset)."""
+        self._check_index(i)
         self.runner.reset(i, i + 1)
         return self._view
 
@@ -130,7 +144,16 @@ class MinilabEnv:
         return torch.stack([self.tensors[f"body.{axis}"] for axis in ("x", "y", "yaw")], 1).cpu().numpy()  # [B, 3]
 
     def place(self, i: int, x: float, y: float, yaw: float) -> None:
-        """Put agent i at rest at (x, y), looking along `yaw` (degrees from east), and draw what it sees."""
+        """Put agent i at rest at (x, y), looking along `yaw` (degrees from east), and draw what it sees.
+
+        The point should be one that the agent can reach: inside a wall there is nothing to see.
+
+        Raises:
+            ValueError: no such environment, or a number that is not finite.
+        """
+        self._check_index(i)
+        if not np.isfinite([x, y, yaw]).all():
+            raise ValueError(f"the pose is ({x}, {y}, {yaw}); all three must be finite")
         values = {"x": x, "y": y, "yaw": (yaw + 180) % 360 - 180, "vx": 0.0, "vy": 0.0}
         for name, value in values.items():
             self.tensors[f"body.{name}"][i] = float(value)
@@ -152,8 +175,15 @@ class MinilabEnv:
         for key, mine in self._identity().items():
             if state.get(key) != mine:
                 raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
-        for name, tensor in self.tensors.items():
-            _signed(tensor).copy_(state["arrays"][name])
+        arrays, ours = state.get("arrays", {}), {name: _signed(tensor) for name, tensor in self.tensors.items()}
+        if arrays.keys() != ours.keys():  # saved by another version; nothing has been touched yet
+            raise ValueError(f"the saved environment and this one differ in {sorted(arrays.keys() ^ ours.keys())}")
+        for name, tensor in ours.items():
+            if (arrays[name].shape, arrays[name].dtype) != (tensor.shape, tensor.dtype):
+                found, wanted = (f"{t.dtype} {list(t.shape)}" for t in (arrays[name], tensor))
+                raise ValueError(f"the saved environment has {name} as {found}, this one as {wanted}")
+        for name, tensor in ours.items():
+            tensor.copy_(arrays[name])
         self.runner.draw(0, self.num_envs)
 
     def close(self) -> None:
@@ -161,8 +191,22 @@ class MinilabEnv:
         self.runner.close()
 
     def _identity(self) -> dict[str, Any]:
-        shape = list(self.obs_shape)
-        return {"name": self.name, "num_envs": self.num_envs, "obs_shape": shape, "pool": self._pool}
+        return {
+            "name": self.name,
+            "num_envs": self.num_envs,
+            "obs_shape": list(self.obs_shape),
+            "pool": self._pool,
+            "scene": self._scene_sum,
+        }
+
+    @cached_property
+    def _scene_sum(self) -> int:
+        """Tells scenes apart: a state holds numbers of mazes, which mean something in their own pool only."""
+        return reduce(lambda total, array: zlib.crc32(array.tobytes(), total), named_arrays(self.scene).values(), 0)
+
+    def _check_index(self, i: int) -> None:
+        if not 0 <= i < self.num_envs:
+            raise ValueError(f"environment {i}; allowed: 0 to {self.num_envs - 1}")
 
 
 def _runner_type(device: str) -> Any:

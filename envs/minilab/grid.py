@@ -29,6 +29,7 @@ _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1)
 _FAR = np.float32(1e9)
+_TINY = np.float32(1e-3)
 
 
 @device_function
@@ -169,7 +170,7 @@ def draw_maze_column(
         next_row = row + (0 if sideways else (1 if north else -1))
         there = cell_at(cells, m, next_row, next_col)
         if there != here:  # the floor so far, in one piece
-            first = row_of(obs, eye, depth)
+            first = row_of(obs, eye, max(depth, _TINY))
             draw_plane(obs, i, column, first, last, eye, x, y, ray_x, ray_y, atlas, surfaces[m, here - 1, 1], CELL)
             last = first
         if there == 0:
@@ -224,7 +225,7 @@ def draw_floor_column(
             row += 1 if north else -1
             at_row += per_row
         if (cell_at(cells, m, row, col) != 0) != is_floor:
-            first = row_of(obs, eye, depth)
+            first = row_of(obs, eye, max(depth, _TINY))
             if is_floor:  # so far, in one piece
                 draw_plane(obs, i, column, first, last, eye, x, y, ray_x, ray_y, atlas, texture, CELL)
             is_floor, last = not is_floor, first

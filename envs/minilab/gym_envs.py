@@ -61,7 +61,8 @@ class _Batch:
 
     def info(self, i: int) -> dict[str, Any]:
         """Engine frames since environment i's episode began, and where its agent is."""
-        return {"frames": int(self.env.state.body.frame[i]), "pose": self.env.poses()[i].copy()}
+        body = self.env.state.body
+        return {"frames": int(body.frame[i]), "pose": np.array([body.x[i], body.y[i], body.yaw[i]])}
 
     @cached_property
     def _painter(self) -> tuple[CpuRunner, Outputs]:

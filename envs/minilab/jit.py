@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -48,7 +49,7 @@ class _EngineCache(FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any], level: str) -> None:
         super().__init__(function)
-        self._stem = f"{self._impl.filename_base}.{level}."
+        self._stem = f"{level}.{function.__name__}.{sys.implementation.cache_tag}."
         self._cache_file = IndexDataCacheFile(
             cache_path=self._cache_path,
             filename_base=self._stem + _SOURCES[:16],

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import label
 
 from envs.minilab.decals import COUNT as DECALS
 from envs.minilab.decals import decal
@@ -32,6 +33,7 @@ FLOOR = WALL + 20
 DECAL = FLOOR + 20
 FIRST_FREE = DECAL + DECALS
 _CORRIDOR = "."
+_MOST = 64  # cells to a side of a layout
 _TRIES = 1000  # how often the generator tries to place a room
 
 
@@ -93,9 +95,12 @@ def pool_of_layout(layout: str) -> Mazes:
     """The one maze of a text: `*` wall, `P` spawn, `G` object, anything else floor; its rooms look like corridors.
 
     Raises:
-        ValueError: rows of different length, an open border, or no spawn point.
+        ValueError: rows of different length, more than 64 rows or columns, an open border, no spawn point, or spawn
+            points and places for objects that cannot all be reached from one another.
     """
     rows = layout.strip("\n").splitlines()
+    if max(len(rows), len(rows[0])) > _MOST:
+        raise ValueError(f"the layout has {len(rows)} x {len(rows[0])} cells; {_MOST} x {_MOST} is the most")
     if len({len(row) for row in rows}) != 1:
         raise ValueError(f"the rows of the layout have {sorted({len(row) for row in rows})} characters; all must agree")
     border = rows[0] + rows[-1] + "".join(row[0] + row[-1] for row in rows)
@@ -104,6 +109,10 @@ def pool_of_layout(layout: str) -> Mazes:
     if "P" not in layout:
         raise ValueError("the layout has no spawn point (P)")
     text = "\n".join(rows)
+    entities = _grid(text)
+    parts, _ = label(entities != ord("*"))
+    if len(set(parts[(entities == ord("P")) | (entities == ord("G"))].tolist())) > 1:
+        raise ValueError("the places marked P and G in the layout cannot all be reached from one another")
     return _stack([(text, "\n".join(_CORRIDOR * len(row) for row in rows))], seed=0)
 
 
@@ -138,7 +147,7 @@ def _surfaces(count: int, looks: int, generator: np.random.Generator) -> UInt8Ar
 
 
 def _decals(cells: UInt8Array, generator: np.random.Generator) -> UInt8Array:
-    """Different pictures on about a tenth of the walls (at least a half of one, DeepMind Lab says)."""
+    """Different pictures on a tenth of the walls."""
     wall = np.pad(cells == 0, 1, constant_values=True)
     beside = np.stack([wall[1:-1, 2:], wall[2:, 1:-1], wall[1:-1, :-2], wall[:-2, 1:-1]], -1)  # [R, C, 4]
     faces = np.flatnonzero(beside & (cells > 0)[..., None])

@@ -6,6 +6,7 @@ import os
 from itertools import combinations
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.wrappers import RecordEpisodeStatistics
@@ -45,12 +46,29 @@ def play(level: str, seed: int | None = None) -> None:
         from gymnasium.utils.play import play as play_in_window
     except DependencyNotInstalled as error:
         raise OSError("playing needs pygame: pip install 'cpc-rl[play]'") from error
-    env = RecordEpisodeStatistics(MinilabGymEnv(level, render_mode="rgb_array"))
+    env = RecordEpisodeStatistics(_BeginOnce(MinilabGymEnv(level, render_mode="rgb_array")))
     _need_display()
     env.reset(seed=seed)
     print(HELP)
     play_in_window(env, zoom=_ZOOM, callback=_report, keys_to_action=_keys_to_action(), wait_on_player=True)
     env.close()
+
+
+class _BeginOnce(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An episode that nobody has played yet is not begun anew: Gymnasium's `play` resets twice before it begins."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self._begun: tuple[Any, dict[str, Any]] | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        if seed is not None or self._begun is None:
+            self._begun = super().reset(seed=seed, options=options)
+        return self._begun
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        self._begun = None
+        return super().step(action)
 
 
 def _need_display() -> None:

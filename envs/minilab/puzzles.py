@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -65,9 +65,8 @@ class Door(NamedTuple):
 class Puzzle(NamedTuple):
     """One map and what stands on it."""
 
-    layout: tuple[
-        str, ...
-    ]  # from the north; `*` wall, `P` spawn, `K` key, `G` goal, `I` east-west, `H` north-south door
+    # From the north; `*` wall, `P` spawn, `K` key, `G` goal, `I` east-west, `H` north-south door.
+    layout: tuple[str, ...]
     spawn: Cell
     goal: Cell
     keys: tuple[Key, ...]  # in reading order of the layout, as the doors
@@ -382,7 +381,9 @@ def _centre(cells: npt.NDArray[np.integer]) -> Float32Array:
     return (cells * 100 + 50).astype(np.float32)
 
 
-def new_pool(count: int, seed: int) -> PuzzlePool:
-    """As many puzzles, a function of the seed alone."""
+def new_puzzles(count: int, seed: int, unlike: Collection[Puzzle] = ()) -> list[Puzzle]:
+    """As many puzzles, none of them in `unlike`: a function of these and the seed alone."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    return pack([generate(rng) for _ in range(count)])
+    known = frozenset(unlike)
+    endless = (generate(rng) for _ in itertools.count())
+    return list(itertools.islice((puzzle for puzzle in endless if puzzle not in known), count))

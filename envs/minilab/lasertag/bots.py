@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.minilab import rng
-from envs.minilab.grid import EAST, NORTH, SOUTH, WEST, Cells, cell_of, clear_line, middle_of
+from envs.minilab.grid import EAST, NORTH, SOUTH, WEST, Cells, cell_at, cell_of, clear_line, middle_of
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag.arena import (
     AIM,
@@ -129,7 +129,9 @@ def watch(j: int, now: int, m: int, players: Players, facts: Int32Array, cells: 
             quarry, seen = other, True
     if seen:  # should it get away, look for it there
         facts[j, SEEN], facts[j, GOAL_UNTIL] = now, now + MEMORY_MS
-        facts[j, GOAL] = cell_number(cells, cell_of(players.body.y[quarry]), cell_of(players.body.x[quarry]))
+        row, column = cell_of(players.body.y[quarry]), cell_of(players.body.x[quarry])
+        if cell_at(cells, m, row, column) != 0:
+            facts[j, GOAL] = cell_number(cells, row, column)
     elif quarry >= 0 and (now - facts[j, SEEN] > MEMORY_MS or not is_alive(quarry, players)):
         facts[j, TARGET], facts[j, GOAL_UNTIL] = -1, now
     return bool(seen)

@@ -128,6 +128,8 @@ def fire(
     """Player j pulls the trigger of a gadget that is ready."""
     facts, body = players.facts, players.body
     gadget, angle = facts[j, GADGET], body.yaw[j] * _RADIANS
+    if gadget == ORB and flies(j, 0, orbs) and flies(j, 1, orbs):  # in a large layout only
+        return
     if gadget == RAPID:  # Quake III: uniform along a random direction across the line of fire
         i = j // PLAYERS
         across = np.float32(math.cos(rng.uniform(streams, i) * _FULL_TURN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -124,7 +125,15 @@ LEVELS: dict[str, LevelInfo] = {
 
 
 def load_level(name: str) -> Level:
-    """Import the module of a level in `LEVELS`."""
+    """Import the module of a level in `LEVELS`.
+
+    Raises:
+        ValueError: there is none of that name; near ones are proposed.
+    """
+    if name not in LEVELS:
+        near = difflib.get_close_matches(name, LEVELS)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"unknown environment {name!r}.{hint} Known: {', '.join(sorted(LEVELS))}.")
     level: Any = importlib.import_module(f"{__name__}.{name}")
     checked: Level = level
     return checked

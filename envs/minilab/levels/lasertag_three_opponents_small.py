@@ -104,7 +104,7 @@ def play(j: int, action: int, now: int, m: int, state: LasertagState, scene: Sce
     streams, players, minds, items = state.streams, state.players, state.minds, state.items
     cells, mazes = scene.mazes.cells, scene.mazes
     right, forward, left, trigger = ACTIONS[action, 0], ACTIONS[action, 1], ACTIONS[action, 2], ACTIONS[action, 3] > 0
-    if j % PLAYERS > 0:
+    if j % PLAYERS > 0 and is_alive(j, players):
         bots.think(j, now, m, streams, players, minds, items, cells, scene.routes)
         right, forward, left, trigger = bots.command(j, players.body, minds)
     if is_alive(j, players):

@@ -39,7 +39,7 @@ from envs.minilab.puzzles import (
     ROWS,
     Puzzle,
     PuzzlePool,
-    new_pool,
+    new_puzzles,
     pack,
     parse,
 )
@@ -109,7 +109,8 @@ def new_state(streams: rng.Streams) -> QuestState:
 
 @cache
 def _pool(evaluation: bool) -> PuzzlePool:
-    return new_pool(POOL, seed=rng.EVALUATION_MIXER if evaluation else 0)
+    training = new_puzzles(POOL, seed=0)
+    return pack(new_puzzles(POOL, seed=rng.EVALUATION_MIXER, unlike=training) if evaluation else training)
 
 
 def new_scene(*, evaluation: bool = False) -> Scene:

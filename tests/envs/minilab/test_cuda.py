@@ -79,7 +79,7 @@ def test_the_kernels_compile_for_a_gpu(name, monkeypatch):
     from numba.cuda import dispatcher
     from numba.cuda.typing.typeof import typeof
 
-    from envs.minilab.cuda import new_kernels
+    from envs.minilab.cuda import is_inexact, new_kernels
 
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(9, 0)))
     rest = level_arrays(name)
@@ -91,7 +91,9 @@ def test_the_kernels_compile_for_a_gpu(name, monkeypatch):
     }
     for kernel in new_kernels(load_level(name)):
         types = tuple(typeof(value) for value in (*inputs[kernel.__name__], *rest))
-        ptx, _ = cuda.compile(kernel, types, device=False, abi="numba", output="ptx", cc=(9, 0), fastmath=True)
+        ptx, _ = cuda.compile(
+            kernel, types, device=False, abi="numba", output="ptx", cc=(9, 0), fastmath=is_inexact(kernel)
+        )
         assert ".target sm_90" in ptx
         # Nothing of ours is computed in doubles, which are slow on most GPUs: CUDA's own sine holds a few (for huge
         # angles), but they come from 64-bit integers.

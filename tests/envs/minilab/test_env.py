@@ -224,3 +224,46 @@ def test_place_and_poses_speak_the_same_units():
     env.step(torch.full((4,), 8))
     assert env.poses()[1] == pytest.approx([100, -200, -90])  # at rest, while the others coast
     assert np.abs(env.poses()[0] - after[0]).max() > 1
+
+
+def test_no_environment_beyond_the_batch_is_touched():
+    env = make_env()
+    env.reset()
+    for i in (-1, 4):
+        with pytest.raises(ValueError, match=f"environment {i}; allowed: 0 to 3"):
+            env.reset_one(i)
+        with pytest.raises(ValueError, match=f"environment {i}; allowed: 0 to 3"):
+            env.place(i, 0, 0, 0)
+    with pytest.raises(ValueError, match="must be finite"):
+        env.place(0, float("nan"), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"name": "room_watermaze"}, "Did you mean rooms_watermaze"), ({"height": 6}, "height"), ({"width": 33}, "width"),
+     ({"threads": 0}, "env_threads"), ({"num_envs": 0}, "num_envs")],
+)  # fmt: skip
+def test_what_cannot_be_made_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        MinilabEnv(**({"name": "rooms_watermaze", "num_envs": 2} | options))
+
+
+def test_a_state_of_another_version_or_layout_is_refused_before_anything_changes():
+    one, other = (
+        MinilabEnv("explore_goal_locations_small", 2, 24, 24, layout=f"{wall}\n*P{gap}G*\n{wall}")
+        for wall, gap in (("*****", " "), ("******", "  "))
+    )
+    for env in (one, other):
+        env.reset()
+    with pytest.raises(ValueError, match="scene"):
+        one.load_state_dict(other.state_dict())
+    before = one.state_dict()
+    for change, message in (
+        ({"body.x": None}, r"differ in \['body.x'\]"),
+        ({"body.x": torch.zeros(1)}, r"body.x as torch.float32 \[1\], this one as torch.float32 \[2\]"),
+        ({"body.x": torch.zeros(2, dtype=torch.float64)}, "body.x as torch.float64"),
+    ):
+        arrays = {name: tensor for name, tensor in (before["arrays"] | change).items() if tensor is not None}
+        with pytest.raises(ValueError, match=message):
+            one.load_state_dict(before | {"arrays": arrays | {"body.frame": arrays["body.frame"] + 4}})
+        assert all(torch.equal(one.state_dict()["arrays"][name], tensor) for name, tensor in before["arrays"].items())

@@ -92,3 +92,16 @@ def test_without_a_display_it_says_so(monkeypatch):
     monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
     with pytest.raises(OSError, match="there is no display"):
         module.play("rooms_watermaze")
+
+
+def test_play_begins_with_the_first_episode_of_the_seed(keyboard, monkeypatch):
+    import pygame
+
+    made = []
+    new = module.MinilabGymEnv
+    monkeypatch.setattr(module, "MinilabGymEnv", lambda *args, **kwargs: made.append(new(*args, **kwargs)) or made[-1])
+    keyboard[0] = [pygame.event.Event(pygame.KEYDOWN, key=pygame.K_w)]
+    keyboard[3] = [pygame.event.Event(pygame.QUIT)]
+    module.play("seekavoid_arena_01", seed=5)
+    streams = made[0]._batch.env.state.streams
+    assert (streams.environment[0], streams.episode[0]) == (5, 0)

@@ -19,7 +19,7 @@ from envs.minilab.puzzles import (
     Step,
     _Plan,
     generate,
-    new_pool,
+    new_puzzles,
     pack,
     parse,
     solve,
@@ -318,7 +318,7 @@ def test_a_packed_puzzle_stands_in_the_south_west_corner_in_units():
 
 
 def test_a_pool_has_a_row_for_each_puzzle_in_contiguous_arrays_of_fixed_shape():
-    pool = new_pool(7, seed=1)
+    pool = pack(new_puzzles(7, seed=1))
     for name, array in pool._asdict().items():
         assert array.flags.c_contiguous and array.flags.owndata
         assert array.dtype == (np.uint8 if name == "open" else np.float32 if name[-2:] in ("_x", "_y") else np.int32)
@@ -339,7 +339,7 @@ def test_what_is_larger_than_the_largest_cannot_be_packed(layout):
 
 def test_a_pool_is_a_function_of_its_seed():
     def digest(seed: int) -> int:
-        return zlib.crc32(b"".join(array.tobytes() for array in new_pool(64, seed)))
+        return zlib.crc32(b"".join(array.tobytes() for array in pack(new_puzzles(64, seed))))
 
     assert digest(0) == digest(0) == 2867838443  # on any machine
     assert digest(1) != digest(0)

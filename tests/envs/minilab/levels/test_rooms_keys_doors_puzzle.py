@@ -81,8 +81,11 @@ def test_each_episode_begins_untouched_on_the_spawn_point_of_some_puzzle_looking
 
 
 def test_training_and_evaluation_have_different_puzzles():
-    training, evaluation = (load_level(NAME).new_scene(evaluation=flag).puzzles for flag in (False, True))
-    assert (training.open != evaluation.open).any((1, 2)).mean() > 0.9
+    training, evaluation = (
+        {b"".join(array[m].tobytes() for array in pool) for m in range(len(pool.open))}
+        for pool in (load_level(NAME).new_scene(evaluation=flag).puzzles for flag in (False, True))
+    )
+    assert len(evaluation) > 2000 and not training & evaluation
 
 
 @pytest.mark.parametrize(("place", "colour"), [(RED_KEY, RED), (WHITE_KEY, WHITE)])
@@ -363,24 +366,6 @@ def test_near_things_hide_far_ones():
     behind = picture(200, 250, 0, env)[36:44, 40:56]
     red = np.abs(behind - PAINTS[RED]).max(-1) < 60
     assert (red & post).sum() > 0
-
-
-def test_nothing_depends_on_batch_size_or_position():
-    order = [2, 0, 3, 1]
-    straight, shuffled, small = make(None, 4), make(None, 4), make(None, 2)
-    shuffled.state.streams.environment[:] = order
-    shuffled.state.streams.episode[:] = -1
-    shuffled.reset()
-    generator = torch.Generator().manual_seed(0)
-    for env in (straight, shuffled, small):
-        env.state.body.frame[:] = 3600 - 4 * 60
-    for _ in range(12):
-        actions = torch.randint(9, (4,), generator=generator)
-        for _ in range(10):
-            one = straight.step(actions)
-            other, few = shuffled.step(actions[order].contiguous()), small.step(actions[:2].contiguous())
-            for a, b, c in zip(one, other, few, strict=True):
-                assert torch.equal(a[order], b) and torch.equal(a[:2], c)
 
 
 @pytest.mark.parametrize(
