@@ -102,16 +102,21 @@ def clear_line(cells: Cells, m: int, x: np.float32, y: np.float32, to_x: np.floa
 
 
 @device_function
+def first_border(position: np.float32, cell: int, ray: np.float32) -> tuple[bool, np.float32, np.float32]:
+    """Of a ray's walk along one axis: whether it goes up, and the t from border to border and at the first one."""
+    up = bool(ray > _ZERO)
+    period = CELL / abs(ray) if ray != _ZERO else _FAR
+    return up, period, abs(np.float32(cell + up) * CELL - position) / CELL * period
+
+
+@device_function
 def cast_in_grid(
     cells: Cells, m: int, x: np.float32, y: np.float32, ray_x: np.float32, ray_y: np.float32
 ) -> np.float32:
     """The t at which (x, y) + t ray meets a wall."""
     column, row = cell_of(x), cell_of(y)
-    east, north = ray_x > _ZERO, ray_y > _ZERO
-    per_column = CELL / abs(ray_x) if ray_x != _ZERO else _FAR
-    per_row = CELL / abs(ray_y) if ray_y != _ZERO else _FAR
-    at_column = abs(np.float32(column + east) * CELL - x) / CELL * per_column
-    at_row = abs(np.float32(row + north) * CELL - y) / CELL * per_row
+    east, per_column, at_column = first_border(x, column, ray_x)
+    north, per_row, at_row = first_border(y, row, ray_y)
     t = _ZERO
     while cell_at(cells, m, row, column) != 0:
         if at_column < at_row:
@@ -155,16 +160,13 @@ def draw_maze_column(
     camera = view.camera
     x, y, eye, cosine, sine = camera[i, X], camera[i, Y], camera[i, EYE], camera[i, COSINE], camera[i, SINE]
     ray_x, ray_y = cosine + screen * sine, sine - screen * cosine
-    east, north = ray_x > _ZERO, ray_y > _ZERO
-    per_column = CELL / abs(ray_x) if ray_x != _ZERO else _FAR
-    per_row = CELL / abs(ray_y) if ray_y != _ZERO else _FAR
     col, row = cell_of(x), cell_of(y)
-    at_column = abs(np.float32(col + east) * CELL - x) / CELL * per_column
-    at_row = abs(np.float32(row + north) * CELL - y) / CELL * per_row
+    east, per_column, at_column = first_border(x, col, ray_x)
+    north, per_row, at_row = first_border(y, row, ray_y)
     here = max(cell_at(cells, m, row, col), 1)
     depth, last, sideways = _ZERO, obs.shape[1], False
     while True:
-        sideways = at_column < at_row
+        sideways = bool(at_column < at_row)
         depth = at_column if sideways else at_row
         next_col = col + ((1 if east else -1) if sideways else 0)
         next_row = row + (0 if sideways else (1 if north else -1))
@@ -208,12 +210,9 @@ def draw_floor_column(
     camera = view.camera
     x, y, eye, cosine, sine = camera[i, X], camera[i, Y], camera[i, EYE], camera[i, COSINE], camera[i, SINE]
     ray_x, ray_y = cosine + screen * sine, sine - screen * cosine
-    east, north = ray_x > _ZERO, ray_y > _ZERO
-    per_column = CELL / abs(ray_x) if ray_x != _ZERO else _FAR
-    per_row = CELL / abs(ray_y) if ray_y != _ZERO else _FAR
     col, row = cell_of(x), cell_of(y)
-    at_column = abs(np.float32(col + east) * CELL - x) / CELL * per_column
-    at_row = abs(np.float32(row + north) * CELL - y) / CELL * per_row
+    east, per_column, at_column = first_border(x, col, ray_x)
+    north, per_row, at_row = first_border(y, row, ray_y)
     is_floor, last = cell_at(cells, m, row, col) != 0, obs.shape[1]
     while 0 <= row < cells.shape[1] and 0 <= col < cells.shape[2]:
         if at_column < at_row:

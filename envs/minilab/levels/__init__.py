@@ -131,7 +131,7 @@ def load_level(name: str) -> Level:
         ValueError: there is none of that name; near ones are proposed.
     """
     if name not in LEVELS:
-        near = difflib.get_close_matches(name, LEVELS)
+        near = [level for level in LEVELS if name in level] or difflib.get_close_matches(name, LEVELS)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"unknown environment {name!r}.{hint} Known: {', '.join(sorted(LEVELS))}.")
     level: Any = importlib.import_module(f"{__name__}.{name}")
