@@ -164,6 +164,7 @@ def test_without_autoreset_the_last_frame_is_shown_until_the_reset_of_one(name):
     assert not torch.equal(last.obs[0], autoreset.obs[0]) and torch.equal(last.obs[1:], autoreset.obs[1:])
     first = env.reset_one(0)
     assert torch.equal(first.obs, autoreset.obs) and first.is_first[0] and not first.is_first[1:].any()
+    assert not first.truncated.any() and not first.terminated.any()
 
 
 def test_a_saved_state_is_a_copy_of_everything():

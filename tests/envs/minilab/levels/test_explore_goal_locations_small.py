@@ -114,6 +114,8 @@ def test_the_goal_is_seen_and_hidden_by_walls():
     assert difference(150, 0) > 0.3
     assert difference(150, 180) == 0  # behind
     assert difference(550, 180) == 0  # behind the wall
+    env.state.search.found[:] = True
+    assert difference(150, 0) == 0  # gone when it is found
 
 
 def test_training_and_evaluation_have_different_mazes():

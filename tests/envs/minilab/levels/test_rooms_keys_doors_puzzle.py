@@ -28,9 +28,7 @@ RED_KEY, WHITE_KEY, GOAL = (250, 550), (150, 350), (650, 550)
 RED_DOOR, BLUE_DOOR = (450, 450), (250, 250)  # closing an east-west passage, and a north-south one
 
 
-def make(
-    layout: str | None = LAYOUT, num_envs: int = 1, seed: int = 0, height: int = 24, width: int = 32
-) -> MinilabEnv:
+def make(layout: str | None = LAYOUT, num_envs=1, seed=0, height=24, width=32) -> MinilabEnv:
     env = MinilabEnv(NAME, num_envs, height, width, seed, layout=layout)
     env.reset()
     return env
@@ -377,7 +375,6 @@ def test_near_things_hide_far_ones():
         (("*PK", "* K"), "the layout has 0 times P; allowed: 1 to 1"),
         (("*PK", "*PP"), "the layout has 2 times P"),
         ((" G ", "   "), "the layout has 0 times G"),
-        ((" G ", "KKK"), "0 times G"),
         (("I   *\n*K  *   *", "I   *\n*KKK*KKK*"), "the layout has 7 times K; allowed: 0 to 5"),
         (("red white", "red"), "the layout has 2 keys, but the line 'keys:' has 1 colours"),
         (("doors: red blue\n", ""), "the layout has 2 doors, but the line 'doors:' has 0 colours"),
@@ -392,14 +389,10 @@ def test_layouts_that_are_no_puzzles_are_refused(change, message):
 
 def test_the_plan_shows_what_is_left():
     env = make()
-
-    def shapes() -> list:
-        return env.level.plan(0, env.state, env.scene)
-
     floor = int(env.scene.puzzles.open[0].sum())
-    assert len(shapes()) == floor + 1 + 2 + 2 + 1
+    assert len(env.level.plan(0, env.state, env.scene)) == floor + 1 + 2 + 2 + 1
     env.state.quest.key_taken[0, 0], env.state.quest.goal_taken[0] = True, 0
-    assert len(shapes()) == floor + 1 + 2 + 1
+    assert len(env.level.plan(0, env.state, env.scene)) == floor + 1 + 2 + 1
 
 
 def test_the_shortest_solution_pays_50_for_the_goal_and_2_a_core_door():
