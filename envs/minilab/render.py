@@ -63,6 +63,16 @@ def screen_of(obs: Obs, column: int) -> np.float32:
 
 
 @device_function
+def fitting_level(step: np.float32) -> tuple[int, np.float32]:
+    """Mip level for an upright surface with `step` texels a row, and the step in that level."""
+    level = 0
+    while step > _MAX_STEP and level < LEVELS - 1:
+        step *= _HALF
+        level += 1
+    return level, step
+
+
+@device_function
 def fill(obs: Obs, i: int, column: int, first: int, last: int, colour: np.uint32) -> None:
     """Rows [first, last) in one colour."""
     for row in range(first, last):
@@ -86,11 +96,7 @@ def draw_strip(
     """An upright surface from height `top` to `bottom`; `u` in tiles of `tile` units across, v from the top down."""
     first, last = row_of(obs, eye - top, depth), row_of(obs, eye - bottom, depth)
     half_width = np.float32(obs.shape[2]) * _HALF
-    step = depth / half_width / tile * _SIZE
-    level = 0
-    while step > _MAX_STEP and level < LEVELS - 1:
-        step *= _HALF
-        level += 1
+    level, step = fitting_level(depth / half_width / tile * _SIZE)
     size = SIZE >> level
     start = OFFSETS[level] + wrap(u * np.float32(size), size) * size
     centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
@@ -154,11 +160,7 @@ def draw_cutout(
     """An upright surface whose picture, as high as it is, has transparent parts; `u` in [0, 1) across."""
     first, last = row_of(obs, eye - top, depth), row_of(obs, eye - bottom, depth)
     half_width = np.float32(obs.shape[2]) * _HALF
-    step = depth / half_width / (top - bottom) * _SIZE
-    level = 0
-    while step > _MAX_STEP and level < LEVELS - 1:
-        step *= _HALF
-        level += 1
+    level, step = fitting_level(depth / half_width / (top - bottom) * _SIZE)
     size = SIZE >> level
     start = OFFSETS[level] + min(int(u * np.float32(size)), size - 1) * size
     centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
@@ -187,11 +189,7 @@ def draw_sky(
     else:
         face, reach, along = (1, ray_y, ray_x) if ray_y > _ZERO else (3, -ray_y, -ray_x)
     half_width = np.float32(obs.shape[2]) * _HALF
-    step = _SIZE * _HALF / (half_width * reach)  # the box is two wide; a ray meets it at depth 1 / reach
-    level = 0
-    while step > _MAX_STEP and level < LEVELS - 1:
-        step *= _HALF
-        level += 1
+    level, step = fitting_level(_SIZE * _HALF / (half_width * reach))  # two wide, met at depth 1 / reach
     size = SIZE >> level
     middle = np.float32(size) * _HALF
     start = OFFSETS[level] + min(max(int(middle + along / reach * middle), 0), size - 1) * size
