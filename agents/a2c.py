@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Self
@@ -25,6 +26,7 @@ import envs
 from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
 from cpc_rl import losses
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
+from cpc_rl.environments import opened
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
@@ -33,7 +35,7 @@ from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
 from cpc_rl.runs import Console, Logger, RunConfig, RunDirectory, StopSignal, pick_device, read_metrics
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
-from envs.api import BatchedEnv
+from envs.api import BatchedEnv, EnvironmentFailure
 from envs.config import EnvConfig
 
 
@@ -44,8 +46,8 @@ class A2CConfig(Frozen):
     discount: float = Field(default=0.99, ge=0, le=1, description="Per agent step.")
     bootstrap_truncation: bool = Field(
         default=True,
-        description="At a time limit whose last frame is seen, go on with its value; off: discount 0 at every end, as "
-        "IMPALA has it on DeepMind Lab.",
+        description="At a time limit whose last observation is seen, go on with its value; off: discount 0 at every end. "
+        "minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
     )
     reward_clip: RewardClip = Field(
         default="abs_one", description="For the loss only; reported returns are raw. IMPALA's two ways, or none."
@@ -76,7 +78,8 @@ class Config(Frozen):
 
 
 # What a resumed run may change: how long, where and how it is recorded, but none of what decides the weights.
-MAY_CHANGE = {"env.env_threads"} | {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
+MAY_CHANGE = {f"env.{name}" for name in ("env_threads", "env_processes", "env_timeout", "dmlab_cache")}
+MAY_CHANGE |= {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
 
 
 class Learner:
@@ -111,7 +114,10 @@ class Learner:
         out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
         valid = r.valid[1:]  # [T, B]
         gamma = discounts(r.terminated[1:], r.truncated[1:], r.is_first[1:], a2c.discount, a2c.bootstrap_truncation)
-        returns = n_step_returns(clip_reward(r.reward[1:], a2c.reward_clip), gamma, valid, out.value)  # [T, B]
+        reward = clip_reward(r.reward[1:], a2c.reward_clip)  # [T, B]
+        if a2c.bootstrap_truncation:
+            reward = reward + a2c.discount * r.final_value[1:]
+        returns = n_step_returns(reward, gamma, valid, out.value)  # [T, B]
         logits, value = out.logits[:-1], out.value[:-1]  # [T, B, A], [T, B]
         terms = {
             "policy": losses.policy_gradient(logits, r.action, returns - value),
@@ -195,9 +201,12 @@ class Learner:
             self.aux.load_state_dict(saved["aux"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.generator.set_state(saved["generator"])
-        self.rollout.load_state_dict(saved["rollout"])
-        self.episodes.load_state_dict(saved["episodes"])
         self.env.load_state_dict(saved["env"])
+        if self.env.restores:
+            self.rollout.load_state_dict(saved["rollout"])
+            self.episodes.load_state_dict(saved["episodes"])
+        else:  # the episodes that were running are lost; new ones begin
+            begin(self.env, self.rollout)
 
 
 def open_run(config: Config) -> tuple[RunDirectory, dict[str, Any] | None]:
@@ -231,7 +240,17 @@ def train(config: Config) -> int:
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     with as_usage_error():
-        env = envs.make(config.env, config.run.seed)
+        env_config, why = envs.resolve(config.env)
+    if why:
+        print(why)
+    config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
+    with opened(config.env, config.run.seed) as env:
+        return train_in(env, config, device)
+
+
+def train_in(env: BatchedEnv, config: Config, device: torch.device) -> int:
+    """`train`, in environments that somebody else closes."""
+    with as_usage_error():
         learner = Learner(config, env, device)
     run, saved = open_run(config)
     if saved is None:
@@ -251,7 +270,7 @@ def train(config: Config) -> int:
         while learner.frames < config.run.frames and not stop:
             try:
                 values = learner.update()
-            except RunFailure as error:
+            except (RunFailure, EnvironmentFailure) as error:
                 raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
             for name, value in values.items():
                 sums[name].append(value)
@@ -264,7 +283,6 @@ def train(config: Config) -> int:
             if last or time.monotonic() > next_save:
                 run.checkpoints.save({**learner.state_dict(), "logger": logger.state_dict()})
                 next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
-    env.close()
     if learner.frames < config.run.frames:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
         return 130
@@ -284,6 +302,17 @@ def describe(config: Config, learner: Learner, path: Path, device: torch.device)
     )
 
 
+def default_preset(chosen: Callable[[str], Any]) -> str:
+    """By what the agent will see, then by the machine."""
+    given = {name: chosen(f"env.{name}") for name in ("name", "backend")}
+    try:
+        if envs.sees_vectors(EnvConfig(**{name: value for name, value in given.items() if value})):
+            return "classic"
+    except ValueError:  # it is told when the environments are made, with everything else that is wrong
+        pass
+    return "paper" if torch.cuda.is_available() else "laptop"
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
@@ -295,7 +324,7 @@ def main(argv: list[str] | None = None) -> int:
             argv,
             prog="python -m agents.a2c",
             description=__doc__ or "",
-            default_preset=lambda: "paper" if torch.cuda.is_available() else "laptop",
+            default_preset=default_preset,
         )
         return train(config)
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 import envs
 from configs import Frozen, as_usage_error, guarded, load
+from cpc_rl.environments import opened
 from cpc_rl.episodes import RandomPolicy, evaluate
 from cpc_rl.evaluate import summary_table
 from envs.config import EnvConfig
@@ -37,22 +38,23 @@ class RandomConfig(Frozen):
 def main() -> int:
     """Command line."""
     config = load(RandomConfig, sys.argv[1:], prog="python -m agents.random", description=__doc__ or "")
-    with as_usage_error():
-        env = envs.make(config.env, config.seed, evaluation=True)
     console = rich.console.Console()
-    try:
+    with as_usage_error():
+        env_config, why = envs.resolve(config.env)
+    if why:
+        console.print(why, highlight=False, soft_wrap=True)
+    with opened(env_config, config.seed, evaluation=True) as env:
         start = time.perf_counter()
         with console.status(f"playing {config.episodes} episodes"):
             stats = evaluate(env, RandomPolicy(env.num_actions, config.seed), config.episodes)
         seconds = time.perf_counter() - start
-    finally:
-        env.close()
     summary = stats.summary()
     rate = sum(stats.lengths) / seconds
-    console.print(summary_table(f"{env.name}, uniform random policy", {"random": summary}, env.action_repeat))
+    title = f"{env.name} ({env.backend}), uniform random policy"
+    console.print(summary_table(title, {"random": summary}, env.action_repeat))
     console.print(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s", highlight=False)
     if config.out is not None:
-        result = {"env": env.name, "seed": config.seed, "steps_per_second": rate, **summary}
+        result = {"env": env.name, "backend": env.backend, "seed": config.seed, "steps_per_second": rate, **summary}
         config.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         console.print(f"wrote {config.out}", highlight=False, soft_wrap=True)
     return 0

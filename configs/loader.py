@@ -19,6 +19,7 @@ from configs.files import load_preset, load_yaml, merge
 from configs.model import boolean_keys, flag_names, flatten
 
 M = TypeVar("M", bound=BaseModel)
+Chosen = Callable[[str], Any]
 
 
 def load(
@@ -27,7 +28,7 @@ def load(
     *,
     prog: str,
     description: str,
-    default_preset: Callable[[], str] | None = None,
+    default_preset: Callable[[Chosen], str] | None = None,
 ) -> M:
     """Resolve a configuration: defaults < preset < `--config` file < flags.
 
@@ -39,7 +40,8 @@ def load(
         argv: Arguments without the program's name.
         prog: How the program is called, for the help text.
         description: What the program does, for the help text.
-        default_preset: Names the preset to take when neither `--preset` nor `--resume` is given.
+        default_preset: Names the preset to take when neither `--preset` nor `--resume` is given. It is called with a
+            function from a dotted key to what the flags or the `--config` file say (None: nothing), not yet checked.
 
     Raises:
         UsageError: Anything unknown, of the wrong type or out of bounds.
@@ -63,7 +65,7 @@ def load(
 
 
 def _layers(
-    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[], str] | None
+    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[Chosen], str] | None
 ) -> list[tuple[str, dict[str, Any]]]:
     """Read what lies between the defaults and the flags: (where it comes from, its content), lowest first."""
     taken = set(names.values())
@@ -78,7 +80,8 @@ def _layers(
             raise UsageError(f"--resume {resume}: not a run directory (it has no config.yaml)")
         layers.append((str(path), load_yaml(path)))
     elif preset is None and default_preset is not None:
-        preset = default_preset()
+        in_file = flatten(content)
+        preset = default_preset(lambda key: _peek(argv, names[key]) or in_file.get(key))
     if preset is not None:
         layers.append((f"preset {preset}", merge(load_preset(preset), _nested("--preset", preset, names))))
     if file is not None:

@@ -124,10 +124,11 @@ def evaluate(env: BatchedEnv, policy: Policy, episodes: int) -> EpisodeStats:
         valid = step.valid.cpu()
         returns += torch.where(valid, step.reward.cpu(), 0.0)
         lengths += valid
-        ended = (valid & (step.terminated | step.truncated).cpu()).nonzero()[:, 0]
-        for i in ended.tolist():
+        ended = valid & (step.terminated | step.truncated).cpu()
+        for i in ended.nonzero()[:, 0].tolist():
             played[i].append((float(returns[i]), int(lengths[i])))
-        returns[ended] = 0.0
-        lengths[ended] = 0
+        over = ended | step.is_first.cpu()  # a lost episode begins anew without an end: it counts for nothing
+        returns[over] = 0.0
+        lengths[over] = 0
     chosen = [episode for done, wanted in zip(played, quota, strict=True) for episode in done[:wanted]]
     return EpisodeStats(tuple(r for r, _ in chosen), tuple(n for _, n in chosen))

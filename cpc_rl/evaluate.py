@@ -20,8 +20,8 @@ import tyro
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
-import envs
-from configs import Frozen, UsageError, as_usage_error, explain, guarded, load, load_yaml
+from configs import Frozen, UsageError, explain, guarded, load, load_yaml
+from cpc_rl.environments import opened
 from cpc_rl.episodes import NetworkPolicy, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
@@ -72,7 +72,7 @@ def evaluate_run(
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
 
     Returns:
-        `env`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the `EpisodeStats.summary`.
+        `env`, `backend`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the `EpisodeStats.summary`.
 
     Raises:
         UsageError: Not a run directory, or made for another network.
@@ -86,17 +86,14 @@ def evaluate_run(
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
     network = _section(NetworkConfig, saved, "network", run.config_path)
     checkpoint = run.checkpoints.load()
-    with as_usage_error():
-        env = envs.make(env_config, seed, evaluation=True)
-    try:
+    with opened(env_config, seed, evaluation=True) as env:
         net = _restore(ActorCritic(network, env.obs_shape, env.num_actions), checkpoint, run).to(target)
-        result: dict[str, Any] = {"env": env.name, "frames": checkpoint["frames"], "seed": seed}
+        result: dict[str, Any] = {"env": env.name, "backend": env.backend}
+        result |= {"frames": checkpoint["frames"], "seed": seed}
         result["action_repeat"] = env.action_repeat
         for name in ("sampled", "greedy") if greedy else ("sampled",):
             policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
             result[name] = evaluate(env, policy, episodes).summary()
-    finally:
-        env.close()
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
@@ -136,11 +133,8 @@ def _restore(net: ActorCritic, checkpoint: Mapping[str, Any], run: RunDirectory)
 
 
 def _film_one(net: ActorCritic, config: EnvConfig, device: torch.device, seed: int, path: Path) -> None:
-    env = envs.make(config.model_copy(update={"num_envs": 1}), seed, evaluation=True)
-    try:
+    with opened(config.model_copy(update={"num_envs": 1}), seed, evaluation=True) as env:
         film(env, NetworkPolicy(net, 1, device, seed), path)
-    finally:
-        env.close()
 
 
 def main() -> int:

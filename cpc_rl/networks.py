@@ -24,7 +24,8 @@ class NetworkConfig(Frozen):
 
     encoder: Literal["shallow", "deep"] = Field(
         default="shallow",
-        description="IMPALA's 2-layer network (1.1 M parameters) or its 15-layer residual one (1.5 M).",
+        description="Of pictures: IMPALA's 2-layer network (1.1 M parameters) or its 15-layer residual one (1.5 M). "
+        "Observations that are vectors get two fully connected layers.",
     )
     core: Literal["lstm", "feedforward"] = Field(
         default="lstm", description="`lstm` remembers; `feedforward` replaces it by a layer of the same width."
@@ -117,6 +118,30 @@ class DeepEncoder(nn.Module):
         return F.relu(self.fc(x))  # [N, features]
 
 
+class VectorEncoder(nn.Module):
+    """Two fully connected layers; ReLU after each. For observations that are not pictures."""
+
+    def __init__(self, inputs: int, features: int) -> None:
+        """Sizes of the observation and of the output."""
+        super().__init__()
+        self.fc1 = nn.Linear(inputs, features)
+        self.fc2 = nn.Linear(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Floats [N, inputs] -> [N, features]."""
+        return F.relu(self.fc2(F.relu(self.fc1(x))))
+
+
+def build_encoder(config: NetworkConfig, obs_shape: tuple[int, ...]) -> nn.Module:
+    """The encoder for observations of this shape, (H, W, C) or (F,). Raises ValueError for pictures too small."""
+    if len(obs_shape) == 1:
+        return VectorEncoder(obs_shape[0], config.features)
+    height, width, channels = obs_shape
+    if config.encoder == "shallow" and min(height, width) < 20:
+        raise ValueError(f"picture {height}x{width}: the shallow encoder needs at least 20x20 pixels")
+    return {"shallow": ShallowEncoder, "deep": DeepEncoder}[config.encoder](height, width, channels, config.features)
+
+
 class RecurrentCore(nn.Module):
     """LSTM over [T, B] rows whose state is zeroed in front of each row that begins an episode."""
 
@@ -169,16 +194,12 @@ class RecurrentCore(nn.Module):
 class ActorCritic(nn.Module):
     """Encoder -> core fed with z, the one-hot last action and the clipped last reward -> policy logits and value."""
 
-    def __init__(self, config: NetworkConfig, obs_shape: tuple[int, int, int], num_actions: int) -> None:
-        """`obs_shape` is (H, W, C). Raises ValueError if the picture is too small for the encoder."""
+    def __init__(self, config: NetworkConfig, obs_shape: tuple[int, ...], num_actions: int) -> None:
+        """`obs_shape` is (H, W, C) or (F,). Raises ValueError if the picture is too small for the encoder."""
         super().__init__()
-        height, width, channels = obs_shape
-        if config.encoder == "shallow" and min(height, width) < 20:
-            raise ValueError(f"picture {height}x{width}: the shallow encoder needs at least 20x20 pixels")
         self.config = config
         self.num_actions = num_actions
-        encoder = {"shallow": ShallowEncoder, "deep": DeepEncoder}[config.encoder]
-        self.encoder = encoder(height, width, channels, config.features)
+        self.encoder = build_encoder(config, obs_shape)
         inputs = config.features + num_actions + 1
         self.core = RecurrentCore(inputs, config.hidden) if config.core == "lstm" else None
         self.dense = nn.Linear(inputs, config.hidden) if config.core == "feedforward" else None
@@ -197,7 +218,7 @@ class ActorCritic(nn.Module):
         """One pass over T rows of B environments, the same while acting (T = 1) and while learning.
 
         Args:
-            obs: uint8 [T, B, H, W, C].
+            obs: uint8 [T, B, H, W, C] or float32 [T, B, F].
             last_action: int64 [T, B], the action that led to `obs`; not zeroed at episode ends (as in IMPALA).
             last_reward: float [T, B], the reward that came with `obs`, raw: it is clipped to [-1, 1] here.
             is_first: bool [T, B], where an episode begins: the state in front of that row is zeroed.

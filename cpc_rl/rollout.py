@@ -18,13 +18,16 @@ class Rollout:
 
     Row 0 is the last row of the unroll before, so no transition is lost. `reward[t + 1]`, `terminated[t + 1]`,
     `truncated[t + 1]` and `valid[t + 1]` belong to the transition t -> t + 1, `is_first[t]` to observation t.
+    `final_value[t + 1]` is the value of the true last observation where a time limit cut that transition's episode
+    and row t + 1 already shows the next one; elsewhere 0.
     """
 
-    def __init__(self, unroll: int, num_envs: int, obs_shape: tuple[int, int, int], actions: int, state: State) -> None:
-        """Allocates on the device of `state`, the recurrent state before row 0."""
+    def __init__(self, unroll: int, num_envs: int, obs_shape: tuple[int, ...], actions: int, state: State) -> None:
+        """Allocates on the device of `state`, the recurrent state before row 0. Pictures are bytes, vectors floats."""
         device, rows = state[0].device, (unroll + 1, num_envs)
-        self.obs = torch.zeros(*rows, *obs_shape, dtype=torch.uint8, device=device)  # [T+1, B, H, W, C]
-        self.reward = torch.zeros(rows, device=device)  # [T+1, B]
+        dtype = torch.uint8 if len(obs_shape) == 3 else torch.float32
+        self.obs = torch.zeros(*rows, *obs_shape, dtype=dtype, device=device)  # [T+1, B, H, W, C] or [T+1, B, F]
+        self.reward, self.final_value = (torch.zeros(rows, device=device) for _ in range(2))  # [T+1, B] each
         self.terminated, self.truncated, self.is_first, self.valid = (
             torch.zeros(rows, dtype=torch.bool, device=device) for _ in range(4)
         )  # [T+1, B] each
@@ -90,8 +93,30 @@ def collect(env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torc
         action = sample(logits, generator)  # [B]
         rollout.logits[t] = logits
         rollout.last_action[t + 1] = action
-        rollout.write(t + 1, env.step(action.to(env.device)))
+        step = env.step(action.to(env.device))
+        rollout.write(t + 1, step)
+        rollout.final_value[t + 1] = final_value(net, step, action, state)
     rollout.next_state = state
+
+
+def final_value(net: ActorCritic, step: EnvStep, action: Tensor, state: State) -> Tensor:
+    """The value of the last observation of each episode that a time limit cut in the row `step`, elsewhere 0.
+
+    Args:
+        net: The value is its baseline's; weights do not change within an unroll, so it is the learner's too.
+        step: The row that `action` led to.
+        action: int64 [B].
+        state: Recurrent state with which `action` was chosen.
+
+    Returns:
+        [B]. All zeros where the back end does not tell `final_obs` (next-step autoreset shows it in a row of its own).
+    """
+    cut = step.truncated & ~step.terminated  # [B]
+    if step.final_obs is None or not cut.any():
+        return torch.zeros_like(step.reward, device=action.device)
+    obs, reward, cut = (x.to(action.device) for x in (step.final_obs, step.reward, cut))
+    value = net(obs[None], action[None], reward[None], torch.zeros_like(cut)[None], state).value[0]  # [B]
+    return torch.where(cut, value, 0.0)
 
 
 def begin(env: BatchedEnv, rollout: Rollout) -> None:
@@ -113,15 +138,16 @@ class EpisodeTracker:
         """Read one unroll; returns the number of its valid steps."""
         reward, valid = rollout.reward[1:].double().cpu(), rollout.valid[1:].cpu()  # [T, B]
         ended = (rollout.terminated[1:] | rollout.truncated[1:]).cpu()  # [T, B]
+        over = ended | rollout.is_first[1:].cpu()  # [T, B], a lost episode begins anew without an end
         last = -1
-        for t in sorted({*ended.any(1).nonzero().flatten().tolist(), reward.shape[0] - 1}):
+        for t in sorted({*over.any(1).nonzero().flatten().tolist(), reward.shape[0] - 1}):
             rows = slice(last + 1, t + 1)
             self.returns += torch.where(valid[rows], reward[rows], 0.0).sum(0)
             self.lengths += valid[rows].sum(0)
             self.ended += zip(self.returns[ended[t]].tolist(), self.lengths[ended[t]].tolist(), strict=True)
             last = t
-            self.returns[ended[t]] = 0.0
-            self.lengths[ended[t]] = 0
+            self.returns[over[t]] = 0.0
+            self.lengths[over[t]] = 0
         return int(valid.sum())
 
     def pop(self) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -11,10 +12,10 @@ from PIL import Image, ImageDraw
 
 from configs import UsageError
 from cpc_rl.episodes import Policy, play
-from envs.api import BatchedEnv
+from envs.api import BatchedEnv, EnvStep
 
 STRIP = 16  # pixels of text below the picture
-ENGINE_FPS = 60
+WIDTH = 384  # of a film, about
 
 
 def check_video_path(path: Path) -> None:
@@ -23,35 +24,37 @@ def check_video_path(path: Path) -> None:
         raise UsageError(f"--video {path}: must end in .mp4")
 
 
-def film(env: BatchedEnv, policy: Policy, path: Path, scale: int = 4) -> float:
+def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) -> float:
     """Play one episode in the first environment of `env` and write it to `path`.
 
     Args:
-        env: Its `action_repeat` sets the speed: 60 engine frames a second.
+        env: Played in real time. What it sees is filmed where that is pictures, else its `picture(0)`.
         policy: Fresh, for `env.num_envs` environments.
         path: Ends in `.mp4`; folders above it are made.
-        scale: Each pixel becomes a square of this side.
+        scale: Each pixel becomes a square of this side; by default the film is about 400 pixels wide.
 
     Returns:
         The episode's return.
 
     Raises:
-        UsageError: `path` is not an mp4.
+        UsageError: `path` is not an mp4, or there is nothing to see.
     """
     check_video_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = env.obs_shape[0] * scale, env.obs_shape[1] * scale
-    size = (width + width % 2, height + STRIP + height % 2)  # H.264 wants even sides
-    writer = imageio_ffmpeg.write_frames(
-        str(path), size, fps=ENGINE_FPS / env.action_repeat, macro_block_size=1, ffmpeg_log_level="error"
-    )
-    writer.send(None)
+    rows = _episode(env, policy)
     total = 0.0
-    for step, (pixels, reward) in enumerate(_episode(env, policy)):
+    pixels, reward = next(rows)
+    scale = scale or max(1, round(WIDTH / pixels.shape[1]))
+    height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
+    size = (width + width % 2, height + STRIP + height % 2)  # H.264 wants even sides
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fps = env.frames_per_second / env.action_repeat
+    writer = imageio_ffmpeg.write_frames(str(path), size, fps=fps, macro_block_size=1, ffmpeg_log_level="error")
+    writer.send(None)
+    for step, (pixels, reward) in enumerate(chain([(pixels, reward)], rows)):
         total += reward
-        picture = np.zeros((size[1], size[0], 3), dtype=np.uint8)
-        picture[:height, :width] = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        writer.send(_caption(picture, f"step {step}   return {total:g}").tobytes())
+        canvas = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+        canvas[:height, :width] = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+        writer.send(_caption(canvas, f"step {step}   return {total:g}").tobytes())
     writer.close()
     return total
 
@@ -62,10 +65,21 @@ def _episode(env: BatchedEnv, policy: Policy) -> Iterator[tuple[np.ndarray, floa
     for number, row in enumerate(play(env, policy)):
         reward = float(row.reward[0]) if number else 0.0
         if not (number and row.is_first[0]):  # else: this row already shows the next episode, so hold the last picture
-            pixels = row.obs[0].cpu().numpy().copy()
+            pixels = _picture(env, row)
         yield pixels, reward
         if number and bool((row.terminated | row.truncated)[0]):
             return
+
+
+def _picture(env: BatchedEnv, row: EnvStep) -> np.ndarray:
+    """What there is to see in environment 0, uint8 [H, W, 3]."""
+    if len(env.obs_shape) == 3:
+        pixels = row.obs[0].cpu().numpy().copy()
+        return pixels if pixels.shape[2] == 3 else pixels[..., -1:].repeat(3, axis=2)  # the newest of stacked greys
+    picture = getattr(env, "picture", lambda i: None)(0)
+    if picture is None:
+        raise UsageError(f"{env.name} ({env.backend}) has no pictures to film")
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _caption(picture: np.ndarray, text: str) -> np.ndarray:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 from envs.config import EnvConfig
 from envs.minilab.levels import LEVELS
+from envs.names import resolve
 
 if TYPE_CHECKING:  # torch takes a second to import: only when it is needed
     from envs.api import BatchedEnv
 
-__all__ = ["LEVELS", "EnvConfig", "make"]
+__all__ = ["LEVELS", "EnvConfig", "make", "resolve", "sees_vectors"]
 
 
 def make(
@@ -22,20 +23,50 @@ def make(
         config: level, backend, batch and picture size.
         seed: environment i of two calls with the same seed plays the same episodes.
         evaluation: draw episodes from a seed space, and mazes from a pool, that training never sees.
-        device: where the environments live and their tensors are; "cuda" is torch's current GPU.
+        device: where the environments live and their tensors are; "cuda" is torch's current GPU (minilab only).
 
     Raises:
-        ValueError: unknown level, a seed outside [0, 2**63), or no such device.
+        ValueError: unknown level, a back end that is not installed, a seed outside [0, 2**63), or no such device.
     """
-    from envs.minilab.env import MinilabEnv  # numba takes a second to import: only when it is needed
+    # Each back end takes a second or more to import: only the one that is asked for.
+    config, _ = resolve(config)
+    if config.backend == "minilab":
+        from envs.minilab.env import MinilabEnv
 
-    return MinilabEnv(
-        config.name,
-        config.num_envs,
-        config.height,
-        config.width,
-        seed,
-        evaluation=evaluation,
-        threads=config.env_threads,
-        device=device,
-    )
+        size = {name: value for name in ("height", "width") if (value := getattr(config, name)) is not None}
+        return MinilabEnv(
+            config.name,
+            config.num_envs,
+            **size,
+            seed=seed,
+            evaluation=evaluation,
+            threads=config.env_threads,
+            device=device,
+        )
+    if device != "cpu":
+        raise ValueError(f"device is {device!r}: environments of {config.backend} live on the CPU")
+    if config.backend == "dmlab":
+        from envs.dmlab import DMLabEnv
+
+        return DMLabEnv(config, seed, evaluation=evaluation)
+    if config.backend == "envpool":
+        from envs.envpool import EnvpoolEnv
+
+        return EnvpoolEnv(config, seed, evaluation=evaluation)
+    from envs.gymnasium import GymnasiumEnv
+
+    return GymnasiumEnv(config, seed, evaluation=evaluation)
+
+
+def sees_vectors(config: EnvConfig) -> bool:
+    """Whether observations are vectors rather than pictures. Makes one environment to find out, for Gymnasium's only.
+
+    Raises:
+        ValueError: As `make`.
+    """
+    config, _ = resolve(config)
+    if config.backend != "gymnasium":
+        return False
+    env = make(config.model_copy(update={"num_envs": 1, "env_processes": False}), seed=0)
+    env.close()
+    return len(env.obs_shape) == 1

@@ -8,25 +8,33 @@ import torch
 from torch import Tensor
 
 
+class EnvironmentFailure(RuntimeError):
+    """Environments that cannot go on: a worker that died or hung once too often, named with its task and seed."""
+
+
 class EnvStep(NamedTuple):
     """One row for each of B environments, on `env.device`.
 
     The tensors belong to the environment and may be overwritten by its next `reset` or `step`: copy what you keep.
 
-    There are two kinds of autoreset, and both are told by these fields alone:
+    An episode ends and the next one begins in one of three ways, told by these fields alone:
 
-    - *same-step* (minilab, DeepMind Lab): the row that ends an episode already shows the first frame of the next
-      one, so `terminated | truncated` and `is_first` are true together and the true last frame is not seen;
-    - *next-step* (Gymnasium's default, envpool): the row that ends an episode shows its last frame; the row after it
-      has `is_first` true and `valid` false, because the action that led to it was ignored.
+    - *same-step* autoreset (minilab, DeepMind Lab): the row that ends an episode already shows the first frame of the
+      next one, so `terminated | truncated` and `is_first` are true together. `final_obs` has the true last
+      observation where the back end knows it;
+    - *next-step* autoreset (Gymnasium's default, envpool): the row that ends an episode shows its last frame; the row
+      after it has `is_first` true and `valid` false, because the action that led to it was ignored;
+    - *lost* (its process died): a row with `is_first` true, `valid` false and no end before it. What was left of the
+      episode is unknown; this row begins another one.
     """
 
-    obs: Tensor  # uint8   [B, H, W, 3], channels last in memory
+    obs: Tensor  # uint8 [B, H, W, C], channels last in memory; or float32 [B, F] where observations are vectors
     reward: Tensor  # float32 [B], of the transition that led here
     terminated: Tensor  # bool [B], that transition ended the episode in a terminal state
     truncated: Tensor  # bool [B], that transition ended the episode by a time limit
     is_first: Tensor  # bool [B], this `obs` begins an episode
-    valid: Tensor  # bool [B], false on the dead row of next-step autoreset
+    valid: Tensor  # bool [B], false on rows that no action of the agent led to
+    final_obs: Tensor | None = None  # like obs: the true last observation, in rows that ended (same-step only)
 
 
 class BatchedEnv(Protocol):
@@ -36,16 +44,24 @@ class BatchedEnv(Protocol):
     backend: str  # "minilab", "dmlab", ...
     num_envs: int  # B
     num_actions: int  # A, discrete
-    obs_shape: tuple[int, int, int]  # (H, W, 3)
+    obs_shape: tuple[int, ...]  # (H, W, C) of pictures, (F,) of vectors
     action_repeat: int  # engine frames in one agent step
+    frames_per_second: float  # engine frames in a second of play, for films
+    restores: bool  # `load_state_dict` brings the very episodes back; otherwise new ones begin at the next `reset`
     device: torch.device
 
     def reset(self) -> EnvStep:
-        """Begin a new episode in every environment; `is_first` and `valid` are all true, `reward` is 0."""
+        """Begin a new episode in every environment; `is_first` and `valid` are all true, `reward` is 0.
+
+        Raises EnvironmentFailure where an environment cannot be made to work.
+        """
         ...
 
     def step(self, actions: Tensor) -> EnvStep:
-        """Apply one action to each environment. `actions` int64 [B] in [0, num_actions)."""
+        """Apply one action to each environment. `actions` int64 [B] in [0, num_actions).
+
+        Raises EnvironmentFailure where an environment is lost for good.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,7 +69,10 @@ class BatchedEnv(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken. Raises ValueError if it belongs to another environment."""
+        """Continue exactly where `state_dict` was taken, or, where not `restores`, with seeds that were not used yet.
+
+        Raises ValueError if it belongs to another environment.
+        """
         ...
 
     def close(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
-Backend = Literal["minilab"]
+Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
+BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
 
 
 class EnvConfig(BaseModel):
@@ -16,12 +18,41 @@ class EnvConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, tyro.conf.arg(name="env")] = Field(
-        default="rooms_watermaze", description="Level to play; `python -m envs list` prints them all."
+        default="rooms_watermaze",
+        min_length=1,
+        description="What to play: a level such as rooms_watermaze, or BACKEND/NAME: dmlab/lasertag_one_opponent_small, "
+        "envpool/MyWayHome-v1, envpool/Pong-v5, gymnasium/CartPole-v1. `python -m envs list` prints what there is.",
     )
-    backend: Backend = Field(default="minilab", description="Simulator: `minilab` is the built-in 3D suite.")
+    backend: Backend = Field(
+        default="auto",
+        description="Who simulates it: `minilab` (built in), `dmlab` (DeepMind Lab), `envpool` (ViZDoom, Atari), "
+        "`gymnasium` (any of its environments). `auto`: what NAME begins with; a level by itself is played by DeepMind "
+        "Lab where it is installed, else by minilab.",
+    )
     num_envs: int = Field(default=16, ge=1, le=8192, description="Environments stepped as one batch (B).")
-    height: int = Field(default=72, ge=24, le=256, multiple_of=2, description="Picture height in pixels.")
-    width: int = Field(default=96, ge=24, le=256, multiple_of=2, description="Picture width in pixels.")
+    height: int | None = Field(
+        default=None, ge=24, le=256, multiple_of=2, description="Picture height in pixels; by default the back end's."
+    )
+    width: int | None = Field(
+        default=None, ge=24, le=256, multiple_of=2, description="Picture width in pixels; by default the back end's."
+    )
     env_threads: int = Field(
-        default=1, ge=1, le=256, description="Threads that step and draw the environments (minilab)."
+        default=1, ge=1, le=256, description="Threads that step and draw the environments (minilab, envpool)."
+    )
+    env_processes: bool = Field(
+        default=False,
+        description="One process for each environment (gymnasium; DeepMind Lab always): for slow ones, and for those "
+        "that crash.",
+    )
+    env_timeout: float = Field(
+        default=300.0, gt=0, description="Seconds without an answer after which such a process counts as hung."
+    )
+    dmlab_renderer: Literal["software", "hardware"] = Field(
+        default="software", description="As your deepmind_lab was built."
+    )
+    dmlab_seeds: int = Field(
+        default=1024, ge=1, le=2**31 - 1, description="Different episodes to train on: each new map is compiled once."
+    )
+    dmlab_cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
+        default=None, description="Folder of compiled maps, shared by all runs; by default ~/.cache/cpc-rl/dmlab."
     )

@@ -16,20 +16,26 @@ class CountingEnv:
     """Environment i plays episodes of `lengths[i]` steps; each step pays 1 + i, the last one also the episode's number.
 
     Every pixel shows the step within the episode, so a network's own count can be held against it.
-    `next_step` switches to next-step autoreset: the last frame is shown, and a dead row follows.
+    `next_step` switches to next-step autoreset: the last frame is shown, and a dead row follows. With `tell_final`,
+    same-step rows have the last frame in `final_obs`. `lose` = (i, n): environment i is lost in the n-th step.
     """
 
     backend = "toy"
     num_actions = 3
     action_repeat = 4
+    frames_per_second = 60.0
+    restores = True
 
     def __init__(
         self,
         lengths: list[int],
         next_step: bool = False,
         truncate: bool = False,
-        obs_shape: tuple[int, int, int] = SHAPE,
+        obs_shape: tuple[int, ...] = SHAPE,
+        tell_final: bool = False,
+        lose: tuple[int, int] | None = None,
     ) -> None:
+        self.tell_final, self.lose = tell_final, lose
         self.obs_shape = obs_shape
         self.name, self.num_envs, self.device = "counting", len(lengths), torch.device("cpu")
         self.lengths, self.next_step, self.truncate = torch.tensor(lengths), next_step, truncate
@@ -54,19 +60,28 @@ class CountingEnv:
         reward = (1.0 + torch.arange(self.num_envs)) + torch.where(ended, self.episode, 0)
         self.episode += ended
         is_first = dead.clone()
+        final_obs = self._pixels() if self.tell_final else None
+        if self.lose is not None and len(self.actions) == self.lose[1]:
+            ended[self.lose[0]], dead[self.lose[0]], is_first[self.lose[0]] = False, True, True
+            self.step_number[self.lose[0]] = 0
         if self.next_step:
             self.over = ended
-            reward = torch.where(dead, 1000.0, reward)  # a dead row's reward must count nowhere
         else:
             self.step_number = torch.where(ended, 0, self.step_number)
-            is_first = ended
-        return self._row(reward, ended, is_first, ~dead)
+            is_first = ended | is_first
+        reward = torch.where(dead, 1000.0, reward)  # a dead row's reward must count nowhere
+        return self._row(reward, ended, is_first, ~dead)._replace(final_obs=final_obs)
 
     def _row(self, reward: Tensor, ended: Tensor, is_first: Tensor, valid: Tensor) -> EnvStep:
-        pixels = self.step_number.to(torch.uint8)[:, None, None, None].expand(-1, *self.obs_shape).clone()
         none = torch.zeros_like(ended)
         terminated, truncated = (none, ended) if self.truncate else (ended, none)
-        return EnvStep(pixels, reward.float(), terminated, truncated, is_first, valid)
+        return EnvStep(self._pixels(), reward.float(), terminated, truncated, is_first, valid)
+
+    def _pixels(self) -> Tensor:
+        """The step number everywhere: bytes for pictures, floats for vectors."""
+        dtype = torch.uint8 if len(self.obs_shape) == 3 else torch.float32
+        number = self.step_number.to(dtype).reshape(-1, *(1 for _ in self.obs_shape))
+        return number.expand(-1, *self.obs_shape).clone()
 
     def returns(self, i: int, episode: int) -> float:
         """The known return of an episode."""

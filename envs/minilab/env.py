@@ -59,6 +59,8 @@ class MinilabEnv:
     backend = "minilab"
     num_actions = len(ACTIONS)
     action_repeat = ACTION_REPEAT
+    frames_per_second = 60.0
+    restores = True
 
     def __init__(
         self,

@@ -288,9 +288,78 @@ def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, c
     env = CountingEnv([7, 5, 9])
     step = env.step
     env.step = lambda a: step(a)._replace(**({"reward": torch.full((3,), torch.nan)} if len(env.actions) > 50 else {}))
-    monkeypatch.setattr("envs.make", lambda *_: env)
+    monkeypatch.setattr("envs.make", lambda *_, **__: env)
     flags = ["--run", str(tmp_path / "run"), "--unroll", "20", "--network.encoder", "deep", "--device", "cpu"]
     assert main([*flags, "--checkpoint-minutes", "1e-6"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: loss/policy is nan at update 2, frame 480; checkpoints before it are kept in")
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-240.pt", "checkpoint-480.pt"]
+
+
+@pytest.mark.parametrize("truncate", [True, False])
+def test_a_time_limit_in_a_same_step_row_goes_on_with_the_value_of_the_true_last_frame(truncate):
+    env = CountingEnv([7, 5, 9], truncate=truncate, tell_final=True)
+    agent = learner(env=env, discount=0.9, reward_clip="none")
+    collect(agent.env, agent.net, agent.rollout, agent.generator)
+    collect(agent.env, agent.net, agent.rollout, agent.generator)  # what the first unroll left must be gone
+    r, seen = agent.rollout, 0
+    for t, i in (r.terminated | r.truncated)[1:].nonzero().tolist():
+        rows = slice(0, t + 1)
+        state = agent.net(r.obs[rows], r.last_action[rows], r.reward[rows], r.is_first[rows], r.state).state
+        last = torch.full_like(r.obs[:1], int(env.lengths[i]))  # the pixels show the step
+        row = slice(t + 1, t + 2)
+        value = agent.net(last, r.last_action[row], r.reward[row], torch.zeros_like(r.is_first[:1]), state).value
+        wanted = value[0, i] if truncate else torch.tensor(0.0)
+        torch.testing.assert_close(r.final_value[t + 1, i], wanted, rtol=1e-4, atol=1e-5)
+        seen += 1
+    assert seen >= 9 and (r.final_value != 0).sum() == (seen if truncate else 0)
+
+
+def test_the_value_of_the_last_frame_reaches_the_returns_unless_it_is_switched_off():
+    def baseline_loss(bootstrap: bool, gain: float) -> float:
+        env = CountingEnv([7, 5, 9], truncate=True, tell_final=True)
+        agent = learner(env=env, bootstrap_truncation=bootstrap)
+        collect(agent.env, agent.net, agent.rollout, agent.generator)
+        agent.rollout.final_value *= gain
+        return agent.losses()[1]["loss/baseline"].item()
+
+    assert baseline_loss(True, 1.0) != pytest.approx(baseline_loss(True, 9.0))
+    assert baseline_loss(False, 1.0) == pytest.approx(baseline_loss(False, 9.0))
+    assert baseline_loss(False, 1.0) == pytest.approx(baseline_loss(True, 0.0))
+
+
+@pytest.mark.parametrize("next_step", [False, True])
+def test_a_lost_episode_counts_for_nothing(next_step):
+    env = CountingEnv([7, 8], next_step=next_step, lose=(0, 4))
+    agent = learner(env=env)
+    collect(agent.env, agent.net, agent.rollout, agent.generator)  # 20 steps: 4 lost, 7, then 7 or 8 with a dead row
+    assert not agent.rollout.valid[4, 0] and agent.rollout.is_first[4, 0]
+    steps = agent.episodes.update(agent.rollout)
+    assert steps == int(agent.rollout.valid[1:].sum())
+    mine = [(r, n) for r, n in agent.episodes.ended if n == 7]
+    assert mine == [(env.returns(0, 0), 7), (env.returns(0, 1), 7)]  # the three steps before the loss are not in it
+
+
+def test_a_vector_environment_trains():
+    env = CountingEnv([7, 5, 9], obs_shape=(6,))
+    agent = learner("cpc", env=env)
+    assert agent.rollout.obs.dtype == torch.float32 and agent.rollout.obs.shape == (21, 3, 6)
+    before = [p.clone() for p in agent.net.encoder.parameters()]
+    agent.update()
+    assert all(not torch.equal(a, b) for a, b in zip(before, agent.net.encoder.parameters(), strict=True))
+
+
+def test_an_environment_that_cannot_be_restored_begins_new_episodes():
+    def made() -> Learner:
+        env = CountingEnv([7, 5, 9])
+        env.restores = False
+        return learner(env=env)
+
+    agent, resumed = made(), made()
+    agent.update()
+    resumed.load_state_dict(agent.state_dict())
+    r = resumed.rollout
+    assert r.is_first[-1].all() and (r.obs[-1] == 0).all() and (r.last_action[-1] == 0).all()
+    assert resumed.agent_steps == 60 and resumed.episodes.lengths.sum() == 0
+    resumed.update()
+    assert resumed.episodes.ended[0] == (resumed.env.returns(1, 4), 5)  # a whole one: nothing of the lost ones is in it

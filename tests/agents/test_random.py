@@ -22,14 +22,14 @@ def test_scores_and_writes_what_it_prints(
 
     monkeypatch.setattr(random.envs, "make", make, raising=False)
     out = tmp_path / "random.json"
-    command = f"random --env counting --num-envs 2 --episodes 4 --seed 5 --out {out}"
+    command = f"random --env counting --backend minilab --num-envs 2 --episodes 4 --seed 5 --out {out}"
     monkeypatch.setattr(sys, "argv", command.split())
     assert guarded(random.main, debug=True) == 0
     result = json.loads(out.read_text())
     assert (result["mean"], result["length"], result["episodes"], result["seed"]) == (15.5, 10, 4, 5)
     assert result["low"] < 15.5 < result["high"] and result["steps_per_second"] > 0
     text = capsys.readouterr().out
-    assert "counting, uniform random policy" in text and "15.50" in text and "agent steps/s" in text
+    assert "counting (toy), uniform random policy" in text and "15.50" in text and "agent steps/s" in text
     assert (asked[0].name, asked[0].num_envs) == ("counting", 2)
 
 

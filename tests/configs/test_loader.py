@@ -4,11 +4,12 @@ import pytest
 
 import configs.files
 from configs import UsageError, load
+from configs.loader import Chosen
 from tests.configs.tiny import Config
 
 
 def read(*argv: str, default_preset: str | None = None) -> Config:
-    choose = None if default_preset is None else lambda: default_preset
+    choose = None if default_preset is None else lambda chosen: default_preset
     return load(Config, argv, prog="tiny", description="A tiny program.", default_preset=choose)
 
 
@@ -49,6 +50,20 @@ def test_a_file_may_stand_on_a_preset(tmp_path: Path) -> None:
     config = read("--config", str(file), default_preset="large")
     assert (config.world.num_envs, config.head.steps, config.run.preset) == (4, 7, "small")
     assert read("--config", str(file), "--preset", "large").world.num_envs == 64  # the flag decides
+
+
+@pytest.mark.parametrize("how", [("--num-envs", "64"), ("--num-envs=64",), ("--config", "FILE")])
+def test_default_preset_may_depend_on_what_is_asked_for(how: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "FILE").write_text("world: {num_envs: 64}")
+    argv = [str(tmp_path / "FILE") if word == "FILE" else word for word in how]
+    asked = []
+
+    def choose(chosen: Chosen) -> str:
+        asked.append((str(chosen("world.num_envs")), chosen("head.steps")))
+        return "large"
+
+    config = load(Config, argv, prog="tiny", description="", default_preset=choose)
+    assert asked == [("64", None)] and config.run.preset == "large"
 
 
 def test_resume_takes_the_runs_configuration_instead_of_the_default_preset(tmp_path: Path) -> None:

@@ -78,3 +78,11 @@ def test_summary() -> None:
     assert (summary["mean"], summary["median"], summary["min"], summary["max"]) == (3, 2, 1, 6)
     assert (summary["length"], summary["episodes"]) == (30, 3)
     assert 1 <= summary["low"] < 3 < summary["high"] <= 6
+
+
+@pytest.mark.parametrize("next_step", [False, True])
+def test_a_lost_episode_is_no_episode(next_step: bool) -> None:
+    env = CountingEnv([5, 6], next_step=next_step, lose=(0, 3))
+    stats = evaluate(env, RandomPolicy(3, seed=1), episodes=4)
+    assert stats.lengths == (5, 5, 6, 6)
+    assert stats.returns == (env.returns(0, 0), env.returns(0, 1), env.returns(1, 0), env.returns(1, 1))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+import envs
 from configs import Frozen, UsageError, guarded
 from cpc_rl import evaluate as module
 from cpc_rl.evaluate import evaluate_run
@@ -33,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[CountingEnv]:
         made.append(CountingEnv([3 + i for i in range(config.num_envs)], obs_shape=SHAPE))
         return made[-1]
 
-    monkeypatch.setattr(module.envs, "make", make, raising=False)
+    monkeypatch.setattr(envs, "make", make)
     return made
 
 

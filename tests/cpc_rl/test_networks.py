@@ -114,3 +114,14 @@ def test_last_reward_is_clipped():
     c = net(obs, action, torch.full_like(reward, 0.5), first, net.initial_state(2))
     torch.testing.assert_close(a.logits, b.logits)
     assert not torch.allclose(a.logits, c.logits)
+
+
+def test_vectors_get_two_fully_connected_layers():
+    net = ActorCritic(NetworkConfig(features=8, hidden=6), (5,), 3)
+    assert sum(p.numel() for p in net.encoder.parameters()) == (5 + 1) * 8 + (8 + 1) * 8
+    x = torch.randn(4, 2, 5)
+    rows = torch.zeros(4, 2)
+    out = net(x, rows.long(), rows, rows.bool(), net.initial_state(2))
+    by_hand = torch.relu(net.encoder.fc2(torch.relu(net.encoder.fc1(x))))
+    torch.testing.assert_close(out.z, by_hand)
+    assert out.logits.shape == (4, 2, 3)

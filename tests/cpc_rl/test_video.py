@@ -30,3 +30,36 @@ def test_one_episode_with_its_speed_size_and_pictures(tmp_path: Path, next_step:
 def test_only_mp4(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="must end in .mp4"):
         film(CountingEnv([3]), lambda step: torch.zeros(1, dtype=torch.int64), tmp_path / "x.gif")
+
+
+class Pictured(CountingEnv):
+    """Sees vectors; people see a grey picture as bright as the step."""
+
+    frames_per_second = 50.0
+    action_repeat = 1
+
+    def picture(self, i: int) -> np.ndarray:
+        assert i == 0
+        return np.full((20, 40, 3), 8 * int(self.step_number[0]), dtype=np.uint8)
+
+
+def test_vectors_are_filmed_by_the_environments_own_picture(tmp_path: Path) -> None:
+    path = tmp_path / "episode.mp4"
+    assert film(Pictured([30], next_step=True, obs_shape=(4,)), RandomPolicy(3, seed=1), path) == 30.0
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    assert meta["size"] == (400, 216) and meta["fps"] == 50  # ten times as large
+    shown = [float(np.frombuffer(f, dtype=np.uint8).reshape(216, 400, 3)[:200].mean()) for f in reader]
+    assert shown == pytest.approx([8 * n for n in range(31)], abs=4)
+
+
+def test_of_stacked_greys_the_newest_is_filmed(tmp_path: Path) -> None:
+    path = tmp_path / "episode.mp4"
+    film(CountingEnv([3], obs_shape=(24, 32, 4)), RandomPolicy(3, seed=1), path)
+    assert next(imageio_ffmpeg.read_frames(str(path)))["size"] == (384, 304)
+
+
+def test_nothing_to_film(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"counting \(toy\) has no pictures"):
+        film(CountingEnv([3], obs_shape=(4,)), RandomPolicy(3, seed=1), tmp_path / "new" / "x.mp4")
+    assert not (tmp_path / "new").exists()
