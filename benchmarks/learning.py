@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 from scipy.stats import ttest_1samp
 
 import envs
+from cpc_rl.compare import COLOURS, episode_returns
+from cpc_rl.compare import curve as smoothed
 from cpc_rl.episodes import RandomPolicy, evaluate
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.runs import read_metrics
-
-COLOURS = {"none": "black", "cpc": "tab:red"}
 
 
 def train(path: Path, aux: str, seed: int, frames: int, env: str) -> None:
@@ -41,12 +41,10 @@ def train(path: Path, aux: str, seed: int, frames: int, env: str) -> None:
         subprocess.run([*command, "--threads", "1"], stdout=log, stderr=log, check=True)
 
 
-def curve(path: Path, grid: np.ndarray, window: int = 5) -> np.ndarray:
-    """Return over frames: the mean of the episodes of each line, smoothed over `window` lines, on `grid`."""
-    rows = [row for row in read_metrics(path / "metrics.jsonl") if row.get("episode_return") is not None]
-    frames, values = (np.array([row[key] for row in rows], dtype=float) for key in ("frames", "episode_return"))
-    means = np.array([values[max(0, i - window + 1) : i + 1].mean() for i in range(len(values))])
-    return np.interp(grid, frames, means)
+def curve(path: Path, grid: np.ndarray) -> np.ndarray:
+    """Return over frames of the run at `path`, smoothed, on `grid`; before its first episode end its first return."""
+    frames, returns = episode_returns(path)
+    return smoothed(frames, returns, np.clip(grid, frames[0], frames[-1]))
 
 
 def interval(values: list[float]) -> str:

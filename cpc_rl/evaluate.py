@@ -72,7 +72,8 @@ def evaluate_run(
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
 
     Returns:
-        `env`, `backend`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the `EpisodeStats.summary`.
+        `env`, `backend`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the
+        `EpisodeStats.summary`.
 
     Raises:
         UsageError: Not a run directory, or made for another network.

@@ -42,15 +42,16 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) 
     check_video_path(path)
     rows = _episode(env, policy)
     total = 0.0
-    pixels, reward = next(rows)
-    scale = scale or max(1, round(WIDTH / pixels.shape[1]))
-    height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
+    first = next(rows)
+    height, width = first[0].shape[:2]
+    scale = scale or max(1, round(WIDTH / width))
+    height, width = height * scale, width * scale
     size = (width + width % 2, height + STRIP + height % 2)  # H.264 wants even sides
     path.parent.mkdir(parents=True, exist_ok=True)
     fps = env.frames_per_second / env.action_repeat
     writer = imageio_ffmpeg.write_frames(str(path), size, fps=fps, macro_block_size=1, ffmpeg_log_level="error")
     writer.send(None)
-    for step, (pixels, reward) in enumerate(chain([(pixels, reward)], rows)):
+    for step, (pixels, reward) in enumerate(chain([first], rows)):
         total += reward
         canvas = np.zeros((size[1], size[0], 3), dtype=np.uint8)
         canvas[:height, :width] = pixels.repeat(scale, axis=0).repeat(scale, axis=1)

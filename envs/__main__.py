@@ -1,4 +1,4 @@
-"""Look at the built-in levels, play them, and see how fast they are."""
+"""See what there is to play and what of it works here; look at the built-in levels, play them, time them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,48 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from envs import LEVELS, EnvConfig, make
+from envs.config import BACKENDS
+from envs.names import names
 
 _EXAMPLES = """\
 examples:
-  python -m envs list                                      what there is
+  python -m envs doctor                                    which back ends work here, what is missing
+  python -m envs list                                      the built-in levels
+  python -m envs list envpool                              names of another back end
   python -m envs play rooms_watermaze                      arrows or WASD, space; escape quits
   python -m envs gallery --out pictures                    a contact sheet and a film of each level
   python -m envs gallery --env seekavoid_arena_01          of one level
   python -m envs bench                                     agent steps per second of each level
+  python -m envs bench --env envpool/MyWayHome-v1          or of any environment
   python -m envs bench --env rooms_watermaze --num-envs 128 --threads 2 --height 84 --width 84
 """
 
 
-def _list() -> None:
+def _list(arguments: argparse.Namespace) -> None:
+    if arguments.backend != "minilab":
+        print("\n".join(f"{arguments.backend}/{name}" for name in names(arguments.backend)))
+        return
     for name, info in LEVELS.items():
         print(f"{name}\n    {info.task}\n    {info.agent_steps} agent steps an episode; {info.reward}")
         if info.human is not None:
             print(f"    published for DeepMind Lab: random {info.random}, human {info.human:g}")
 
 
+def _doctor(arguments: argparse.Namespace) -> None:
+    from envs.doctor import doctor
+
+    if not doctor():
+        raise OSError("the built-in suite does not work here")
+
+
 def _bench(arguments: argparse.Namespace) -> None:
     from envs.minilab.bench import steps_per_second
 
     sizes = {"num_envs": arguments.num_envs, "height": arguments.height, "width": arguments.width}
-    for env in [make(EnvConfig(name=name, env_threads=arguments.threads, **sizes), seed=0) for name in arguments.env]:
-        height, width, _ = env.obs_shape
-        batch = f"{env.num_envs} environments, {height}x{width}, threads: {arguments.threads}"
+    sizes |= {"env_threads": arguments.threads, "env_processes": arguments.processes}
+    for env in [make(EnvConfig(name=name, **sizes), seed=0) for name in arguments.env]:
+        shape = "x".join(map(str, env.obs_shape[:2]))
+        batch = f"{env.num_envs} environments, {shape}, threads: {arguments.threads}"
         print(f"{env.name}: {steps_per_second(env):,.0f} agent steps/s ({batch})")
         env.close()
 
@@ -60,31 +76,34 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="task, length, reward and reference scores of each level")
+    commands.add_parser("doctor", help="try each back end; say what is missing and how to get it")
+    listing = commands.add_parser("list", help="the built-in levels, or the names of another back end")
+    listing.add_argument("backend", nargs="?", choices=BACKENDS, default="minilab", help="(default: %(default)s)")
     play = commands.add_parser("play", help="play a level with the keyboard (needs the extra `play`)")
     play.add_argument("env", metavar="LEVEL")
     play.add_argument("--seed", type=int, help="episodes of this seed (default: a random one)")
     gallery = commands.add_parser("gallery", help="a contact sheet (PNG) and a 16-second film (mp4) of each level")
     gallery.add_argument("--out", type=Path, default=Path("gallery"), help="folder (default: %(default)s)")
     bench = commands.add_parser("bench", help="agent steps per second under random actions")
+    bench.add_argument("--processes", action="store_true", help="one process for each environment (gymnasium)")
     for command in (gallery, bench):
         command.add_argument("--env", nargs="+", default=list(LEVELS), metavar="LEVEL", help="levels (default: all)")
     for name, default, text in (
-        ("num-envs", 32, "environments in the batch"),
-        ("threads", 1, "threads that share the batch"),
-        ("height", 72, "of the picture in pixels"),
-        ("width", 96, "of the picture in pixels"),
+        ("num-envs", 32, "environments in the batch (default: 32)"),
+        ("threads", 1, "threads that share the batch (default: 1)"),
+        ("height", None, "of the picture in pixels (default: the back end's)"),
+        ("width", None, "of the picture in pixels (default: the back end's)"),
     ):
-        bench.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)")
+        bench.add_argument(f"--{name}", type=int, default=default, metavar="N", help=text)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns 0, or 2 after a line on standard error when it cannot."""
     arguments = _parser().parse_args(argv)
-    command = {"list": lambda _: _list(), "play": _play, "gallery": _gallery, "bench": _bench}[arguments.command]
+    commands = {"doctor": _doctor, "list": _list, "play": _play, "gallery": _gallery, "bench": _bench}
     try:
-        command(arguments)
+        commands[arguments.command](arguments)
     except ValidationError as error:
         for item in error.errors():
             print(f"error: {item['loc'][0]} is {item['input']}: {item['msg']}", file=sys.stderr)

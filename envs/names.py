@@ -65,11 +65,25 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}. Known: {', '.join(few)}; `python -m envs list` prints more"
 
 
+def names(backend: str) -> list[str]:
+    """The environments that `backend` knows by name.
+
+    Raises:
+        ValueError: It is not installed, and only the package itself knows.
+    """
+    if backend == "minilab":
+        return list(LEVELS)
+    if backend == "dmlab":
+        return list(DMLAB_LEVELS)
+    if missing := why_not(backend):
+        raise ValueError(f"{backend} cannot be imported ({missing}); python -m envs doctor says how to get it")
+    if backend == "envpool":
+        ids: list[str] = importlib.import_module("envs.envpool").supported_ids()
+        return ids
+    return sorted(importlib.import_module("gymnasium").registry)
+
+
 def _installed_ids() -> list[str]:
-    """`gymnasium/...` and `envpool/...` names that could be meant, of the packages that are there."""
-    ids: list[str] = []
-    if not why_not("gymnasium"):
-        ids += [f"gymnasium/{i}" for i in importlib.import_module("gymnasium").registry]
-    if not why_not("envpool"):
-        ids += [f"envpool/{i}" for i in importlib.import_module("envpool").list_all_envs()]
-    return ids
+    """`gymnasium/...` and `envpool/...` names, of the packages that are there."""
+    there = [backend for backend in ("gymnasium", "envpool") if not why_not(backend)]
+    return [f"{backend}/{name}" for backend in there for name in names(backend)]

@@ -9,12 +9,13 @@ from torch import Tensor
 
 import cpc_rl.aux
 from agents.a2c import A2CConfig, Config, Learner, main
-from configs import RunFailure, UsageError
+from configs import RunFailure, UsageError, load_yaml
 from cpc_rl.aux import AUX_LOSSES, AuxLoss, CPCConfig
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.rollout import begin, collect
 from cpc_rl.runs import RunConfig
+from envs.api import EnvironmentFailure
 from tests.toys import CountingEnv
 
 
@@ -363,3 +364,35 @@ def test_an_environment_that_cannot_be_restored_begins_new_episodes():
     assert resumed.agent_steps == 60 and resumed.episodes.lengths.sum() == 0
     resumed.update()
     assert resumed.episodes.ended[0] == (resumed.env.returns(1, 4), 5)  # a whole one: nothing of the lost ones is in it
+
+
+@pytest.mark.parametrize("where", ["reset", "step"])
+def test_environments_that_are_lost_for_good_end_the_run_with_one_line(where, tmp_path, monkeypatch, capsys):
+    env = CountingEnv([7, 5, 9])
+    step = env.step
+
+    def fail(*_):
+        raise EnvironmentFailure("maze, worker 3: exit code 1, seed 77")
+
+    env.reset = fail if where == "reset" else env.reset
+    env.step = lambda a: step(a) if len(env.actions) < 50 else fail()
+    monkeypatch.setattr("envs.make", lambda *_, **__: env)
+    flags = ["--unroll", "20", "--network.encoder", "deep", "--device", "cpu", "--checkpoint-minutes", "1e-6"]
+    assert main([*flags, "--run", str(tmp_path / "run"), "--preset", "laptop"]) == 1
+    error = capsys.readouterr().err
+    assert "maze, worker 3: exit code 1, seed 77" in error and error.count("\n") == 1
+    assert env.closed
+    kept = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*.pt"))
+    assert kept == ([] if where == "reset" else ["checkpoint-240.pt", "checkpoint-480.pt"])
+
+
+def test_the_back_end_that_plays_is_recorded_and_vectors_have_their_preset(tmp_path, capsys):
+    flags = ["--frames", "600", "--num-envs", "2", "--device", "cpu", "--threads", "1"]
+    assert main([*flags, "--env", "gymnasium/CartPole-v1", "--run", str(tmp_path / "run")]) == 0
+    settings = load_yaml(tmp_path / "run" / "config.yaml")
+    assert (settings["env"]["name"], settings["env"]["backend"]) == ("CartPole-v1", "gymnasium")
+    assert settings["run"]["preset"] == "classic"
+    assert "CartPole-v1 (gymnasium, 2 environments)" in capsys.readouterr().out
+    assert main(["--resume", str(tmp_path / "run"), "--env", "gymnasium/Acrobot-v1"]) == 2
+    assert "cannot resume with env.name = Acrobot-v1" in capsys.readouterr().err
+    assert main(["--resume", str(tmp_path / "run"), "--frames", "900"]) == 0
