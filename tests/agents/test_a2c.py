@@ -387,7 +387,7 @@ def test_environments_that_are_lost_for_good_end_the_run_with_one_line(where, tm
 
 
 def test_the_back_end_that_plays_is_recorded_and_vectors_have_their_preset(tmp_path, capsys):
-    flags = ["--frames", "600", "--num-envs", "2", "--device", "cpu", "--threads", "1"]
+    flags = ["--frames", "600", "--num-envs", "2", "--device", "cpu", "--optimiser.schedule", "constant"]
     assert main([*flags, "--env", "gymnasium/CartPole-v1", "--run", str(tmp_path / "run")]) == 0
     settings = load_yaml(tmp_path / "run" / "config.yaml")
     assert (settings["env"]["name"], settings["env"]["backend"]) == ("CartPole-v1", "gymnasium")
