@@ -27,9 +27,9 @@ from cpc_rl.rollout import begin
 from cpc_rl.runs import pick_device
 
 
-def naive_update(config: Config) -> Callable[[], object]:
+def naive_update(config: Config, shape: tuple[int, ...], actions: int) -> Callable[[], object]:
     """One round of acting and learning on random frames."""
-    t, b, shape, actions = config.a2c.unroll, config.env.num_envs, (config.env.height, config.env.width, 3), 9
+    t, b = config.a2c.unroll, config.env.num_envs
     device = pick_device(config.run.device)
     net = ActorCritic(config.network, shape, actions).to(device)
     optimiser = build_optimiser(config.optimiser, net.parameters())
@@ -71,7 +71,7 @@ def main() -> None:
         learner = Learner(config, envs.make(config.env, seed=1), pick_device(config.run.device))
         begin(learner.env, learner.rollout)
         arms[aux] = learner.update
-    arms = {"naive limit": naive_update(config), **arms}
+    arms = {"naive limit": naive_update(config, learner.env.obs_shape, learner.env.num_actions), **arms}
     steps = options.updates * config.a2c.unroll * config.env.num_envs
     rates: dict[str, list[float]] = {name: [] for name in arms}
     for i in range(options.rounds + 1):  # the first round warms up
