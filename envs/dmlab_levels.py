@@ -37,7 +37,49 @@ _DMLAB30 = (
     "skymaze_irreversible_path_varied",
 )
 
+# The levels of the first release (Beattie et al. 2016).
+_FIRST = (
+    "lt_chasm",
+    "lt_hallway_slope",
+    "lt_horseshoe_color",
+    "lt_space_bounce_hard",
+    "nav_maze_random_goal_01",
+    "nav_maze_random_goal_02",
+    "nav_maze_random_goal_03",
+    "nav_maze_static_01",
+    "nav_maze_static_02",
+    "nav_maze_static_03",
+    "seekavoid_arena_01",
+    "stairway_to_melon",
+)
+
+_FAST_MAPPING = ("fast_mapping_test", "fast_mapping_train", "slow_mapping_test", "slow_mapping_train")
+
+_PSYCHLAB = (
+    "arbitrary_visuomotor_mapping",
+    "continuous_recognition",
+    "cued_temporal_production",
+    "glass_pattern_detection",
+    "harlow",
+    "landoltC_identification",
+    "motion_discrimination",
+    "motion_discrimination_easy",
+    "multiple_object_tracking",
+    "multiple_object_tracking_easy",
+    "odd_one_out",
+    "ready_set_go",
+    "sequential_comparison",
+    "temporal_bisection",
+    "temporal_discrimination",
+    "visual_search",
+)
+
 DMLAB_LEVELS: dict[str, str] = {
-    "seekavoid_arena_01": "seekavoid_arena_01",
+    **{name: name for name in _FIRST},
     **{name: f"contributed/dmlab30/{name}" for name in _DMLAB30},
+    **{name: f"contributed/fast_mapping/{name}" for name in _FAST_MAPPING},
+    **{name: f"contributed/psychlab/{name}" for name in _PSYCHLAB},
 }
+
+# Halves of DMLab-30's train and test pairs that ask for the setting allowHoldOutLevels.
+HOLD_OUT_LEVELS = frozenset(name for name in _DMLAB30 if name.endswith("_test"))

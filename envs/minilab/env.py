@@ -95,7 +95,7 @@ class MinilabEnv:
         EnvConfig(name=name, num_envs=num_envs, height=height, width=width, env_threads=threads)  # checks its bounds
         self.name = name
         self.num_envs = num_envs
-        self.obs_shape = (height, width, 3)
+        self.obs_shape: tuple[int, ...] = (height, width, 3)
         self._pool = "layout" if layout is not None else "evaluation" if evaluation else "training"
         self.level = load_level(name)
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))

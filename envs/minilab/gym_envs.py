@@ -32,6 +32,10 @@ ENLARGEMENT = 4  # of pictures for people
 class _Batch:
     """What both kinds share: seeds, spaces, information and large pictures of a `MinilabEnv`."""
 
+    env: MinilabEnv
+    observation_space: Box[np.uint8]
+    action_space: Discrete[np.int64]
+
     def __init__(self, level: str, num_envs: int, height: int, width: int, evaluation: bool, threads: int) -> None:
         config = EnvConfig(name=level, num_envs=num_envs, height=height, width=width, env_threads=threads)
         env = make(config, seed=0, evaluation=evaluation)
