@@ -35,7 +35,8 @@ def play(name: str, device: str, *, height: int = 24, width: int = 24, steps: in
     for action in actions[steps // 2 :]:
         step = env.step(action)
     env.place(0, *env.poses()[0, :2], 33)
-    return env.state_dict()["arrays"] | {name: tensor.cpu().clone() for name, tensor in step._asdict().items()}
+    seen = {name: tensor.cpu().clone() for name, tensor in step._asdict().items() if tensor is not None}
+    return env.state_dict()["arrays"] | seen
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,14 @@ def play(
     """Random actions, the same for environment i in every call; copies of the rows wanted."""
     generator = torch.Generator().manual_seed(seed)
     actions = torch.randint(9, (steps, of), generator=generator)  # [T, B]
-    return [EnvStep._make(field.clone() for field in env.step(action[rows].contiguous())) for action in actions]
+    rows_of_steps = (env.step(action[rows].contiguous()) for action in actions)
+    return [EnvStep(*(field.clone() for field in step if field is not None)) for step in rows_of_steps]
 
 
 def same(one: list[EnvStep], other: list[EnvStep], rows: slice | list[int] = slice(None)) -> bool:
-    return all(torch.equal(a[rows], b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+    return all(
+        torch.equal(a[rows], b) for x, y in zip(one, other, strict=True) for a, b in zip(x[:6], y[:6], strict=True)
+    )
 
 
 def test_shapes_types_and_flags():
