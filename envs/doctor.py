@@ -9,11 +9,9 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-import rich.box
 import rich.console
-from rich.table import Table
 
 from envs import LEVELS, EnvConfig, make
 from envs.api import EnvironmentFailure
@@ -26,7 +24,7 @@ TRIAL_STEPS = 50
 class Finding(NamedTuple):
     """What was found out about one back end."""
 
-    works: bool
+    status: Literal["works", "missing", "fails"]
     lines: list[str]
 
 
@@ -35,9 +33,9 @@ def examine(backend: str) -> Finding:
     module, trial, describe = _BACKENDS[backend]
     missing = why_not(module)
     if missing:
-        return Finding(False, [f"{module} cannot be imported ({missing})", _GET[backend]])
+        return Finding("missing", [f"{module} cannot be imported ({missing})", _GET[backend]])
     works, line = _try(EnvConfig(name=trial, backend=backend, num_envs=1, env_timeout=120))
-    return Finding(works, [line, *describe()])
+    return Finding("works" if works else "fails", [line, *describe()])
 
 
 def _try(config: EnvConfig) -> tuple[bool, str]:
@@ -119,12 +117,13 @@ def doctor() -> bool:
     console.print(
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     )
-    table = Table(box=rich.box.MINIMAL, show_header=False)
-    findings = {}
+    works = {}
     for backend in _BACKENDS:
         with console.status(f"trying {backend}"):
-            findings[backend] = examine(backend)
-        works, lines = findings[backend]
-        table.add_row(backend, "[green]works[/]" if works else "[yellow]missing[/]", "\n".join(lines))
-    console.print(table)
-    return findings["minilab"].works
+            status, lines = examine(backend)
+        works[backend] = status == "works"
+        colour = {"works": "green", "missing": "yellow", "fails": "red"}[status]
+        console.print(f"\n[bold]{backend}[/]: [{colour}]{status}[/]")
+        for line in lines:  # not wrapped: some of it is there to be copied
+            console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
+    return works["minilab"]
