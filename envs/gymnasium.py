@@ -1,0 +1,205 @@
+"""`GymnasiumEnv`: any environment of Gymnasium with discrete actions, by id or by factory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.error import DependencyNotInstalled
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from torch import Tensor
+
+from envs.api import EnvStep
+from envs.config import EnvConfig
+from envs.gymnasium_make import Factory, autoreset, find_recipe, make_batch, running
+from envs.gymnasium_processes import make_workers
+from envs.gymnasium_spaces import Observations, action_table
+from envs.workers import Workers
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class GymnasiumEnv:
+    """B environments of one kind (see `envs.api.BatchedEnv`).
+
+    Autoreset is what the vector environment declares: next-step (Gymnasium's default) or same-step, which tells
+    `final_obs`; one that leaves resets to its user gets them here, same-step. An end that is both is `terminated`:
+    there is nothing to come behind a terminal state, whatever the clock says.
+    """
+
+    backend = "gymnasium"
+    action_repeat = 1
+    restores = False
+
+    def __init__(
+        self, config: EnvConfig, seed: int, *, evaluation: bool = False, factory: Factory | None = None
+    ) -> None:
+        """Make the environments; nothing is played before `reset`.
+
+        Args:
+            config: `name` is an id, `module:Id-v0`, or `module:function` for a factory. Pictures are brought to
+                `height` x `width` where these are given.
+            seed: in [0, 2**63). Environment i of two calls with the same seed plays the same episodes.
+            evaluation: draw episodes from seeds that training never sees, and have pictures for people.
+            factory: called without arguments it makes one gymnasium.Env; if it has a parameter `num_envs`, it makes a
+                whole VectorEnv. `config.name` is only a label then.
+
+        Raises:
+            ValueError: no such environment, a package is missing, a seed out of bounds, or spaces and autoreset that
+                cannot be used.
+            EnvironmentFailure: its own code failed.
+        """
+        if not 0 <= seed < 2**63:
+            raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+        self.name, self.num_envs, self.device = config.name, config.num_envs, torch.device("cpu")
+        self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
+        recipe = find_recipe(config.name, factory, evaluation=evaluation)
+        self._batch: VectorEnv[Any, Any, Any] = (
+            make_workers(recipe, config.num_envs, self._seed_of, config.env_timeout)
+            if config.env_processes
+            else make_batch(recipe, config.num_envs)
+        )
+        try:
+            self._mode = self._check_batch()
+            self._observations = Observations(self._batch.single_observation_space, config.height, config.width)
+            self._actions = action_table(self._batch.single_action_space)  # [A, ...]
+        except ValueError as error:
+            self.close()
+            raise ValueError(f"{self.name}: {error}") from error
+        self.obs_shape, self.num_actions = self._observations.shape, len(self._actions)
+        self.frames_per_second = float(self._batch.metadata.get("render_fps") or 30)
+        self._over: Flags = np.zeros(self.num_envs, np.bool_)  # whose next action only begins an episode
+
+    def reset(self) -> EnvStep:
+        """Begin new episodes: other ones at each call, the same ones for the same seed."""
+        self._generation += 1
+        seed: Any = [self._seed_of(i, 0) for i in range(self.num_envs)]
+        if not isinstance(self._batch.unwrapped, SyncVectorEnv | AsyncVectorEnv):
+            seed = seed[0]  # one for all
+        with running(self.name):
+            obs, _ = self._batch.reset(seed=seed)
+        none, every = np.zeros(self.num_envs, np.bool_), np.ones(self.num_envs, np.bool_)
+        self._over = none
+        return self._row(obs, np.zeros(self.num_envs), none, none, every, every)
+
+    def step(self, actions: Tensor) -> EnvStep:
+        """Apply `actions`, int64 [B] in [0, num_actions); ValueError for others."""
+        self._check_actions(actions)
+        with running(self.name):
+            obs, reward, terminated, truncated, info = self._batch.step(self._actions[actions.numpy()])
+            dead = self._over
+            terminated = np.asarray(terminated, np.bool_) & ~dead
+            truncated = np.asarray(truncated, np.bool_) & ~dead & ~terminated
+            ended = terminated | truncated
+            if self._mode is AutoresetMode.NEXT_STEP:
+                self._over = ended
+                return self._row(obs, np.where(dead, 0, reward), terminated, truncated, dead, ~dead)
+            lost = self._batch.lost if isinstance(self._batch, Workers) else dead
+            final = None
+            if ended.any():
+                obs, final = self._begin_again(obs, ended, info)
+            return self._row(obs, reward, terminated, truncated, ended | lost, ~lost, final)
+
+    def picture(self, i: int) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+        """What a person would look at in environment i: uint8 [H, W, 3]; None where it cannot be drawn.
+
+        Only environments made for evaluation can: training does without.
+        """
+        if self._batch.render_mode != "rgb_array":
+            return None
+        try:
+            if isinstance(self._batch, SyncVectorEnv):
+                frame: Any = self._batch.envs[i].render()
+            else:
+                frame = (self._batch.render() or {i: None})[i]
+        except (ImportError, DependencyNotInstalled):  # what draws is often a package of its own
+            return None
+        return None if frame is None else np.ascontiguousarray(frame, np.uint8)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How often these environments were reset, which decides the seeds of the next episodes."""
+        return {**self._identity(), "generation": self._generation}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Have the next `reset` begin episodes that were not played before `state_dict` was taken.
+
+        Raises:
+            ValueError: the state belongs to other environments.
+        """
+        for key, mine in self._identity().items():
+            if state.get(key) != mine:
+                raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
+        self._generation = int(state["generation"])
+
+    def close(self) -> None:
+        """Close the environments; safe to call twice."""
+        self._batch.close()
+
+    def _seed_of(self, i: int, episode: int) -> int:
+        """Of an episode in environment i since the last reset; below 2**31, for some simulators take signed ones."""
+        key = (self._evaluation, self._generation, i, episode)
+        return int(np.random.SeedSequence(self._seed, spawn_key=key).generate_state(1)[0] >> 1)
+
+    def _begin_again(self, obs: Any, ended: Flags, info: dict[str, Any]) -> tuple[Any, Tensor | None]:
+        """What there is to see after the ends of this step, and the last observations [B, ...] in front of it."""
+        if self._mode is AutoresetMode.DISABLED:
+            final = self._observations(obs).clone()  # [B, ...]
+            obs, _ = self._batch.reset(options={"reset_mask": ended})
+            return obs, final
+        if "final_obs" not in info:
+            return obs, None
+        which = np.flatnonzero(ended)
+        final = torch.zeros_like(self._observations(obs))  # [B, ...]
+        final[torch.from_numpy(which)] = self._observations.stack([info["final_obs"][i] for i in which])
+        return obs, final
+
+    def _row(
+        self,
+        obs: Any,
+        reward: Any,
+        terminated: Flags,
+        truncated: Flags,
+        is_first: Flags,
+        valid: Flags,
+        final_obs: Tensor | None = None,
+    ) -> EnvStep:
+        return EnvStep(
+            obs=self._observations(obs),
+            reward=torch.from_numpy(np.require(reward, np.float32, "W")),
+            terminated=torch.from_numpy(terminated),
+            truncated=torch.from_numpy(truncated),
+            is_first=torch.from_numpy(is_first),
+            valid=torch.from_numpy(valid),
+            final_obs=final_obs,
+        )
+
+    def _check_batch(self) -> AutoresetMode:
+        batch = self._batch
+        if batch.num_envs != self.num_envs:
+            raise ValueError(f"the factory was asked for {self.num_envs} environments and made {batch.num_envs}")
+        if (mode := autoreset(batch)) is None:
+            raise ValueError(
+                f"metadata['autoreset_mode'] is {batch.metadata.get('autoreset_mode')!r}; a VectorEnv must declare one "
+                f"of {', '.join(f'AutoresetMode.{mode.name}' for mode in AutoresetMode)}"
+            )
+        return mode
+
+    def _check_actions(self, actions: Tensor) -> None:
+        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
+            raise ValueError(
+                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be "
+                f"int64 [{self.num_envs}] on {self.device}"
+            )
+        low, high = int(actions.min()), int(actions.max())
+        if not 0 <= low <= high < self.num_actions:
+            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "backend": self.backend,
+            "name": self.name,
+            "num_envs": self.num_envs,
+            "obs_shape": list(self.obs_shape),
+            "num_actions": self.num_actions,
+        }

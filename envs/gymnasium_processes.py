@@ -1,0 +1,31 @@
+"""Gymnasium's environments in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gymnasium.spaces import Box
+
+from envs.gymnasium_make import Recipe, Unmakeable, explained, in_a_box, running, spaces_of, with_choices
+from envs.gymnasium_spaces import check_numbers
+from envs.workers import Workers
+
+
+def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int], timeout: float) -> Workers:
+    """B environments, one a process; `seeds(i, k)` is the seed of the k-th episode in the i-th.
+
+    Raises:
+        Unmakeable: not a Gymnasium environment, a package is missing, or `recipe` makes nothing but whole batches.
+        ValueError: observations without a fixed number of numbers.
+        EnvironmentFailure: the environment's own code failed.
+    """
+    if recipe.single is None:
+        raise Unmakeable(f"{recipe.name} makes a whole VectorEnv, which one process each cannot play")
+    with running(recipe.name), explained(recipe.name):
+        keywords = with_choices(recipe) if recipe.continuous else recipe.keywords
+        space, _ = spaces_of(recipe, keywords)
+    check_numbers(space)
+    function = partial(in_a_box, recipe.single, keywords, flatten=not isinstance(space, Box))
+    with running(recipe.name), explained(recipe.name):
+        return Workers([function] * num_envs, name=recipe.name, seeds=seeds, timeout=timeout)
