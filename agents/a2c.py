@@ -46,8 +46,8 @@ class A2CConfig(Frozen):
     discount: float = Field(default=0.99, ge=0, le=1, description="Per agent step.")
     bootstrap_truncation: bool = Field(
         default=True,
-        description="At a time limit whose last observation is seen, go on with its value; off: discount 0 at every end. "
-        "minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
+        description="At a time limit whose last observation is seen, go on with its value; off: discount 0 at every "
+        "end. minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
     )
     reward_clip: RewardClip = Field(
         default="abs_one", description="For the loss only; reported returns are raw. IMPALA's two ways, or none."

@@ -20,7 +20,7 @@ class EnvConfig(BaseModel):
     name: Annotated[str, tyro.conf.arg(name="env")] = Field(
         default="rooms_watermaze",
         min_length=1,
-        description="What to play: a level such as rooms_watermaze, or BACKEND/NAME: dmlab/lasertag_one_opponent_small, "
+        description="What to play: a level such as rooms_watermaze, or BACKEND/NAME: dmlab/rooms_watermaze, "
         "envpool/MyWayHome-v1, envpool/Pong-v5, gymnasium/CartPole-v1. `python -m envs list` prints what there is.",
     )
     backend: Backend = Field(

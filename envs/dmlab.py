@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from envs.api import EnvironmentFailure, EnvStep
+from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
 from envs.dmlab_cache import LevelCache
 from envs.dmlab_folder import RunFolder
@@ -61,8 +62,7 @@ class DMLabEnv:
         path = level_path(config.name)
         if height % 4 or width % 4:
             raise ValueError(f"pictures are {height} x {width}; DeepMind Lab draws multiples of 4 only")
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+        check_seed(seed)
         if missing := why_not("deepmind_lab"):
             raise ValueError(f"deepmind_lab cannot be imported ({missing}); docs/dmlab.md says how to get it")
         if path.rpartition("/")[2].startswith("language_"):
@@ -118,14 +118,7 @@ class DMLabEnv:
         """
         if not self._begun:
             raise ValueError("no episode has begun: reset comes before step")
-        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
-            mine = f"int64 [{self.num_envs}] on {self.device}"
-            raise ValueError(
-                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be {mine}"
-            )
-        low, high = int(actions.min()), int(actions.max())
-        if not 0 <= low <= high < self.num_actions:
-            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
+        check_actions(actions, self.num_envs, self.num_actions, self.device)
         with self._closing():
             obs, reward, terminated, truncated, _ = self._workers.step(actions.numpy())
         lost = self._workers.lost
@@ -141,9 +134,7 @@ class DMLabEnv:
         Raises:
             ValueError: the state belongs to another environment.
         """
-        for key, mine in self._identity().items():
-            if state.get(key) != mine:
-                raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
+        check_identity(state, self._identity())
         self._workers.episodes[:] = state["episodes"]
         self._begun = False
 

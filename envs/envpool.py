@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from envs.api import EnvironmentFailure, EnvStep
+from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
 from envs.envpool_presets import (
     ATARI_FPS,
@@ -59,8 +60,7 @@ class EnvpoolEnv:
         Raises:
             ValueError: envpool is missing, unknown id, one that is not played, or a seed out of bounds.
         """
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+        check_seed(seed)
         self.name, self.num_envs = config.name.removeprefix("envpool/"), config.num_envs
         self.device = torch.device("cpu")
         self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
@@ -114,7 +114,9 @@ class EnvpoolEnv:
         Raises:
             ValueError: wrong shape, type or device, an action out of range, or no `reset` before.
         """
-        self._check_actions(actions)
+        check_actions(actions, self.num_envs, self.num_actions, self.device)
+        if self._pool is None:
+            raise ValueError(f"{self.name}: actions came before reset")
         obs, reward, terminated, truncated, info = self._pool.step(actions.numpy())
         dead = self._over
         if self._scenario is None:  # a game may be over just when its time is up
@@ -135,9 +137,7 @@ class EnvpoolEnv:
         Raises:
             ValueError: the state belongs to another environment, number of environments or picture size.
         """
-        for key, mine in self._identity().items():
-            if state.get(key) != mine:
-                raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
+        check_identity(state, self._identity())
         self._generation = int(state["generation"]) + 1
         self._stop()
 
@@ -179,18 +179,6 @@ class EnvpoolEnv:
             tensor.numpy()[:] = values
         self.elapsed = info["elapsed_step"]
         return self._step
-
-    def _check_actions(self, actions: Tensor) -> None:
-        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
-            mine = f"int64 [{self.num_envs}] on {self.device}"
-            raise ValueError(
-                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be {mine}"
-            )
-        low, high = int(actions.min()), int(actions.max())
-        if not 0 <= low <= high < self.num_actions:
-            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
-        if self._pool is None:
-            raise ValueError(f"{self.name}: actions came before reset")
 
     def _identity(self) -> dict[str, Any]:
         return {"name": self.name, "num_envs": self.num_envs, "obs_shape": list(self.obs_shape)}

@@ -11,6 +11,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from torch import Tensor
 
 from envs.api import EnvStep
+from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
 from envs.gymnasium_make import Factory, autoreset, find_recipe, make_batch, running
 from envs.gymnasium_processes import make_workers
@@ -50,8 +51,7 @@ class GymnasiumEnv:
                 cannot be used.
             EnvironmentFailure: its own code failed.
         """
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+        check_seed(seed)
         self.name, self.num_envs, self.device = config.name, config.num_envs, torch.device("cpu")
         self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
         recipe = find_recipe(config.name, factory, evaluation=evaluation)
@@ -85,7 +85,7 @@ class GymnasiumEnv:
 
     def step(self, actions: Tensor) -> EnvStep:
         """Apply `actions`, int64 [B] in [0, num_actions); ValueError for others."""
-        self._check_actions(actions)
+        check_actions(actions, self.num_envs, self.num_actions, self.device)
         with running(self.name):
             obs, reward, terminated, truncated, info = self._batch.step(self._actions[actions.numpy()])
             dead = self._over
@@ -127,9 +127,7 @@ class GymnasiumEnv:
         Raises:
             ValueError: the state belongs to other environments.
         """
-        for key, mine in self._identity().items():
-            if state.get(key) != mine:
-                raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
+        check_identity(state, self._identity())
         self._generation = int(state["generation"])
 
     def close(self) -> None:
@@ -184,16 +182,6 @@ class GymnasiumEnv:
                 f"of {', '.join(f'AutoresetMode.{mode.name}' for mode in AutoresetMode)}"
             )
         return mode
-
-    def _check_actions(self, actions: Tensor) -> None:
-        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
-            raise ValueError(
-                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be "
-                f"int64 [{self.num_envs}] on {self.device}"
-            )
-        low, high = int(actions.min()), int(actions.max())
-        if not 0 <= low <= high < self.num_actions:
-            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
 
     def _identity(self) -> dict[str, Any]:
         return {

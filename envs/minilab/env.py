@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from envs.api import EnvStep
+from envs.checks import check_actions, check_identity
 from envs.config import EnvConfig
 from envs.minilab.engine import CpuRunner
 from envs.minilab.levels import Level, load_level
@@ -130,14 +131,7 @@ class MinilabEnv:
             ValueError: wrong shape, type or device; on the CPU also an action out of range (a GPU takes the nearest
                 allowed one, because asking would mean to wait for it).
         """
-        if actions.dtype != torch.int64 or actions.shape != (self.num_envs,) or actions.device != self.device:
-            mine = f"int64 [{self.num_envs}] on {self.device}"
-            raise ValueError(
-                f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be {mine}"
-            )
-        if self.device.type == "cpu" and not 0 <= int(actions.min()) <= int(actions.max()) < self.num_actions:
-            low, high = int(actions.min()), int(actions.max())
-            raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {self.num_actions - 1}]")
+        check_actions(actions, self.num_envs, self.num_actions, self.device)
         self.runner.step(actions, autoreset)
         return self._view
 
@@ -174,9 +168,7 @@ class MinilabEnv:
         Raises:
             ValueError: the state belongs to another level, picture size, number of environments or pool of mazes.
         """
-        for key, mine in self._identity().items():
-            if state.get(key) != mine:
-                raise ValueError(f"the saved environment has {key} {state.get(key)!r}, this one {mine!r}")
+        check_identity(state, self._identity())
         arrays, ours = state.get("arrays", {}), {name: _signed(tensor) for name, tensor in self.tensors.items()}
         if arrays.keys() != ours.keys():  # saved by another version; nothing has been touched yet
             raise ValueError(f"the saved environment and this one differ in {sorted(arrays.keys() ^ ours.keys())}")

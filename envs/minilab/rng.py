@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from envs.checks import check_seed
 from envs.minilab.jit import device_function
 
 EVALUATION_MIXER = 0x600D5EED  # DeepMind Lab's mixerSeed for test episodes, XORed into the seed's upper 32 bits
@@ -42,8 +43,7 @@ def new_streams(num_envs: int, seed: int, *, evaluation: bool) -> Streams:
     Raises:
         ValueError: `seed` does not fit 63 bits.
     """
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+    check_seed(seed)
     high = (seed >> 32) ^ (EVALUATION_MIXER if evaluation else 0)
     return Streams(
         key=np.array([seed & 0xFFFFFFFF, high], np.uint64),

@@ -1,0 +1,35 @@
+"""What every back end refuses, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError for a seed outside [0, 2**63)."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; it must lie in [0, 2**63)")
+
+
+def check_actions(actions: Tensor, num_envs: int, num_actions: int, device: torch.device) -> None:
+    """Raise ValueError for actions that are not int64 [B] on `device`, or (on the CPU) not in [0, num_actions).
+
+    On a GPU their range is not looked at, because asking would mean to wait for it.
+    """
+    if actions.dtype != torch.int64 or actions.shape != (num_envs,) or actions.device != device:
+        mine = f"int64 [{num_envs}] on {device}"
+        raise ValueError(f"actions are {actions.dtype} {list(actions.shape)} on {actions.device}; they must be {mine}")
+    if device.type == "cpu" and not 0 <= int(actions.min()) <= int(actions.max()) < num_actions:
+        low, high = int(actions.min()), int(actions.max())
+        raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {num_actions - 1}]")
+
+
+def check_identity(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Raise ValueError where a saved state does not belong to the environment that has `identity`."""
+    for key, mine in identity.items():
+        if saved.get(key) != mine:
+            raise ValueError(f"the saved environment has {key} {saved.get(key)!r}, this one {mine!r}")
