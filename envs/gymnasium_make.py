@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ def find_recipe(name: str, factory: Factory | None, *, evaluation: bool) -> Reci
         Unmakeable: no such id, module or function, or a package is missing.
     """
     head, _, attribute = name.partition(":")
+    if evaluation:  # pictures for people come from pygame, which would look for a screen, and complain of none
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     with explained(name):
         if factory is None and attribute.isidentifier():  # an id would end in -v0
             module = importlib.import_module(head)
