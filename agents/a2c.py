@@ -52,6 +52,11 @@ class A2CConfig(Frozen):
     reward_clip: RewardClip = Field(
         default="abs_one", description="For the loss only; reported returns are raw. IMPALA's two ways, or none."
     )
+    reward_scale: float = Field(
+        default=1.0,
+        gt=0,
+        description="For the loss only, behind the clip: 1 - discount keeps values near 1 where each step pays.",
+    )
     reduction: losses.Reduction = Field(
         default="mean", description="Of all losses over the T x B rows. IMPALA: sum; its learning rates go with it."
     )
@@ -114,7 +119,7 @@ class Learner:
         out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
         valid = r.valid[1:]  # [T, B]
         gamma = discounts(r.terminated[1:], r.truncated[1:], r.is_first[1:], a2c.discount, a2c.bootstrap_truncation)
-        reward = clip_reward(r.reward[1:], a2c.reward_clip)  # [T, B]
+        reward = a2c.reward_scale * clip_reward(r.reward[1:], a2c.reward_clip)  # [T, B]
         if a2c.bootstrap_truncation:
             reward = reward + a2c.discount * r.final_value[1:]
         returns = n_step_returns(reward, gamma, valid, out.value)  # [T, B]

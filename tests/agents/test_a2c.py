@@ -329,6 +329,17 @@ def test_the_value_of_the_last_frame_reaches_the_returns_unless_it_is_switched_o
     assert baseline_loss(False, 1.0) == pytest.approx(baseline_loss(True, 0.0))
 
 
+def test_rewards_are_scaled_for_the_loss_behind_the_clip():
+    def baseline_loss(**a2c: object) -> float:
+        agent = learner(env=CountingEnv([7, 5, 9]), **a2c)  # pays more than 1: the clip would undo a scale before it
+        torch.nn.init.zeros_(agent.net.baseline.weight)  # values 0: the loss is half the mean of squared returns
+        collect(agent.env, agent.net, agent.rollout, agent.generator)
+        assert (agent.rollout.reward[1:] >= 1).all()  # what is recorded is raw
+        return agent.losses()[1]["loss/baseline"].item()
+
+    assert baseline_loss(reward_scale=0.5) == pytest.approx(0.25 * baseline_loss())
+
+
 @pytest.mark.parametrize("next_step", [False, True])
 def test_a_lost_episode_counts_for_nothing(next_step):
     env = CountingEnv([7, 8], next_step=next_step, lose=(0, 4))
