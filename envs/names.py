@@ -61,8 +61,8 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> str:
         near = [short[s] for s in difflib.get_close_matches(name.lower(), short, n=3, cutoff=0.6)]
     if near:
         return f"unknown {kind} {name!r}. Did you mean {' or '.join(near)}?"
-    few = names if len(names) <= 20 else list(LEVELS)
-    return f"unknown {kind} {name!r}. Known: {', '.join(few)}; `python -m envs list` prints more"
+    known = f"Known: {', '.join(names)}; " if len(names) <= 20 else ""
+    return f"unknown {kind} {name!r}. {known}`python -m envs list` prints the built-in ones, `list BACKEND` others"
 
 
 def names(backend: str) -> list[str]:

@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -31,11 +31,16 @@ from gymnasium.vector.utils import CloudpickleWrapper, iterate
 from envs.workers_child import Child, Env, Phase
 from envs.workers_process import Failure, Worker
 
-FAILURES = 3  # of one worker without a whole episode in between, and the batch is given up
-CLOSE_SECONDS = 3.0  # for all workers together; who needs longer is killed
-
 Array = np.ndarray[Any, np.dtype[Any]]
 Infos = dict[str, Any]
+
+if TYPE_CHECKING:
+    _AsyncVectorEnv = AsyncVectorEnv[Array, Array]
+else:  # before gymnasium 1.4 it is not generic
+    _AsyncVectorEnv = AsyncVectorEnv
+
+FAILURES = 3  # of one worker without a whole episode in between, and the batch is given up
+CLOSE_SECONDS = 3.0  # for all workers together; who needs longer is killed
 
 
 def no_advice(failure: Failure) -> str:
@@ -43,7 +48,7 @@ def no_advice(failure: Failure) -> str:
     return ""
 
 
-class Workers(AsyncVectorEnv[Array, Array]):
+class Workers(_AsyncVectorEnv):
     """A gymnasium vector environment with same-step autoreset whose workers are watched, and restarted.
 
     A worker that dies, gives no answer within `timeout` seconds, or whose environment raises, is killed with all that
