@@ -61,7 +61,8 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> str:
         near = [short[s] for s in difflib.get_close_matches(name.lower(), short, n=3, cutoff=0.6)]
     if near:
         return f"unknown {kind} {name!r}. Did you mean {' or '.join(near)}?"
-    known = f"Known: {', '.join(names)}; " if len(names) <= 20 else ""
+    few = names if len(names) <= 20 else [level for level in LEVELS if level in names]
+    known = f"Known: {', '.join(few)}; " if few else ""
     return f"unknown {kind} {name!r}. {known}`python -m envs list` prints the built-in ones, `list BACKEND` others"
 
 

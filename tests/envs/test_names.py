@@ -71,7 +71,10 @@ def test_a_broken_deepmind_lab_is_not_taken(monkeypatch, tmp_path):
         ("CartPole-v1", "Did you mean .*gymnasium/CartPole-v1"),
         ("MyWayHome-v1", "Did you mean .*envpool/MyWayHome-v1"),
         ("contributed/dmlab30/rooms_watermaze", "Did you mean .*rooms_watermaze"),
-        ("zzzzzzzz", "`python -m envs list` prints the built-in ones, `list BACKEND` others"),
+        (
+            "zzzzzzzz",
+            "Known: rooms_watermaze, .*; `python -m envs list` prints the built-in ones, `list BACKEND` others",
+        ),
         ("natlab_fixed_large_map", "level of DeepMind Lab only.*No module named 'deepmind_lab'"),
     ],
 )
