@@ -26,13 +26,14 @@ import envs
 from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
 from cpc_rl import losses
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
+from cpc_rl.distributed import ALONE, World, joined
 from cpc_rl.environments import opened
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
-from cpc_rl.runs import Console, Logger, RunConfig, RunDirectory, StopSignal, pick_device, read_metrics
+from cpc_rl.runs import Console, Logger, RunConfig, StopSignal, open_run, pick_device
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from envs.api import BatchedEnv, EnvironmentFailure
@@ -90,14 +91,21 @@ MAY_CHANGE |= {f"run.{name}" for name in RunConfig.model_fields if name != "seed
 class Learner:
     """The agent and all that a checkpoint must hold for a run to go on as if it had never stopped."""
 
-    def __init__(self, config: Config, env: BatchedEnv, device: torch.device | None = None) -> None:
-        """Fresh weights, drawn from the run's seed; on `device`, by default that of the environments."""
+    def __init__(
+        self, config: Config, env: BatchedEnv, device: torch.device | None = None, world: World = ALONE
+    ) -> None:
+        """Fresh weights, drawn from the run's seed; on `device`, by default that of the environments.
+
+        `env` is this rank's share of the environments.
+        """
         device = device or env.device
         torch.manual_seed(config.run.seed)
-        self.config, self.env = config, env
+        self.config, self.env, self.world = config, env, world
         self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
         sizes = AuxSizes(config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll)
         self.aux = build_aux(config.aux, sizes, config.cpc, seed=config.run.seed)
+        if self.aux is not None:
+            self.aux.part = (world.rank, world.size)
         modules = [self.net] if self.aux is None else [self.net, self.aux.to(device)]
         self.params = [p for module in modules for p in module.parameters()]
         self.optimiser = build_optimiser(config.optimiser, self.params)
@@ -114,7 +122,7 @@ class Learner:
         return self.agent_steps * self.env.action_repeat
 
     def losses(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of the unroll that lies in `rollout`, and its terms."""
+        """The loss of the unroll that lies in `rollout`, and its terms: this rank's part of sums over all ranks."""
         a2c, r = self.config.a2c, self.rollout
         out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
         valid = r.valid[1:]  # [T, B]
@@ -129,14 +137,19 @@ class Learner:
             "baseline": losses.baseline(value, returns),
             "entropy": losses.entropy(logits),
         }
-        reduced = {name: losses.reduce(term, valid, a2c.reduction) for name, term in terms.items()}
+        rows = self.world.sum(valid.sum())
+        reduced = {name: losses.reduce(term, valid, a2c.reduction, rows) for name, term in terms.items()}
         total = reduced["policy"] + a2c.baseline_cost * reduced["baseline"] - a2c.entropy_cost * reduced["entropy"]
-        means = {name: losses.reduce(term.detach(), valid, "mean") for name, term in terms.items()}
+        means = {name: losses.reduce(term.detach(), valid, "mean", rows) for name, term in terms.items()}
         metrics = {"loss/policy": means["policy"], "loss/baseline": means["baseline"], "entropy": means["entropy"]}
         if self.aux is not None:
-            loss, aux_metrics = self.aux(out.z, out.c, r.action, r.is_first, r.valid)
-            rows = valid.sum() if a2c.reduction == "sum" else 1  # the weight means the same under both reductions
-            total = total + self.aux.weight * rows * loss
+            whole = [self.world.gather(x) for x in (out.z, out.c, r.action, r.is_first, r.valid)]  # [T, B, ...]
+            loss, aux_metrics = self.aux(*whole)
+            if not self.aux.divides:  # every rank has done all of it
+                loss = loss / self.world.size
+                aux_metrics = {name: value / self.world.size for name, value in aux_metrics.items()}
+            each = rows if a2c.reduction == "sum" else 1  # the weight means the same under both reductions
+            total = total + self.aux.weight * each * loss
             metrics[f"loss/{self.config.aux}"] = loss.detach()
             metrics |= {f"{self.config.aux}/{name}": value for name, value in aux_metrics.items()}
         metrics["loss/total"] = total.detach()
@@ -147,14 +160,16 @@ class Learner:
 
         Raises RunFailure if a loss or the gradient is not finite, before it can touch the weights.
         """
-        collect(self.env, self.net, self.rollout, self.generator)
+        collect(self.env, self.net, self.rollout, self.generator, self.world)
         total, metrics = self.losses()
+        metrics["steps"] = self.rollout.valid[1:].sum()
         self.optimiser.zero_grad()
         torch.autograd.backward(total)
+        self.world.sum_gradients(self.params)
         clip = self.config.optimiser.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(self.params, torch.inf if clip is None else clip)
-        metrics["gradient_norm"] = norm
-        values = dict(zip(metrics, torch.stack([m.float() for m in metrics.values()]).tolist(), strict=True))
+        summed = self.world.sum(torch.stack([m.float() for m in metrics.values()]))
+        values = dict(zip([*metrics, "gradient_norm"], [*summed.tolist(), norm.item()], strict=True))
         for name in (*(n for n in values if n.startswith("loss/")), "gradient_norm"):
             if not abs(values[name]) < float("inf"):
                 raise RunFailure(f"{name} is {values[name]} at update {self.updates}, frame {self.frames}")
@@ -162,7 +177,8 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = values["learning_rate"]
         self.optimiser.step()
-        self.agent_steps += self.episodes.update(self.rollout)
+        self.episodes.update(self.rollout)
+        self.agent_steps += int(values.pop("steps"))
         self.updates += 1
         return values
 
@@ -179,9 +195,13 @@ class Learner:
             "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
             "config": recorded(self.config).model_dump(mode="json"),
             "device": self.generator.device.type,
-            "rollout": self.rollout.state_dict(),
-            "episodes": self.episodes.state_dict(),
-            "env": self.env.state_dict(),
+            "ranks": self.world.collect(
+                {
+                    "rollout": self.rollout.state_dict(),
+                    "episodes": self.episodes.state_dict(),
+                    "env": self.env.state_dict(),
+                }
+            ),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -199,6 +219,9 @@ class Learner:
             raise UsageError(
                 f"cannot resume on {self.generator.device.type}: the run's random numbers are {saved['device']}'s"
             )
+        if len(saved["ranks"]) != self.world.size:
+            raise UsageError(f"cannot resume with {self.world.size} ranks: the run has {len(saved['ranks'])}")
+        mine = saved["ranks"][self.world.rank]
         torch.set_rng_state(saved["torch_rng"])
         self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
         self.net.load_state_dict(saved["network"])
@@ -206,32 +229,12 @@ class Learner:
             self.aux.load_state_dict(saved["aux"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.generator.set_state(saved["generator"])
-        self.env.load_state_dict(saved["env"])
+        self.env.load_state_dict(mine["env"])
         if self.env.restores:
-            self.rollout.load_state_dict(saved["rollout"])
-            self.episodes.load_state_dict(saved["episodes"])
+            self.rollout.load_state_dict(mine["rollout"])
+            self.episodes.load_state_dict(mine["episodes"])
         else:  # the episodes that were running are lost; new ones begin
             begin(self.env, self.rollout)
-
-
-def open_run(config: Config) -> tuple[RunDirectory, dict[str, Any] | None]:
-    """A new run directory, or the one to resume with its newest good checkpoint (None before the first).
-
-    Raises:
-        UsageError: The directory exists (new run), or there is none (resume).
-        RunFailure: No checkpoint is whole.
-    """
-    if config.run.resume is None:
-        path = config.run.run or fresh_path(config.env.name, config.aux, config.run.seed)
-        return RunDirectory.create(path, recorded(config)), None
-    if config.run.run is not None:
-        raise UsageError(
-            f"--run {config.run.run} is for a new run, --resume {config.run.resume} for an old one: give one"
-        )
-    run = RunDirectory.open(config.run.resume)
-    if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
-        return run, None  # it ended before its first update
-    return run, run.checkpoints.load()
 
 
 def recorded(config: Config) -> Config:
@@ -249,24 +252,26 @@ def train(config: Config) -> int:
     if why:
         print(why)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
-    with opened(config.env, config.run.seed) as env:
-        return train_in(env, config, device)
+    with joined() as world, opened(config.env, config.run.seed, share=(world.rank, world.size)) as env:
+        return train_in(env, config, device, world)
 
 
-def train_in(env: BatchedEnv, config: Config, device: torch.device) -> int:
+def train_in(env: BatchedEnv, config: Config, device: torch.device, world: World = ALONE) -> int:
     """`train`, in environments that somebody else closes."""
     with as_usage_error():
-        learner = Learner(config, env, device)
-    run, saved = open_run(config)
+        learner = Learner(config, env, device, world)
+    fresh = fresh_path(config.env.name, config.aux, config.run.seed)
+    run, saved = open_run(config.run, fresh, recorded(config), world)
     if saved is None:
         begin(env, learner.rollout)
     else:
         learner.load_state_dict(saved)
-    run.write_config(recorded(config))
+    if world.leads:
+        run.write_config(recorded(config))
     with (
         StopSignal() as signal,
-        Logger(run, config.run, learner.frames, saved and saved["logger"]) as logger,
-        Console(config.run.frames) as console,
+        Logger(run, config.run, learner.frames, saved and saved["logger"], keep=world.leads) as logger,
+        Console(config.run.frames, quiet=not world.leads) as console,
     ):
         console.say(describe(config, learner, run.path, device))
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
@@ -279,15 +284,21 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device) -> int:
                 raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
             for name, value in values.items():
                 sums[name].append(value)
-            stop = signal.stop  # read once: a signal from here on is seen after the next update
+            # Read once: a signal from here on is seen after the next update.
+            stop, due = world.any(signal.stop, world.leads and time.monotonic() > next_save)
             last = stop or learner.frames >= config.run.frames
             if last or learner.updates % config.run.log_updates == 0:
                 means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
-                console.show(logger.log(learner.frames, learner.agent_steps, {**learner.episodes.pop(), **means}))
-            if last or time.monotonic() > next_save:
-                run.checkpoints.save({**learner.state_dict(), "logger": logger.state_dict()})
+                episodes = learner.episodes.pop(world)
+                console.show(logger.log(learner.frames, learner.agent_steps, {**episodes, **means}))
+            if last or due:
+                state = {**learner.state_dict(), "logger": logger.state_dict()}
+                if world.leads:
+                    run.checkpoints.save(state)
                 next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
+    if not world.leads:
+        return 0 if learner.frames >= config.run.frames else 130
     if learner.frames < config.run.frames:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
         return 130
@@ -300,8 +311,9 @@ def describe(config: Config, learner: Learner, path: Path, device: torch.device)
     """One paragraph in front of the run."""
     env, millions = learner.env, sum(p.numel() for p in learner.params) / 1e6
     start = f"resuming at {learner.frames:,} of" if learner.frames else "training"
+    batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if (size := learner.world.size) > 1 else "")
     return (
-        f"{path}: {start} {config.run.frames:,} frames of {env.name} ({env.backend}, {env.num_envs} environments), "
+        f"{path}: {start} {config.run.frames:,} frames of {env.name} ({env.backend}, {batch}), "
         f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {device}, "
         f"{torch.get_num_threads()} threads"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -45,6 +46,8 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
     try:
         return main() or 0
     except UsageError as error:
+        if os.environ.get("RANK", "0") != "0":  # of several processes, all of which the user asked wrongly, one says so
+            return USAGE
         return _end(str(error), USAGE)
     except ValidationError as error:
         return _end(explain(error), USAGE)

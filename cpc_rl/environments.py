@@ -12,7 +12,9 @@ from envs.config import EnvConfig
 
 
 @contextmanager
-def opened(config: EnvConfig, seed: int, *, evaluation: bool = False) -> Iterator[BatchedEnv]:
+def opened(
+    config: EnvConfig, seed: int, *, evaluation: bool = False, share: tuple[int, int] = (0, 1)
+) -> Iterator[BatchedEnv]:
     """`envs.make` for a `with` block; its workers are gone behind the block, an interrupt included.
 
     Raises:
@@ -20,7 +22,7 @@ def opened(config: EnvConfig, seed: int, *, evaluation: bool = False) -> Iterato
         RunFailure: An environment was lost for good.
     """
     with as_usage_error():
-        env = envs.make(config, seed, evaluation=evaluation)
+        env = envs.make(config, seed, evaluation=evaluation, share=share)
     try:
         yield env
     except EnvironmentFailure as error:

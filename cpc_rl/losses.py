@@ -11,10 +11,13 @@ from torch import Tensor
 Reduction = Literal["sum", "mean"]
 
 
-def reduce(term: Tensor, valid: Tensor, how: Reduction) -> Tensor:
-    """[T, B] -> scalar over the rows that are `valid`; IMPALA sums over T and B, most code takes the mean."""
+def reduce(term: Tensor, valid: Tensor, how: Reduction, rows: Tensor | None = None) -> Tensor:
+    """[T, B] -> scalar over the rows that are `valid`; IMPALA sums over T and B, most code takes the mean.
+
+    `rows` is the number to divide the mean by where these rows are only a part of the batch; by default their own.
+    """
     total = torch.where(valid, term, 0.0).sum()
-    return total if how == "sum" else total / valid.sum().clamp(min=1)
+    return total if how == "sum" else total / (valid.sum() if rows is None else rows).clamp(min=1)
 
 
 def policy_gradient(logits: Tensor, action: Tensor, advantage: Tensor) -> Tensor:

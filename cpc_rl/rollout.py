@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cpc_rl.distributed import ALONE, World
 from cpc_rl.networks import ActorCritic, State
 from envs.api import BatchedEnv, EnvStep
 
@@ -59,7 +60,8 @@ class Rollout:
 
     def state_dict(self) -> dict[str, Any]:
         """The last row, which is all that the next unroll needs."""
-        return {**{name: getattr(self, name)[-1].clone() for name in ROWS}, "state": self.next_state}
+        last = {name: getattr(self, name)[-1].to("cpu", copy=True) for name in ROWS}
+        return {**last, "state": tuple(x.cpu() for x in self.next_state)}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Put back what `state_dict` gave."""
@@ -69,17 +71,22 @@ class Rollout:
         self.next_state = (h.to(self.obs.device), c.to(self.obs.device))
 
 
-def sample(logits: Tensor, generator: torch.Generator) -> Tensor:
+def sample(logits: Tensor, generator: torch.Generator, world: World = ALONE) -> Tensor:
     """Draw from the policy: the first of A exponential clocks of rates p. [B, A] -> int64 [B].
 
     Unlike torch.multinomial it does not wait for a GPU, and lets NaN through to the losses, where it is reported.
+    Every rank draws for all environments and keeps its own share, so that the number of ranks changes nothing.
     """
     probabilities = logits.softmax(-1)  # [B, A]
-    return (probabilities / torch.empty_like(probabilities).exponential_(generator=generator)).argmax(-1)
+    batch, actions = probabilities.shape
+    clocks = probabilities.new_empty(world.size * batch, actions).exponential_(generator=generator)
+    return (probabilities / clocks[world.rank * batch : (world.rank + 1) * batch]).argmax(-1)
 
 
 @torch.no_grad()
-def collect(env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator) -> None:
+def collect(
+    env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator, world: World = ALONE
+) -> None:
     """Fill `rollout` with the next T steps, actions sampled from the policy with `generator`.
 
     The very first row comes from `begin`; later ones continue from the last row of the unroll before.
@@ -90,7 +97,7 @@ def collect(env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torc
         row = slice(t, t + 1)
         out = net(rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
         logits, state = out.logits[0], out.state
-        action = sample(logits, generator)  # [B]
+        action = sample(logits, generator, world)  # [B]
         rollout.logits[t] = logits
         rollout.last_action[t + 1] = action
         step = env.step(action.to(env.device))
@@ -150,9 +157,12 @@ class EpisodeTracker:
             self.lengths[over[t]] = 0
         return int(valid.sum())
 
-    def pop(self) -> dict[str, float]:
-        """Mean return and length of the episodes that ended since the last call (absent if none), and their number."""
-        ended, self.ended = self.ended, []
+    def pop(self, world: World = ALONE) -> dict[str, float]:
+        """Mean return and length of the episodes that ended since the last call (absent if none), and their number.
+
+        Those of all ranks, each of which must call it.
+        """
+        ended, self.ended = [episode for share in world.collect(self.ended) for episode in share], []
         means = (
             {
                 "episode_return": sum(r for r, _ in ended) / len(ended),

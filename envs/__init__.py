@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Literal
 
 from envs.config import EnvConfig
@@ -15,7 +16,12 @@ __all__ = ["LEVELS", "EnvConfig", "make", "resolve", "sees_vectors"]
 
 
 def make(
-    config: EnvConfig, seed: int, *, evaluation: bool = False, device: Literal["cpu", "cuda"] = "cpu"
+    config: EnvConfig,
+    seed: int,
+    *,
+    evaluation: bool = False,
+    device: Literal["cpu", "cuda"] = "cpu",
+    share: tuple[int, int] = (0, 1),
 ) -> BatchedEnv:
     """Build the environments that `config` names.
 
@@ -23,13 +29,19 @@ def make(
         config: level, backend, batch and picture size.
         seed: environment i of two calls with the same seed plays the same episodes.
         evaluation: draw episodes from a seed space, and mazes from a pool, that training never sees.
+        share: (i, n): of the batch only the i-th of n equal parts, where n processes share it.
         device: where the environments live and their tensors are; "cuda" is torch's current GPU (minilab only).
 
     Raises:
-        ValueError: unknown level, a back end that is not installed, a seed outside [0, 2**63), or no such device.
+        ValueError: unknown level, a back end that is not installed, a seed outside [0, 2**63), no such device, or
+            environments that n processes cannot share.
     """
     # Each back end takes a second or more to import: only the one that is asked for.
     config, _ = resolve(config)
+    part, parts = share
+    if config.num_envs % parts:
+        raise ValueError(f"num_envs is {config.num_envs}; it must be a multiple of {parts}, the number of processes")
+    config = config.model_copy(update={"num_envs": config.num_envs // parts})
     if config.backend == "minilab":
         from envs.minilab.env import MinilabEnv
 
@@ -42,9 +54,12 @@ def make(
             evaluation=evaluation,
             threads=config.env_threads,
             device=device,
+            first=part * config.num_envs,
         )
     if device != "cpu":
         raise ValueError(f"device is {device!r}: environments of {config.backend} live on the CPU")
+    if part:  # other episodes than those of the first part
+        seed = random.Random(f"{seed} {part}").getrandbits(62)
     if config.backend == "dmlab":
         from envs.dmlab import DMLabEnv
 

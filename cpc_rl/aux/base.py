@@ -24,6 +24,8 @@ class AuxLoss(nn.Module, ABC):
     """Subclass it, register a name in `AUX_LOSSES`; its parameters join the agent's optimiser by themselves."""
 
     weight: float  # of the loss beside the A2C terms
+    part: tuple[int, int] = (0, 1)  # (rank, number of ranks): every rank sees the whole batch, gathered from all
+    divides: bool = False  # whether `forward` does only its `part`, so that the ranks' losses add up to the loss
 
     @abstractmethod
     def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:

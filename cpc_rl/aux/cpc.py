@@ -38,8 +38,11 @@ class CPC(AuxLoss):
     """z_{t+k} against other latents by the score z_{t+k}^T W_k c_t; gradients reach the encoder through z and c.
 
     Pairs never cross an episode end; latents of other episodes stay candidates. Draws come from a generator of its
-    own on the CPU, so that they are the same on every device and are saved with the module's state.
+    own on the CPU, so that they are the same on every device and are saved with the module's state. Several ranks
+    divide the steps k among them.
     """
+
+    divides = True
 
     def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:
         """Raises ValueError if K is not smaller than the unroll."""
@@ -61,11 +64,15 @@ class CPC(AuxLoss):
             # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
             anchors = torch.randperm(rows, generator=self.generator)[: self.config.anchors].to(z.device)
         source = self.config.negatives
+        rank, ranks = self.part
+        mine = range(rank, self.config.steps, ranks)  # k - 1
+        if not mine:
+            raise ValueError(f"cpc.steps {self.config.steps}: must be at least the number of ranks, {ranks}")
         result = cpc_loss(
             c.transpose(0, 1),  # [B, T + 1, hidden]
             z.transpose(0, 1),  # [B, T + 1, features]
-            self.heads,
-            range(1, self.config.steps + 1),
+            [self.heads[i] for i in mine],
+            [i + 1 for i in mine],
             segment=is_first.cumsum(0).T,  # [B, T + 1], the number of the episode
             valid=valid.T,
             pool="batch" if source == "sampled" else source,
@@ -74,10 +81,15 @@ class CPC(AuxLoss):
             anchor_steps=anchors,
         )
         metrics: dict[str, Tensor] = {}
-        for i, k in enumerate(range(1, self.config.steps + 1)):
-            metrics[f"accuracy_{k}"] = result.per_offset.accuracy[i]
-            metrics[f"bound_{k}"] = result.per_offset.bound[i]
-        return result.loss, metrics
+        zeros = torch.zeros_like(result.loss.detach()).expand(self.config.steps)  # what other ranks do is nought here
+        accuracy, bound = (
+            zeros.index_add(0, torch.tensor(mine, device=z.device), values)
+            for values in (result.per_offset.accuracy, result.per_offset.bound)
+        )  # [K] each
+        for i in range(self.config.steps):
+            metrics[f"accuracy_{i + 1}"] = accuracy[i]
+            metrics[f"bound_{i + 1}"] = bound[i]
+        return result.loss * (len(mine) / self.config.steps), metrics
 
     def get_extra_state(self) -> Tensor:
         """The generator's state: saved with the weights, so that a resumed run draws what it would have drawn."""

@@ -6,6 +6,7 @@ from cpc_rl.runs.console import Console
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.logger import Logger
 from cpc_rl.runs.metrics import read_metrics
+from cpc_rl.runs.opening import open_run
 from cpc_rl.runs.signals import StopSignal
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "StopSignal",
+    "open_run",
     "pick_device",
     "read_metrics",
 ]

@@ -14,7 +14,7 @@ import torch
 from configs import RunFailure
 from cpc_rl.runs.files import write_atomic
 
-FORMAT = 1
+FORMAT = 2
 KEEP = 2
 
 

@@ -19,17 +19,18 @@ class Console:
         self,
         total: int,
         console: rich.console.Console | None = None,
+        quiet: bool = False,
         every: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`console` is stdout by default; `every` and `clock` pace the plain lines."""
+        """`console` is stdout by default; `quiet` shows nothing; `every` and `clock` pace the plain lines."""
         self.total = total
-        self._console = console or rich.console.Console(highlight=False, soft_wrap=True)
+        self._console = console or rich.console.Console(highlight=False, soft_wrap=True, quiet=quiet)
         self._every, self._clock = every, clock
         self._next = -float("inf")
         self._pending = ""  # the newest line, where it is not shown yet
         self._last: Row = {}
-        self._live = self._console.is_terminal
+        self._live = self._console.is_terminal and not quiet
         self._progress = Progress(
             BarColumn(bar_width=12), TextColumn("{task.description}"), console=self._console, disable=not self._live
         )

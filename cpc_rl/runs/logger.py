@@ -22,7 +22,12 @@ class Logger:
     """Writes metrics to `metrics.jsonl`, and to wandb and TensorBoard where `config` says so."""
 
     def __init__(
-        self, run: RunDirectory, config: RunConfig, frames: int = 0, state: Mapping[str, Any] | None = None
+        self,
+        run: RunDirectory,
+        config: RunConfig,
+        frames: int = 0,
+        state: Mapping[str, Any] | None = None,
+        keep: bool = True,
     ) -> None:
         """Open the records of `run`.
 
@@ -31,15 +36,16 @@ class Logger:
             config: Which of them to keep.
             frames: Of the checkpoint the run continues from; lines after it are dropped.
             state: What `state_dict` gave at that checkpoint.
+            keep: False writes nothing anywhere (of several processes one keeps the records).
         """
         state = state or {}
         self._wandb_id: str = state.get("wandb_id") or secrets.token_hex(4)
         self._process = psutil.Process()
         self._close = contextlib.ExitStack()
-        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames)]
-        if config.wandb:
+        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames)] if keep else []
+        if keep and config.wandb:
             sinks.append(Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path)))
-        if config.tensorboard:
+        if keep and config.tensorboard:
             sinks.append(TensorBoard(run.path, frames))
         for sink in sinks:
             self._close.callback(sink.close)

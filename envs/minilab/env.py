@@ -75,6 +75,7 @@ class MinilabEnv:
         threads: int = 1,
         device: Literal["cpu", "cuda"] = "cpu",
         layout: str | None = None,
+        first: int = 0,
     ) -> None:
         """Prepare the level `name` of `envs.minilab.levels.LEVELS`; nothing is simulated before `reset`.
 
@@ -88,6 +89,7 @@ class MinilabEnv:
             threads: how many threads share the batch (on the CPU).
             device: where the environments live; "cuda" is torch's current GPU.
             layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
+            first: number of the first environment: a batch can be shared out among processes.
 
         Raises:
             ValueError: unknown level, a number out of `EnvConfig`'s bounds, bad seed, no such device, or a layout that
@@ -99,7 +101,7 @@ class MinilabEnv:
         self.obs_shape: tuple[int, ...] = (height, width, 3)
         self._pool = "layout" if layout is not None else "evaluation" if evaluation else "training"
         self.level = load_level(name)
-        self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation))
+        self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation, first=first))
         self.scene = _new_scene(name, self.level, evaluation, layout)
         self.outputs: Any = new_outputs(num_envs, height, width)
         arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)

@@ -37,8 +37,8 @@ class Streams(NamedTuple):
     draws: npt.NDArray[np.int64]  # [B] numbers drawn in this episode
 
 
-def new_streams(num_envs: int, seed: int, *, evaluation: bool) -> Streams:
-    """Streams before their first episode (number -1).
+def new_streams(num_envs: int, seed: int, *, evaluation: bool, first: int = 0) -> Streams:
+    """Streams `first`, `first` + 1, ... of a seed before their first episode (number -1).
 
     Raises:
         ValueError: `seed` does not fit 63 bits.
@@ -47,7 +47,7 @@ def new_streams(num_envs: int, seed: int, *, evaluation: bool) -> Streams:
     high = (seed >> 32) ^ (EVALUATION_MIXER if evaluation else 0)
     return Streams(
         key=np.array([seed & 0xFFFFFFFF, high], np.uint64),
-        environment=np.arange(num_envs),
+        environment=first + np.arange(num_envs),
         episode=np.full(num_envs, -1),
         draws=np.zeros(num_envs, np.int64),
     )

@@ -15,7 +15,7 @@ def test_scores_and_writes_what_it_prints(
 ) -> None:
     asked: list[EnvConfig] = []
 
-    def make(config: EnvConfig, seed: int, evaluation: bool = False) -> CountingEnv:
+    def make(config: EnvConfig, seed: int, evaluation: bool = False, **_: object) -> CountingEnv:
         assert evaluation and seed == 5
         asked.append(config)
         return CountingEnv([10] * config.num_envs)

@@ -29,7 +29,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[CountingEnv]:
     """The environments that `envs.make` made, in order."""
     made: list[CountingEnv] = []
 
-    def make(config: EnvConfig, seed: int, evaluation: bool = False) -> CountingEnv:
+    def make(config: EnvConfig, seed: int, evaluation: bool = False, **_: object) -> CountingEnv:
         assert evaluation and seed == 1
         made.append(CountingEnv([3 + i for i in range(config.num_envs)], obs_shape=SHAPE))
         return made[-1]

@@ -35,7 +35,7 @@ def test_only_weights_and_plain_values_are_read(tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "broken-in"),)
 
     checkpoints = Checkpoints(tmp_path, say=lambda _: None)
-    torch.save({"format": 1, "frames": 5, "evil": Evil()}, tmp_path / "checkpoint-5.pt")
+    torch.save({"format": 2, "frames": 5, "evil": Evil()}, tmp_path / "checkpoint-5.pt")
     with pytest.raises(RunFailure, match="no usable checkpoint"):
         checkpoints.load()
     assert not (tmp_path / "broken-in").exists()
@@ -45,7 +45,7 @@ def test_only_weights_and_plain_values_are_read(tmp_path: Path) -> None:
 def test_a_damaged_newest_one_falls_back_and_says_so(tmp_path: Path, damage: str) -> None:
     good, bad = tmp_path / "checkpoint-200.pt", tmp_path / "checkpoint-300.pt"
     Checkpoints(tmp_path).save(state(200))
-    torch.save({"format": 1, **state(300)}, bad)
+    torch.save({"format": 2, **state(300)}, bad)
     if damage == "flip":
         flip_a_byte(bad)
     else:
@@ -68,8 +68,8 @@ def test_none_left(tmp_path: Path) -> None:
 
 def test_another_format_is_refused_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Checkpoints(tmp_path).save(state(1))
-    monkeypatch.setattr(module, "FORMAT", 2)
-    with pytest.raises(RunFailure, match="has format 1, this version reads format 2"):
+    monkeypatch.setattr(module, "FORMAT", 3)
+    with pytest.raises(RunFailure, match="has format 2, this version reads format 3"):
         Checkpoints(tmp_path).load()
 
 

@@ -1,0 +1,132 @@
+"""Several processes that train one agent, each with its share of the environments; `torchrun` starts them.
+
+    torchrun --nproc-per-node=4 -m agents.a2c --env rooms_watermaze --aux cpc --num-envs 64 --run runs/NAME
+
+All ranks hold the same weights, draw from the same random numbers and take the same step: the sum of their gradients.
+R ranks of B / R environments are one rank of B up to the rounding of sums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from configs import RunFailure
+
+T = TypeVar("T")
+PATIENCE = timedelta(minutes=10)  # without a word from another rank: longer than any reset, checkpoint or compilation
+
+
+class World:
+    """Who we are among the ranks. Alone, every method is the identity, and torch.distributed is not touched."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        """Use `joined`."""
+        self.rank, self.size = rank, size
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank keeps the records."""
+        return self.rank == 0
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum over all ranks, in place."""
+        if self.size > 1:
+            self._talk(lambda: dist.all_reduce(x))
+        return x
+
+    def sum_gradients(self, params: Sequence[Tensor]) -> None:
+        """Give every rank the sum of all ranks' gradients; a missing one counts as zero."""
+        if self.size == 1:
+            return
+        for p in params:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        grads = [p.grad for p in params if p.grad is not None]
+        flat = self.sum(torch.cat([g.flatten() for g in grads]))  # one message instead of one a parameter
+        for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+            grad.copy_(part.view_as(grad))
+
+    def gather(self, x: Tensor) -> Tensor:
+        """[T, B / R, ...] of each rank -> [T, B, ...] on all, in the order of ranks; gradients find their way back."""
+        if self.size == 1:
+            return x
+        if x.dtype == torch.bool:  # which gloo does not carry
+            return self.gather(x.to(torch.uint8)).bool()
+        gathered: Tensor = _Gather.apply(x, self)
+        return gathered
+
+    def collect(self, value: T) -> list[T]:
+        """Each rank's `value`, in the order of ranks; any picklable object, so for records rather than tensors."""
+        values: list[Any] = [value]
+        if self.size > 1:
+            values = [None] * self.size
+            self._talk(lambda: dist.all_gather_object(values, value))
+        return values
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag, whether it is up on any rank."""
+        return tuple(bool(x) for x in self.sum(torch.tensor(flags, dtype=torch.int32)))
+
+    def _talk(self, message: Callable[[], Any]) -> None:
+        try:
+            message()
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise RunFailure(f"rank {self.rank} of {self.size} lost another rank ({reason})") from error
+
+
+ALONE = World()
+
+
+class _Gather(torch.autograd.Function):
+    """Concatenation over ranks along dimension 1."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, world: World) -> Tensor:
+        ctx.world = world
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world.size)]
+        world._talk(lambda: dist.all_gather(parts, x.contiguous()))
+        return torch.cat(parts, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        grad = ctx.world.sum(grads[0].contiguous())  # each rank used all columns
+        return grad.chunk(ctx.world.size, dim=1)[ctx.world.rank], None
+
+
+@contextmanager
+def joined() -> Iterator[World]:
+    """The ranks that torchrun started, for a `with` block; alone where it was not torchrun.
+
+    Raises:
+        RunFailure: The other ranks cannot be reached.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World()
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "cpu:gloo,cuda:nccl"
+    try:
+        dist.init_process_group(backend, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise RunFailure(f"rank {os.environ.get('RANK')} of {size} cannot reach the others: {error}") from error
+    try:
+        yield World(dist.get_rank(), size)
+    finally:
+        dist.destroy_process_group()
+
+
+def restarted() -> bool:
+    """Whether torchrun has started us anew after a rank died (`--max-restarts`)."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0

@@ -1,0 +1,132 @@
+"""Several ranks are one: the same steps, the same records, one run directory; and none of them dies unnoticed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from cpc_rl.runs import read_metrics
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+env: {name: seekavoid_arena_01, num_envs: 4, height: 24, width: 32}
+a2c: {unroll: 20}
+network: {features: 16, hidden: 16}
+cpc: {steps: 5, anchors: 6, num_negatives: 16}
+run: {threads: 1, device: cpu, log_updates: 5, checkpoint_minutes: 0.0001}
+"""
+UPDATE = 20 * 4 * 4  # frames
+
+
+def start(ranks: int, *flags: str, restarts: int = 0) -> subprocess.Popen[str]:
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", f"--max-restarts={restarts}"]
+    launcher += ["-m", "--"]  # without the dashes torchrun takes --run for an abbreviation of its own --run-path
+    command = [sys.executable, "-m", *(launcher if ranks > 1 else []), "agents.a2c", *flags]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    out, _ = process.communicate(timeout=240)
+    assert process.returncode == code, out
+    return out
+
+
+def newest(run: Path) -> Path:
+    return max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
+
+
+def wait_for(run: Path, frames: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(int(p.stem.split("-")[1]) >= frames for p in run.glob("checkpoint-*.pt")):
+            return
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(process.communicate()[0])
+
+
+def rank_processes(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [p for p in psutil.Process(process.pid).children(recursive=True) if "agents.a2c" in " ".join(p.cmdline())]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.mark.parametrize(("aux", "reduction"), [("cpc", "mean"), ("none", "sum")])
+def test_two_ranks_of_two_are_one_rank_of_four(config: Path, aux: str, reduction: str, tmp_path: Path) -> None:
+    flags = ["--config", str(config), "--aux", aux, "--reduction", reduction, "--frames", str(20 * UPDATE)]
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for ranks, run in zip((1, 2), runs, strict=True):
+        finish(start(ranks, *flags, "--run", str(run)))
+    one, two = (torch.load(newest(run), weights_only=True) for run in runs)
+    assert one["frames"] == two["frames"] == 20 * UPDATE
+    for name, weight in one["network"].items():
+        torch.testing.assert_close(two["network"][name], weight, rtol=1e-3, atol=1e-5)
+    assert torch.equal(one["generator"], two["generator"])
+    each = [rank["env"]["state"] if "state" in rank["env"] else rank["env"] for rank in two["ranks"]]
+    assert len(each) == 2
+    for a, b in zip(*(read_metrics(run / "metrics.jsonl") for run in runs), strict=True):
+        skip = ("seconds", "frames_per_second", "memory_mb")
+        assert a.keys() == b.keys()
+        for key in a.keys() - set(skip):
+            assert b[key] == pytest.approx(a[key], rel=2e-3, abs=2e-4), key
+
+
+def test_a_run_of_two_ranks_stops_and_goes_on(config: Path, tmp_path: Path) -> None:
+    flags = ["--config", str(config), "--aux", "cpc", "--frames", str(60 * UPDATE)]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    finish(start(2, *flags, "--run", str(whole)))
+    process = start(2, *flags, "--run", str(stopped))
+    wait_for(stopped, UPDATE, process)
+    os.kill(rank_processes(process)[1].pid, signal.SIGTERM)  # one rank is told, both stop after the same update
+    out, _ = process.communicate(timeout=100)
+    assert f"--resume {stopped}" in out and newest(stopped).name != newest(whole).name
+    finish(start(2, "--resume", str(stopped)))
+    one, two = (torch.load(newest(run), weights_only=True) for run in (whole, stopped))
+    assert all(torch.equal(one["network"][name], two["network"][name]) for name in one["network"])
+    lines = [read_metrics(run / "metrics.jsonl")[-1] for run in (whole, stopped)]
+    assert lines[0]["frames"] == lines[1]["frames"] and lines[0]["loss/total"] == lines[1]["loss/total"]
+    out = finish(start(1, "--resume", str(stopped)), code=2)
+    assert "cannot resume with 1 ranks: the run has 2" in out
+
+
+def test_a_dead_rank_ends_the_run_with_a_message(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(2, "--config", str(config), "--frames", "100000000", "--run", str(run))
+    wait_for(run, UPDATE, process)
+    rank_processes(process)[1].kill()
+    out, _ = process.communicate(timeout=100)
+    assert process.returncode != 0
+    assert "of 2 lost another rank" in out or "-9" in out
+    torch.load(newest(run), weights_only=True)  # and what was there is whole
+
+
+def test_torchrun_restarts_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    frames = 400 * UPDATE
+    process = start(2, "--config", str(config), "--frames", str(frames), "--run", str(run), restarts=1)
+    wait_for(run, UPDATE, process)
+    rank_processes(process)[1].kill()
+    out = finish(process)
+    assert "resuming at" in out
+    assert torch.load(newest(run), weights_only=True)["frames"] == frames
+    counts = [row["frames"] for row in read_metrics(run / "metrics.jsonl")]
+    assert counts == sorted(set(counts)) and counts[-1] == frames  # no line twice
+
+
+def test_environments_that_cannot_be_shared_are_refused(config: Path, tmp_path: Path) -> None:
+    out = finish(start(2, "--config", str(config), "--num-envs", "3", "--run", str(tmp_path / "run")), code=1)
+    assert "num_envs is 3; it must be a multiple of 2" in out
+    assert out.count("error: num_envs is 3") == 1 and not (tmp_path / "run").exists()
