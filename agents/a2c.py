@@ -111,7 +111,8 @@ class Learner:
         self.optimiser = build_optimiser(config.optimiser, self.params)
         self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions
         state = self.net.initial_state(env.num_envs, device)
-        self.rollout = Rollout(config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions, state)
+        batch = (config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions)
+        self.rollout = Rollout(*batch, state, self.net.encoder)
         self.episodes = EpisodeTracker(env.num_envs)
         self.agent_steps = 0
         self.updates = 0
@@ -124,7 +125,7 @@ class Learner:
     def losses(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the unroll that lies in `rollout`, and its terms: this rank's part of sums over all ranks."""
         a2c, r = self.config.a2c, self.rollout
-        out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
+        out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state, r.recall(self.net.encoder))
         valid = r.valid[1:]  # [T, B]
         gamma = discounts(r.terminated[1:], r.truncated[1:], r.is_first[1:], a2c.discount, a2c.bootstrap_truncation)
         reward = a2c.reward_scale * clip_reward(r.reward[1:], a2c.reward_clip)  # [T, B]

@@ -106,7 +106,8 @@ def main() -> None:
         ("memory", traffic, "B", memory),
     ):
         rate = peak / need
-        print(f"| {name} | {need / 1e6:,.2f} M{unit} | {peak / 1e9:,.1f} G{unit}/s | {rate:,.0f} | {naive / rate:.2f} |")
+        what = f"{name} | {need / 1e6:,.2f} M{unit} | {peak / 1e9:,.1f} G{unit}/s"
+        print(f"| {what} | {rate:,.0f} | {naive / rate:.2f} |")
     print(f"| naive: the same network on random data | | | {naive:,.0f} | 1 |")
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs import Frozen
+from cpc_rl.encoders import DeepEncoder, ShallowEncoder, VectorEncoder
 
 State = tuple[Tensor, Tensor]  # LSTM (h, c), each [B, D]
 
@@ -51,85 +52,6 @@ def init_fan_in_(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-class PixelConv2d(nn.Conv2d):
-    """A convolution over bytes: x / 255 * w is computed as x * (w / 255), which saves a pass over all pixels."""
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Uint8 [N, H, W, C] -> floats [N, out, H', W'], channels last in memory like the pixels."""
-        x = pixels.permute(0, 3, 1, 2).to(self.weight.dtype)  # [N, C, H, W]
-        return self._conv_forward(x, self.weight / 255, self.bias)  # [N, out, H', W']
-
-
-class ShallowEncoder(nn.Module):
-    """Conv 8x8/4 (16), conv 4x4/2 (32), fully connected; ReLU after each, no padding."""
-
-    def __init__(self, height: int, width: int, channels: int, features: int) -> None:
-        """Sizes of the picture and of the output."""
-        super().__init__()
-        rows, columns = (((n - 8) // 4 + 1 - 4) // 2 + 1 for n in (height, width))
-        self.conv1 = PixelConv2d(channels, 16, 8, stride=4)
-        self.conv2 = nn.Conv2d(16, 32, 4, stride=2)
-        self.fc = nn.Linear(rows * columns * 32, features)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Uint8 [N, H, W, C] -> [N, features]."""
-        x = F.relu(self.conv1(pixels))  # [N, 16, h1, w1]
-        x = F.relu(self.conv2(x))  # [N, 32, h2, w2]
-        x = x.permute(0, 2, 3, 1).flatten(1)  # [N, h2 * w2 * 32], a view: channels are last in memory
-        return F.relu(self.fc(x))  # [N, features]
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(relu(x)))), both 3x3."""
-
-    def __init__(self, channels: int) -> None:
-        """`channels` in and out."""
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> same."""
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
-
-
-class DeepEncoder(nn.Module):
-    """Three sections of 16, 32, 32 channels: conv 3x3, max-pool 3x3/2, two residual blocks; then fully connected."""
-
-    def __init__(self, height: int, width: int, channels: int, features: int) -> None:
-        """Sizes of the picture and of the output."""
-        super().__init__()
-        layers: list[nn.Module] = []
-        for section, out in enumerate((16, 32, 32)):
-            layers.append((nn.Conv2d if section else PixelConv2d)(channels, out, 3, padding=1))
-            # Together these two arguments are TensorFlow's SAME padding for a window of 3 and a stride of 2.
-            layers.append(nn.MaxPool2d(3, 2, padding=(height % 2, width % 2), ceil_mode=True))
-            layers += [ResidualBlock(out), ResidualBlock(out)]
-            channels, height, width = out, (height + 1) // 2, (width + 1) // 2
-        self.layers = nn.Sequential(*layers)
-        self.fc = nn.Linear(height * width * channels, features)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Uint8 [N, H, W, C] -> [N, features]."""
-        x = F.relu(self.layers(pixels))  # [N, 32, H/8, W/8]
-        x = x.permute(0, 2, 3, 1).flatten(1)  # [N, H/8 * W/8 * 32]
-        return F.relu(self.fc(x))  # [N, features]
-
-
-class VectorEncoder(nn.Module):
-    """Two fully connected layers; ReLU after each. For observations that are not pictures."""
-
-    def __init__(self, inputs: int, features: int) -> None:
-        """Sizes of the observation and of the output."""
-        super().__init__()
-        self.fc1 = nn.Linear(inputs, features)
-        self.fc2 = nn.Linear(features, features)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Floats [N, inputs] -> [N, features]."""
-        return F.relu(self.fc2(F.relu(self.fc1(x))))
 
 
 def build_encoder(config: NetworkConfig, obs_shape: tuple[int, ...]) -> nn.Module:
@@ -213,7 +135,13 @@ class ActorCritic(nn.Module):
         return zeros, zeros.clone()
 
     def forward(
-        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, is_first: Tensor, state: State
+        self,
+        obs: Tensor,
+        last_action: Tensor,
+        last_reward: Tensor,
+        is_first: Tensor,
+        state: State,
+        z: Tensor | None = None,
     ) -> ActorCriticOutput:
         """One pass over T rows of B environments, the same while acting (T = 1) and while learning.
 
@@ -223,8 +151,10 @@ class ActorCritic(nn.Module):
             last_reward: float [T, B], the reward that came with `obs`, raw: it is clipped to [-1, 1] here.
             is_first: bool [T, B], where an episode begins: the state in front of that row is zeroed.
             state: of the core before row 0.
+            z: [T, B, features], the encoder's output where it is known already.
         """
-        z = self.encoder(obs.flatten(0, 1)).unflatten(0, obs.shape[:2])  # [T, B, features]
+        if z is None:
+            z = self.encoder(obs.flatten(0, 1)).unflatten(0, obs.shape[:2])  # [T, B, features]
         action = F.one_hot(last_action, self.num_actions).to(z.dtype)  # [T, B, A]
         x = torch.cat([z, action, last_reward.clamp(-1, 1)[..., None]], dim=-1)  # [T, B, features + A + 1]
         if self.core is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cpc_rl.distributed import ALONE, World
+from cpc_rl.encoders import Activations, ShallowEncoder
 from cpc_rl.networks import ActorCritic, State
 from envs.api import BatchedEnv, EnvStep
 
@@ -23,8 +24,13 @@ class Rollout:
     and row t + 1 already shows the next one; elsewhere 0.
     """
 
-    def __init__(self, unroll: int, num_envs: int, obs_shape: tuple[int, ...], actions: int, state: State) -> None:
-        """Allocates on the device of `state`, the recurrent state before row 0. Pictures are bytes, vectors floats."""
+    def __init__(
+        self, unroll: int, num_envs: int, obs_shape: tuple[int, ...], actions: int, state: State, encoder: nn.Module
+    ) -> None:
+        """Allocates on the device of `state`, the recurrent state before row 0. Pictures are bytes, vectors floats.
+
+        Where `encoder` can recall its activations, there is room to keep those of acting.
+        """
         device, rows = state[0].device, (unroll + 1, num_envs)
         dtype = torch.uint8 if len(obs_shape) == 3 else torch.float32
         self.obs = torch.zeros(*rows, *obs_shape, dtype=dtype, device=device)  # [T+1, B, H, W, C] or [T+1, B, F]
@@ -34,6 +40,8 @@ class Rollout:
         )  # [T+1, B] each
         self.last_action = torch.zeros(rows, dtype=torch.int64, device=device)  # [T+1, B], the action before row t
         self.logits = torch.zeros(unroll, num_envs, actions, device=device)  # [T, B, A], as they were while acting
+        kept = encoder.activations(rows[0] * num_envs, device) if isinstance(encoder, ShallowEncoder) else None
+        self.activations: Activations | None = kept  # [(T+1) * B, ...], of the encoder
         self.state = state  # before row 0
         self.next_state = state  # before row T
 
@@ -50,6 +58,23 @@ class Rollout:
         self.truncated[t].copy_(step.truncated)
         self.is_first[t].copy_(step.is_first)
         self.valid[t].copy_(step.valid)
+
+    def encode(self, encoder: nn.Module, t: int) -> Tensor:
+        """The encoder's output [B, features] for row t, without gradient; keeps its activations where it can."""
+        if self.activations is None:
+            z: Tensor = encoder(self.obs[t])
+            return z
+        batch = self.obs.shape[1]
+        return encoder(self.obs[t], keep=self.activations.rows(t * batch, (t + 1) * batch))
+
+    def recall(self, encoder: nn.Module) -> Tensor:
+        """The encoder's output [T+1, B, features] for all rows, with gradient: from what acting kept, or anew."""
+        obs = self.obs.flatten(0, 1)
+        if self.activations is None or not isinstance(encoder, ShallowEncoder):
+            z: Tensor = encoder(obs)
+        else:
+            z = encoder.recall(obs, self.activations)
+        return z.unflatten(0, self.obs.shape[:2])  # [T+1, B, features]
 
     def roll(self) -> None:
         """Make the last row the first one of the next unroll."""
@@ -95,7 +120,8 @@ def collect(
     state = rollout.state
     for t in range(rollout.logits.shape[0]):
         row = slice(t, t + 1)
-        out = net(rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
+        z = rollout.encode(net.encoder, t)[None]  # [1, B, features]
+        out = net(rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state, z)
         logits, state = out.logits[0], out.state
         action = sample(logits, generator, world)  # [B]
         rollout.logits[t] = logits
@@ -103,6 +129,7 @@ def collect(
         step = env.step(action.to(env.device))
         rollout.write(t + 1, step)
         rollout.final_value[t + 1] = final_value(net, step, action, state)
+    rollout.encode(net.encoder, rollout.logits.shape[0])  # the last row's value is learnt from, too
     rollout.next_state = state
 
 

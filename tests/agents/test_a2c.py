@@ -407,3 +407,24 @@ def test_the_back_end_that_plays_is_recorded_and_vectors_have_their_preset(tmp_p
     assert main(["--resume", str(tmp_path / "run"), "--env", "gymnasium/Acrobot-v1"]) == 2
     assert "cannot resume with env.name = Acrobot-v1" in capsys.readouterr().err
     assert main(["--resume", str(tmp_path / "run"), "--frames", "900"]) == 0
+
+
+@pytest.mark.parametrize("aux", ["none", "cpc"])
+def test_what_acting_kept_is_what_a_second_pass_gives(aux):
+    def update(again: bool) -> tuple[dict[str, float], list[Tensor]]:
+        config = Config(network=NetworkConfig(features=16, hidden=16), a2c=A2CConfig(unroll=20), aux=aux)
+        config = config.model_copy(update={"cpc": CPCConfig(steps=5, anchors=6, num_negatives=16)})
+        agent = Learner(config, CountingEnv([7, 5, 9], obs_shape=(24, 24, 3)))
+        assert agent.rollout.activations is not None
+        if again:
+            agent.rollout.activations = None
+        begin(agent.env, agent.rollout)
+        for _ in range(3):  # with other weights each time
+            values = agent.update()
+        return values, [p.detach() for p in agent.params]
+
+    values, params = update(again=False)
+    wanted, weights = update(again=True)
+    assert values == pytest.approx(wanted, rel=1e-3, abs=1e-5)
+    for got, want in zip(params, weights, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-5)

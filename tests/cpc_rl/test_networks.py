@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpc_rl.networks import ActorCritic, NetworkConfig, PixelConv2d, RecurrentCore
+from cpc_rl.encoders import PixelConv2d, ShallowEncoder
+from cpc_rl.networks import ActorCritic, NetworkConfig, RecurrentCore
 
 SHAPE, ACTIONS = (72, 96, 3), 9
 
@@ -125,3 +126,24 @@ def test_vectors_get_two_fully_connected_layers():
     by_hand = torch.relu(net.encoder.fc2(torch.relu(net.encoder.fc1(x))))
     torch.testing.assert_close(out.z, by_hand)
     assert out.logits.shape == (4, 2, 3)
+
+
+@pytest.mark.parametrize("shape", [(72, 96, 3), (21, 50, 1), (84, 84, 4)])
+def test_recalled_activations_have_the_gradient_of_the_forward_pass(shape):
+    torch.manual_seed(0)
+    encoder = ShallowEncoder(*shape, features=16)
+    pixels = torch.randint(0, 256, (12, *shape), dtype=torch.uint8)
+    grad = torch.randn(12, 16)
+    z = encoder(pixels)
+    wanted = torch.autograd.grad(z, list(encoder.parameters()), grad)
+    kept = encoder.activations(12, pixels.device)
+    with torch.no_grad():
+        for start in range(0, 12, 4):  # as acting does, a few at a time
+            torch.testing.assert_close(
+                encoder(pixels[start : start + 4], kept.rows(start, start + 4)), kept.fc[start : start + 4]
+            )
+    recalled = encoder.recall(pixels, kept)
+    torch.testing.assert_close(recalled, z)
+    for got, want in zip(torch.autograd.grad(recalled, list(encoder.parameters()), grad), wanted, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+    assert kept.conv1.is_contiguous(memory_format=torch.channels_last)
