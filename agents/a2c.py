@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Self
@@ -27,7 +26,7 @@ from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, 
 from cpc_rl import losses
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
 from cpc_rl.distributed import ALONE, World, joined
-from cpc_rl.environments import opened
+from cpc_rl.environments import default_preset, opened
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
@@ -318,17 +317,6 @@ def describe(config: Config, learner: Learner, path: Path, device: torch.device)
         f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {device}, "
         f"{torch.get_num_threads()} threads"
     )
-
-
-def default_preset(chosen: Callable[[str], Any]) -> str:
-    """By what the agent will see, then by the machine."""
-    given = {name: chosen(f"env.{name}") for name in ("name", "backend")}
-    try:
-        if envs.sees_vectors(EnvConfig(**{name: value for name, value in given.items() if value})):
-            return "classic"
-    except ValueError:  # it is told when the environments are made, with everything else that is wrong
-        pass
-    return "paper" if torch.cuda.is_available() else "laptop"
 
 
 def main(argv: list[str] | None = None) -> int:

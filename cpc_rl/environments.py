@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import torch
 
 import envs
 from configs import RunFailure, as_usage_error
@@ -29,3 +32,14 @@ def opened(
         raise RunFailure(str(error)) from error
     finally:
         env.close()
+
+
+def default_preset(chosen: Callable[[str], Any]) -> str:
+    """The preset for what an agent will see and the machine there is; `chosen` as `configs.load` gives it."""
+    given = {name: chosen(f"env.{name}") for name in ("name", "backend")}
+    try:
+        if envs.sees_vectors(EnvConfig(**{name: value for name, value in given.items() if value})):
+            return "classic"
+    except ValueError:  # it is told when the environments are made, with everything else that is wrong
+        pass
+    return "paper" if torch.cuda.is_available() else "laptop"
