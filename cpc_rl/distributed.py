@@ -51,7 +51,7 @@ class World:
                 p.grad = torch.zeros_like(p)
         grads = [p.grad for p in params if p.grad is not None]
         flat = self.sum(torch.cat([g.flatten() for g in grads]))  # one message instead of one a parameter
-        for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        for grad, part in zip(grads, torch.split(flat, [g.numel() for g in grads]), strict=True):
             grad.copy_(part.view_as(grad))
 
     def gather(self, x: Tensor) -> Tensor:

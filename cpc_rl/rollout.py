@@ -74,7 +74,7 @@ class Rollout:
             z: Tensor = encoder(obs)
         else:
             z = encoder.recall(obs, self.activations)
-        return z.unflatten(0, self.obs.shape[:2])  # [T+1, B, features]
+        return z.view(*self.obs.shape[:2], -1)  # [T+1, B, features]
 
     def roll(self) -> None:
         """Make the last row the first one of the next unroll."""
