@@ -25,7 +25,13 @@ class Rollout:
     """
 
     def __init__(
-        self, unroll: int, num_envs: int, obs_shape: tuple[int, ...], actions: int, state: State, encoder: nn.Module
+        self,
+        unroll: int,
+        num_envs: int,
+        obs_shape: tuple[int, ...],
+        actions: int,
+        state: State,
+        encoder: nn.Module | None = None,
     ) -> None:
         """Allocates on the device of `state`, the recurrent state before row 0. Pictures are bytes, vectors floats.
 
@@ -59,22 +65,17 @@ class Rollout:
         self.is_first[t].copy_(step.is_first)
         self.valid[t].copy_(step.valid)
 
-    def encode(self, encoder: nn.Module, t: int) -> Tensor:
-        """The encoder's output [B, features] for row t, without gradient; keeps its activations where it can."""
-        if self.activations is None:
-            z: Tensor = encoder(self.obs[t])
-            return z
+    def encode(self, encoder: ShallowEncoder, t: int) -> Tensor:
+        """The encoder's output [1, B, features] for row t, without gradient; its activations are kept."""
+        assert self.activations is not None
         batch = self.obs.shape[1]
-        return encoder(self.obs[t], keep=self.activations.rows(t * batch, (t + 1) * batch))
+        return encoder(self.obs[t], keep=self.activations.rows(t * batch, (t + 1) * batch))[None]
 
-    def recall(self, encoder: nn.Module) -> Tensor:
-        """The encoder's output [T+1, B, features] for all rows, with gradient: from what acting kept, or anew."""
-        obs = self.obs.flatten(0, 1)
+    def recall(self, encoder: nn.Module) -> Tensor | None:
+        """The encoder's output [T+1, B, features] for all rows, with gradient, if acting has kept what it takes."""
         if self.activations is None or not isinstance(encoder, ShallowEncoder):
-            z: Tensor = encoder(obs)
-        else:
-            z = encoder.recall(obs, self.activations)
-        return z.view(*self.obs.shape[:2], -1)  # [T+1, B, features]
+            return None
+        return encoder.recall(self.obs.flatten(0, 1), self.activations).view(*self.obs.shape[:2], -1)
 
     def roll(self) -> None:
         """Make the last row the first one of the next unroll."""
@@ -118,10 +119,12 @@ def collect(
     """
     rollout.roll()
     state = rollout.state
+    encoder = net.encoder if rollout.activations is not None else None  # else the network runs it as it likes
+    assert encoder is None or isinstance(encoder, ShallowEncoder)
     for t in range(rollout.logits.shape[0]):
         row = slice(t, t + 1)
-        z = rollout.encode(net.encoder, t)[None]  # [1, B, features]
-        out = net(rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state, z)
+        inputs = (rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
+        out = net(*inputs) if encoder is None else net(*inputs, rollout.encode(encoder, t))
         logits, state = out.logits[0], out.state
         action = sample(logits, generator, world)  # [B]
         rollout.logits[t] = logits
@@ -129,7 +132,8 @@ def collect(
         step = env.step(action.to(env.device))
         rollout.write(t + 1, step)
         rollout.final_value[t + 1] = final_value(net, step, action, state)
-    rollout.encode(net.encoder, rollout.logits.shape[0])  # the last row's value is learnt from, too
+    if encoder is not None:
+        rollout.encode(encoder, rollout.logits.shape[0])  # the last row's value is learnt from, too
     rollout.next_state = state
 
 
