@@ -1,6 +1,6 @@
 """Several processes that train one agent, each with its share of the environments; `torchrun` starts them.
 
-    torchrun --nproc-per-node=4 -m agents.a2c --env rooms_watermaze --aux cpc --num-envs 64 --run runs/NAME
+    torchrun --nproc-per-node=4 -m -- agents.a2c --env rooms_watermaze --aux cpc --num-envs 64 --run runs/NAME
 
 All ranks hold the same weights, draw from the same random numbers and take the same step: the sum of their gradients.
 R ranks of B / R environments are one rank of B up to the rounding of sums.
