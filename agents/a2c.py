@@ -249,11 +249,12 @@ def train(config: Config) -> int:
         torch.set_num_threads(config.run.threads)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
-    if why:
-        print(why)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
-    with joined() as world, opened(config.env, config.run.seed, share=(world.rank, world.size)) as env:
-        return train_in(env, config, device, world)
+    with joined() as world:
+        if why and world.leads:
+            print(why)
+        with opened(config.env, config.run.seed, share=(world.rank, world.size)) as env:
+            return train_in(env, config, device, world)
 
 
 def train_in(env: BatchedEnv, config: Config, device: torch.device, world: World = ALONE) -> int:

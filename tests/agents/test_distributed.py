@@ -69,7 +69,8 @@ def test_two_ranks_of_two_are_one_rank_of_four(config: Path, aux: str, reduction
     flags = ["--config", str(config), "--aux", aux, "--reduction", reduction, "--frames", str(20 * UPDATE)]
     runs = [tmp_path / "one", tmp_path / "two"]
     for ranks, run in zip((1, 2), runs, strict=True):
-        finish(start(ranks, *flags, "--run", str(run)))
+        out = finish(start(ranks, *flags, "--run", str(run)))
+        assert out.count("is played by") == out.count("done:") == 1  # one rank speaks for all
     one, two = (torch.load(newest(run), weights_only=True) for run in runs)
     assert one["frames"] == two["frames"] == 20 * UPDATE
     for name, weight in one["network"].items():
