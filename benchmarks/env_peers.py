@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
-import tempfile
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from hardware import hardware
+from venvs import Worker, python_with
 
 from envs import LEVELS
 
-ROOT = Path(__file__).parents[1]
 WORKER = Path(__file__).with_name("env_peers_worker.py")
 # Agent steps per second of one DeepMind Lab process (software renderer), measured on another machine with two cores.
 DEEPMIND_LAB = {
@@ -50,67 +47,19 @@ MINIWORLD = [
 ]
 
 
-@cache
-def python_with(package: str) -> Path:
-    """The interpreter of the peer's virtual environment, which is made if it is missing."""
-    folder = ROOT / ".venv-peers" / package.partition("==")[0]
-    python = folder / "bin" / "python"
-    for command in ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", package]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{package} cannot be installed: {last_line(done.stderr)}")
-    return python
+def worker(subject: Subject) -> Worker:
+    """A process of its own for a subject."""
+    python = python_with(subject.package) if subject.package else sys.executable
+    return Worker(subject.task, [python, WORKER, *subject[:4]])
 
 
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1]
-
-
-class Worker:
-    """A subject in its own process."""
-
-    def __init__(self, subject: Subject) -> None:
-        python = python_with(subject.package) if subject.package else sys.executable
-        self.subject = subject
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 # lives as long as the process
-        self._folder = tempfile.TemporaryDirectory()  # ViZDoom leaves files where it runs
-        self._process = subprocess.Popen(
-            [python, WORKER, *map(str, subject[:4])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            cwd=self._folder.name,
-            text=True,
-        )
-        self._read()
-
-    def measure(self, seconds: float) -> float:
-        """Agent steps per second, all environments of the batch together."""
-        print(seconds, file=self._process.stdin, flush=True)
-        return float(self._read())
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.stdin.close()
-        self._process.wait()
-        self._errors.close()
-        self._folder.cleanup()
-
-    def _read(self) -> str:
-        line = self._process.stdout.readline()
-        if not line:
-            self._errors.seek(0)
-            raise RuntimeError(f"{self.subject.task} does not run: {last_line(self._errors.read())}")
-        return line
-
-
-def start(subjects: list[Subject]) -> list[Worker]:
+def start(subjects: list[Subject]) -> dict[Subject, Worker]:
     """Workers of a simulator; none, after a line that says why, if it cannot be had."""
     try:
-        return [Worker(subject) for subject in subjects]
+        return {subject: worker(subject) for subject in subjects}
     except (RuntimeError, OSError) as error:
         print(f"Left out: {error}\n")
-        return []
+        return {}
 
 
 def row(subject: Subject, rates: dict[Subject, list[float]], peers: list[Subject]) -> str:
@@ -137,13 +86,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each in a round (default: %(default)s)")
     arguments = parser.parse_args()
     print(f"# Peers\n\n{hardware()}\n")
-    workers = [worker for group in (MINILAB, VIZDOOM, MINIWORLD) for worker in start(group)]
-    rates: dict[Subject, list[float]] = {worker.subject: [] for worker in workers}
+    workers = {**start(MINILAB), **start(VIZDOOM), **start(MINIWORLD)}
+    rates: dict[Subject, list[float]] = {subject: [] for subject in workers}
     for _ in range(arguments.rounds):
-        for worker in workers:
-            rates[worker.subject].append(worker.measure(arguments.seconds))
-    for worker in workers:
-        worker.close()
+        for subject, process in workers.items():
+            rates[subject].append(float(process.ask(arguments.seconds)))
+    for process in workers.values():
+        process.close()
     peers = [subject for subject in (VIZDOOM[0], *MINIWORLD) if subject in rates]
     heads = ["environment", "in a batch", "threads", "agent steps/s: median (range)"]
     heads += [f"x {peer.simulator} {peer.task}" for peer in peers] + ["DeepMind Lab, quoted"]

@@ -18,14 +18,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import ttest_1samp
 
 import envs
-from cpc_rl.compare import COLOURS, episode_returns
-from cpc_rl.compare import curve as smoothed
+from cpc_rl.comparison.curves import read_curve, resample
+from cpc_rl.comparison.figure import BASELINE, CPC
+from cpc_rl.comparison.statistics import t_interval
 from cpc_rl.episodes import RandomPolicy, evaluate
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.runs import read_metrics
+
+COLOURS = {"none": BASELINE, "cpc": CPC}
 
 
 def train(path: Path, aux: str, seed: int, frames: int, env: str) -> None:
@@ -43,17 +45,17 @@ def train(path: Path, aux: str, seed: int, frames: int, env: str) -> None:
 
 def curve(path: Path, grid: np.ndarray) -> np.ndarray:
     """Return over frames of the run at `path`, smoothed, on `grid`; before its first episode end its first return."""
-    frames, returns = episode_returns(path)
-    return smoothed(frames, returns, np.clip(grid, frames[0], frames[-1]))
+    found, _ = read_curve(read_metrics(path / "metrics.jsonl"))
+    return resample(found, np.clip(grid, found.frames[0], found.frames[-1]))
 
 
 def interval(values: list[float]) -> str:
     """Mean and 95 % t-interval over seeds (a bootstrap of three values covers far less), and the values themselves."""
     each = ", ".join(f"{v:.1f}" for v in values)
-    if len(values) < 3:
-        return f"{np.mean(values):.1f} ({each}; too few seeds for an interval)"
-    found = ttest_1samp(values, 0).confidence_interval(0.95)
-    return f"{np.mean(values):.1f} [{found.low:.1f}, {found.high:.1f}] ({each})"
+    mean, low, high = t_interval(values)
+    if low is None:
+        return f"{mean:.1f} ({each}; too few seeds for an interval)"
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}] ({each})"
 
 
 def random_return(env: str, episodes: int = 512) -> float:

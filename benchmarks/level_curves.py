@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from hardware import hardware
-from learning import curve, random_return, train
+from learning import COLOURS, curve, random_return, train
 from matplotlib.figure import Figure
 
-from cpc_rl.compare import COLOURS
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.runs import read_metrics
 from envs import LEVELS
