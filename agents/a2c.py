@@ -24,6 +24,7 @@ from torch import Tensor
 import envs
 from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
 from cpc_rl import losses
+from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
 from cpc_rl.distributed import ALONE, World, joined
 from cpc_rl.environments import default_preset, opened
@@ -31,7 +32,7 @@ from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
-from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
+from cpc_rl.rollout import EpisodeTracker, Rollout
 from cpc_rl.runs import Console, Logger, RunConfig, StopSignal, open_run, pick_device
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
@@ -112,6 +113,7 @@ class Learner:
         state = self.net.initial_state(env.num_envs, device)
         batch = (config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions)
         self.rollout = Rollout(*batch, state, self.net.encoder)
+        self.actor = Actor(env, self.net, self.rollout, self.generator, world)
         self.episodes = EpisodeTracker(env.num_envs)
         self.agent_steps = 0
         self.updates = 0
@@ -160,7 +162,7 @@ class Learner:
 
         Raises RunFailure if a loss or the gradient is not finite, before it can touch the weights.
         """
-        collect(self.env, self.net, self.rollout, self.generator, self.world)
+        self.actor.unroll()
         total, metrics = self.losses()
         metrics["steps"] = self.rollout.valid[1:].sum()
         self.optimiser.zero_grad()
@@ -245,15 +247,18 @@ def recorded(config: Config) -> Config:
 def train(config: Config) -> int:
     """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
     device = pick_device(config.run.device)
+    if device.index is not None:
+        torch.cuda.set_device(device)  # where environments on a GPU live
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
+        home, pity = envs.best_device(env_config, device.type)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
     with joined() as world:
-        if why and world.leads:
-            print(why)
-        with opened(config.env, config.run.seed, share=(world.rank, world.size)) as env:
+        for line in filter(None, (why, pity) if world.leads else ()):
+            print(line)
+        with opened(config.env, config.run.seed, share=(world.rank, world.size), device=home) as env:
             return train_in(env, config, device, world)
 
 

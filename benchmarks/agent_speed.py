@@ -20,10 +20,10 @@ from hardware import hardware
 import envs
 from agents.a2c import Config, Learner
 from configs import load
+from cpc_rl.acting import begin
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from cpc_rl.optim import build_optimiser
-from cpc_rl.rollout import begin
 from cpc_rl.runs import pick_device
 
 

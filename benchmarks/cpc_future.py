@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 import envs
 from agents.a2c import Config, Learner
 from configs import load_yaml
+from cpc_rl.acting import begin, collect
 from cpc_rl.memory import keep_freed_memory
-from cpc_rl.rollout import begin, collect
 from cpc_rl.runs import RunDirectory
 
 

@@ -62,23 +62,25 @@ class Window:
     group: Tensor | None  # [B]: negatives of the anchor's own group are left out
     targets_only: bool
 
-    def pairs(self, steps: Tensor, offsets: Sequence[int], dtype: torch.dtype) -> Pairs:
-        """All pairs whose anchors stand at `steps` [S], sorted."""
+    def pairs(self, steps: Tensor, offsets: Sequence[int], z: Tensor) -> Pairs:
+        """All pairs whose anchors stand at `steps` [S], sorted; fields have the device and, if any, the type of `z`."""
         k = torch.tensor(offsets, device=steps.device)[:, None]  # [K, 1]
         every = torch.arange(self.time, device=steps.device)
-        offset, index = torch.nonzero(steps + k < self.time, as_tuple=True)  # [R]
-        source = steps[index]  # [R]
-        target = source + k[offset, 0]  # [R]
+        offset, source, target = self._rows(steps, k, z.device)
         valid = self._meet(source, target)  # [R, B]
-        share = torch.ones(len(offsets), dtype=dtype, device=steps.device)
+        share = z.new_ones(len(offsets))
         if len(steps) != self.time or bool((steps != every).any()):
-            which, start = torch.nonzero(every + k < self.time, as_tuple=True)  # pairs of all steps
-            present = self._meet(start, start + k[which, 0]).sum(1)
-            drawn, total = (torch.zeros_like(k[:, 0]) for _ in range(2))  # [K]
+            which, *pair = self._rows(every, k, z.device)  # pairs of all steps
+            drawn, total = (torch.zeros(len(offsets), dtype=torch.int64, device=z.device) for _ in range(2))  # [K]
             drawn.index_add_(0, offset, valid.sum(1))
-            total.index_add_(0, which, present)
-            share = (drawn * self.time).to(dtype) / (total * len(steps)).clamp(min=1)
+            total.index_add_(0, which, self._meet(*pair).sum(1))
+            share = (drawn * self.time).to(z.dtype) / (total * len(steps)).clamp(min=1)
         return Pairs(offset, target, valid, share, (steps + k < self.time).sum(1).tolist())
+
+    def _rows(self, steps: Tensor, k: Tensor, device: torch.device) -> list[Tensor]:
+        """Offset's place, source and target of each pair inside the window, [R] each; `k` [K, 1]."""
+        offset, index = torch.nonzero(steps + k < self.time, as_tuple=True)  # [R]
+        return [x.to(device) for x in (offset, steps[index], steps[index] + k[offset, 0])]
 
     def _meet(self, source: Tensor, target: Tensor) -> Tensor:
         """Whether both steps of each pair are valid and lie in one segment, bool [R, B]."""

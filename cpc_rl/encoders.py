@@ -14,20 +14,35 @@ class PixelConv2d(nn.Conv2d):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Uint8 [N, H, W, C] -> floats [N, out, H', W'], channels last in memory like the pixels."""
-        x = pixels.permute(0, 3, 1, 2).to(self.weight.dtype)  # [N, C, H, W]
+        x = _nchw(pixels).to(self.weight.dtype)  # [N, C, H, W]
         return self._conv_forward(x, self.weight / 255, self.bias)  # [N, out, H', W']
 
 
+class Weights(NamedTuple):
+    """Those of `ShallowEncoder` as it computes with them: in its precision, and conv1 for bytes instead of 0..1."""
+
+    conv1: Tensor  # [16, C, 8, 8], over 255
+    bias1: Tensor  # [16]
+    conv2: Tensor  # [32, 16, 4, 4]
+    bias2: Tensor  # [32]
+    fc: Tensor  # [features, h2 * w2 * 32]
+    bias3: Tensor  # [features]
+
+
 class Activations(NamedTuple):
-    """What the layers of `ShallowEncoder` gave for N pictures, behind their ReLU."""
+    """What the layers of `ShallowEncoder` gave for T x B pictures, behind their ReLU, in its precision."""
 
-    conv1: Tensor  # [N, 16, h1, w1], channels last in memory
-    conv2: Tensor  # [N, 32, h2, w2], channels last in memory
-    fc: Tensor  # [N, features], the encoder's output
+    conv1: Tensor  # [T, B, h1, w1, 16]
+    conv2: Tensor  # [T, B, h2, w2, 32]
+    fc: Tensor  # [T, B, features]
 
-    def rows(self, start: int, stop: int) -> Activations:
-        """A view of some of the N."""
-        return Activations(*(x[start:stop] for x in self))
+    def columns(self, start: int, stop: int) -> Activations:
+        """A view of some of the B."""
+        return Activations(*(x[:, start:stop] for x in self))
+
+    def row(self, t: int) -> Activations:
+        """A view of one of the T: [B, ...] each."""
+        return Activations(*(x[t] for x in self))
 
 
 class ShallowEncoder(nn.Module):
@@ -37,35 +52,58 @@ class ShallowEncoder(nn.Module):
     pass again: acting writes its activations into `Activations`, and `recall` gives z from there, with its gradient.
     """
 
-    def __init__(self, height: int, width: int, channels: int, features: int) -> None:
-        """Sizes of the picture and of the output."""
+    def __init__(
+        self, height: int, width: int, channels: int, features: int, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Sizes of the picture and of the output; `dtype` is what it computes in (weights and output are float32)."""
         super().__init__()
+        self.dtype = dtype
         self.sizes = [(n - 8) // 4 + 1 for n in (height, width)]  # h1, w1
         self.sizes += [(n - 4) // 2 + 1 for n in self.sizes]  # h2, w2
         self.conv1 = PixelConv2d(channels, 16, 8, stride=4)
         self.conv2 = nn.Conv2d(16, 32, 4, stride=2)
         self.fc = nn.Linear(self.sizes[2] * self.sizes[3] * 32, features)
 
-    def forward(self, pixels: Tensor, keep: Activations | None = None) -> Tensor:
-        """Uint8 [N, H, W, C] -> [N, features]. Without a gradient it can `keep` its activations for `recall`."""
-        conv1, conv2, fc = keep or (None, None, None)
-        x = _relu(self.conv1(pixels), conv1)  # [N, 16, h1, w1]
-        x = _relu(self.conv2(x), conv2)  # [N, 32, h2, w2]
-        x = x.permute(0, 2, 3, 1).flatten(1)  # [N, h2 * w2 * 32], a view: channels are last in memory
-        return _relu(self.fc(x), fc)  # [N, features]
+    def weights(self) -> Weights:
+        """As they are now; to be made once where many small batches follow."""
+        conv1, conv2, fc = self.conv1, self.conv2, self.fc
+        assert conv1.bias is not None and conv2.bias is not None
+        parameters = (conv1.weight / 255, conv1.bias, conv2.weight, conv2.bias, fc.weight, fc.bias)
+        return Weights(*(p.to(self.dtype) for p in parameters))
 
-    def activations(self, rows: int, device: torch.device) -> Activations:
-        """Room for those of `rows` pictures."""
+    def forward(self, pixels: Tensor, keep: Activations | None = None, weights: Weights | None = None) -> Tensor:
+        """Uint8 [N, H, W, C] -> [N, features]. Without a gradient it can `keep` its activations for `recall`."""
+        w = weights or self.weights()
+        conv1, conv2, fc = keep or (None, None, None)
+        x = _nchw(pixels).to(self.dtype)  # [N, C, H, W]; bytes are exact in bfloat16, too
+        x = _relu(F.conv2d(x, w.conv1, w.bias1, stride=4), None if conv1 is None else _nchw(conv1))  # [N, 16, h1, w1]
+        x = _relu(F.conv2d(x, w.conv2, w.bias2, stride=2), None if conv2 is None else _nchw(conv2))  # [N, 32, h2, w2]
+        x = _nhwc(x).flatten(1)  # [N, h2 * w2 * 32], a view: channels are last in memory
+        return _relu(F.linear(x, w.fc, w.bias3), fc).float()  # [N, features]
+
+    def activations(self, rows: int, num_envs: int, device: torch.device) -> Activations:
+        """Room for those of `rows` x `num_envs` pictures."""
         h1, w1, h2, w2 = self.sizes
-        shapes = ((rows, h1, w1, 16), (rows, h2, w2, 32))
-        conv1, conv2 = (torch.zeros(shape, device=device).permute(0, 3, 1, 2) for shape in shapes)
-        return Activations(conv1, conv2, torch.zeros(rows, self.fc.out_features, device=device))
+        shapes = ((h1, w1, 16), (h2, w2, 32), (self.fc.out_features,))
+        return Activations(*(torch.zeros(rows, num_envs, *shape, dtype=self.dtype, device=device) for shape in shapes))
 
     def recall(self, pixels: Tensor, kept: Activations) -> Tensor:
-        """`forward` of pictures whose activations were kept, under the same weights: [N, features], with gradient."""
+        """`forward` of uint8 [T, B, H, W, C] whose activations were kept, under the same weights, with gradient.
+
+        Returns [T, B, features].
+        """
         layers = (self.conv1, self.conv2, self.fc)
         z: Tensor = _Recall.apply(pixels, *kept, *(p for layer in layers for p in (layer.weight, layer.bias)))
         return z
+
+
+def _nchw(x: Tensor) -> Tensor:
+    """A view; channels stay last in memory."""
+    return x.permute(0, 3, 1, 2)
+
+
+def _nhwc(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1)
 
 
 def _relu(x: Tensor, out: Tensor | None) -> Tensor:
@@ -78,28 +116,29 @@ class _Recall(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pixels: Tensor, conv1: Tensor, conv2: Tensor, fc: Tensor, *params: Tensor) -> Tensor:
         ctx.save_for_backward(pixels, conv1, conv2, fc, *params)
-        return fc.clone()
+        return fc.float() if fc.dtype != torch.float32 else fc.clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        pixels, conv1, conv2, fc, w1, _, w2, _, w3, _ = ctx.saved_tensors
+        *kept, w1, _, w2, _, w3, _ = ctx.saved_tensors
+        pixels, conv1, conv2, fc = (x.flatten(0, 1) for x in kept)  # [N, ...], N = T * B
+        dtype = fc.dtype
         relu_backward = torch.ops.aten.threshold_backward
-        grad = relu_backward(grads[0], fc, 0)  # [N, features]
-        grad_w3, grad_b3 = grad.T @ conv2.permute(0, 2, 3, 1).flatten(1), grad.sum(0)
-        n, channels, height, width = conv2.shape
-        grad = relu_backward((grad @ w3).view(n, height, width, channels).permute(0, 3, 1, 2), conv2, 0)
-        grad, grad_w2, grad_b2 = _conv_backward(grad, conv1, w2, stride=2, inputs=True)
-        grad = relu_backward(grad, conv1, 0)  # [N, 16, h1, w1]
-        x = pixels.permute(0, 3, 1, 2).to(w1.dtype)  # [N, C, H, W]
-        _, grad_w1, grad_b1 = _conv_backward(grad, x, w1, stride=4, inputs=False)
-        return None, None, None, None, grad_w1 / 255, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3
+        grad = relu_backward(grads[0].flatten(0, 1).to(dtype), fc, 0)  # [N, features]
+        grad_w3, grad_b3 = grad.T @ conv2.flatten(1), grad.sum(0)
+        grad = relu_backward((grad @ w3.to(dtype)).view(conv2.shape), conv2, 0)  # [N, h2, w2, 32]
+        grad, grad_w2, grad_b2 = _conv_backward(_nchw(grad), _nchw(conv1), w2, stride=2, inputs=True)
+        grad = relu_backward(grad, _nchw(conv1), 0)  # [N, 16, h1, w1]
+        _, grad_w1, grad_b1 = _conv_backward(grad, _nchw(pixels).to(dtype), w1, stride=4, inputs=False)
+        params = (grad_w1.float() / 255, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3)
+        return None, None, None, None, *(g.float() for g in params)
 
 
 def _conv_backward(grad: Tensor, x: Tensor, weight: Tensor, stride: int, inputs: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by input (if wanted), weight and bias of a convolution without padding."""
     two = [stride, stride]
     result: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        grad, x, weight, [weight.shape[0]], two, [0, 0], [1, 1], False, [0, 0], 1, [inputs, True, True]
+        grad, x, weight.to(x.dtype), [weight.shape[0]], two, [0, 0], [1, 1], False, [0, 0], 1, [inputs, True, True]
     )
     return result
 
@@ -121,9 +160,12 @@ class ResidualBlock(nn.Module):
 class DeepEncoder(nn.Module):
     """Three sections of 16, 32, 32 channels: conv 3x3, max-pool 3x3/2, two residual blocks; then fully connected."""
 
-    def __init__(self, height: int, width: int, channels: int, features: int) -> None:
-        """Sizes of the picture and of the output."""
+    def __init__(
+        self, height: int, width: int, channels: int, features: int, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Sizes of the picture and of the output; `dtype` is what it computes in (weights and output are float32)."""
         super().__init__()
+        self.dtype = dtype
         layers: list[nn.Module] = []
         for section, out in enumerate((16, 32, 32)):
             layers.append((nn.Conv2d if section else PixelConv2d)(channels, out, 3, padding=1))
@@ -136,9 +178,9 @@ class DeepEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Uint8 [N, H, W, C] -> [N, features]."""
-        x = F.relu(self.layers(pixels))  # [N, 32, H/8, W/8]
-        x = x.permute(0, 2, 3, 1).flatten(1)  # [N, H/8 * W/8 * 32]
-        return F.relu(self.fc(x))  # [N, features]
+        with torch.autocast(pixels.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            x = F.relu(self.layers(pixels))  # [N, 32, H/8, W/8]
+            return F.relu(self.fc(_nhwc(x).flatten(1))).float()  # [N, features]
 
 
 class VectorEncoder(nn.Module):

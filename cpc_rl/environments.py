@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -16,7 +16,12 @@ from envs.config import EnvConfig
 
 @contextmanager
 def opened(
-    config: EnvConfig, seed: int, *, evaluation: bool = False, share: tuple[int, int] = (0, 1)
+    config: EnvConfig,
+    seed: int,
+    *,
+    evaluation: bool = False,
+    share: tuple[int, int] = (0, 1),
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> Iterator[BatchedEnv]:
     """`envs.make` for a `with` block; its workers are gone behind the block, an interrupt included.
 
@@ -25,7 +30,7 @@ def opened(
         RunFailure: An environment was lost for good.
     """
     with as_usage_error():
-        env = envs.make(config, seed, evaluation=evaluation, share=share)
+        env = envs.make(config, seed, evaluation=evaluation, share=share, device=device)
     try:
         yield env
     except EnvironmentFailure as error:

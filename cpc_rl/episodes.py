@@ -11,8 +11,8 @@ import torch
 from scipy.stats import bootstrap
 from torch import Tensor
 
+from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic
-from cpc_rl.rollout import sample
 from envs.api import BatchedEnv, EnvStep
 
 
@@ -58,7 +58,8 @@ class NetworkPolicy:
         if self._greedy:
             self._last_action = logits.argmax(-1)  # [B]
         else:
-            self._last_action = sample(logits, self._generator)  # [B]
+            clocks = torch.empty_like(logits).exponential_(generator=self._generator)
+            self._last_action = sample(logits, clocks)  # [B]
         return self._last_action.to(step.reward.device)
 
 

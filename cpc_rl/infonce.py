@@ -193,12 +193,14 @@ def cpc_loss(
         own = torch.arange(batch, device=device) if group is None else group
         ok, same = (None if x is None else x.t() for x in (valid, segment))  # [T, B]
         window = Window(pool, time, batch, ok, same, own if exclude_own else None, targets_only)
-        steps = torch.arange(time, device=device) if anchor_steps is None else anchor_steps.to(device).sort().values
+        # Which pairs there are is found out where the steps lie: on the CPU, a GPU need not be waited for.
+        steps = torch.arange(time) if anchor_steps is None else anchor_steps.sort().values  # [S]
+        here = steps.to(device)
         c = _masked(context, valid).transpose(0, 1)  # [T, B, Dc]
-        c = c if anchor_steps is None else c[steps]  # [S, B, Dc]
+        c = c if anchor_steps is None else c[here]  # [S, B, Dc]
         z = fold(_masked(_full(latent), valid).transpose(0, 1), pool).contiguous()  # [P, m, Dz]
         tape = _Tape(c, z, heads) if differentiate else None
-        pairs = window.pairs(steps, offsets, z.dtype)
+        pairs = window.pairs(steps, offsets, z)
         work = _Work(window, pairs, heads, c, z, scale, estimator, max_block, tape)
         columns, ranks = [], None
         for ks, rows in pairs.chunks(1 if resample_per_offset or targets_only else _CHUNK // batch):
@@ -213,7 +215,7 @@ def cpc_loss(
             return CPC(loss, per_offset)
         grad_c = tape.context
         if anchor_steps is not None:
-            grad_c = grad_c.new_zeros(time, *grad_c.shape[1:]).index_add_(0, steps, grad_c)  # [T, B, Dc]
+            grad_c = grad_c.new_zeros(time, *grad_c.shape[1:]).index_add_(0, here, grad_c)  # [T, B, Dc]
         grad_z = unfold(tape.latent, pool, batch).transpose(0, 1)  # [B, T, Dz]
     inputs = [context, latent, scale, *tape.parameters]
     gradients = [grad_c.transpose(0, 1), grad_z, tape.scale, *tape.parameters.values()]

@@ -1,16 +1,17 @@
-"""Acting: T steps of B environments into preallocated tensors, and the bookkeeping of episodes."""
+"""One unroll: T steps of B environments in preallocated tensors, and the bookkeeping of episodes."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cpc_rl.distributed import ALONE, World
-from cpc_rl.encoders import Activations, ShallowEncoder
-from cpc_rl.networks import ActorCritic, State
-from envs.api import BatchedEnv, EnvStep
+from cpc_rl.encoders import Activations, ShallowEncoder, Weights
+from cpc_rl.networks import State
+from envs.api import EnvStep
 
 ROWS = ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action")  # what has T + 1 rows
 
@@ -21,7 +22,7 @@ class Rollout:
     Row 0 is the last row of the unroll before, so no transition is lost. `reward[t + 1]`, `terminated[t + 1]`,
     `truncated[t + 1]` and `valid[t + 1]` belong to the transition t -> t + 1, `is_first[t]` to observation t.
     `final_value[t + 1]` is the value of the true last observation where a time limit cut that transition's episode
-    and row t + 1 already shows the next one; elsewhere 0.
+    and row t + 1 already shows the next one; elsewhere 0. All memory stays where it is for the life of a rollout.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Rollout:
         )  # [T+1, B] each
         self.last_action = torch.zeros(rows, dtype=torch.int64, device=device)  # [T+1, B], the action before row t
         self.logits = torch.zeros(unroll, num_envs, actions, device=device)  # [T, B, A], as they were while acting
-        kept = encoder.activations(rows[0] * num_envs, device) if isinstance(encoder, ShallowEncoder) else None
-        self.activations: Activations | None = kept  # [(T+1) * B, ...], of the encoder
-        self.state = state  # before row 0
-        self.next_state = state  # before row T
+        self.clocks = torch.ones(unroll, num_envs, actions, device=device)  # [T, B, A], the chance in each action
+        kept = encoder.activations(*rows, device) if isinstance(encoder, ShallowEncoder) else None
+        self.activations: Activations | None = kept  # [T+1, B, ...], of the encoder
+        self.state: State = (state[0].clone(), state[1].clone())  # before row 0
+        self.next_state: State = (state[0].clone(), state[1].clone())  # before row T
 
     @property
     def action(self) -> Tensor:
@@ -65,24 +67,34 @@ class Rollout:
         self.is_first[t].copy_(step.is_first)
         self.valid[t].copy_(step.valid)
 
-    def encode(self, encoder: ShallowEncoder, t: int) -> Tensor:
+    def part(self, start: int, stop: int) -> Rollout:
+        """A view of environments [start, stop)."""
+        view = copy.copy(self)
+        for name in (*ROWS, "final_value", "logits", "clocks"):
+            setattr(view, name, getattr(self, name)[:, start:stop])
+        view.activations = self.activations and self.activations.columns(start, stop)
+        view.state = (self.state[0][start:stop], self.state[1][start:stop])
+        view.next_state = (self.next_state[0][start:stop], self.next_state[1][start:stop])
+        return view
+
+    def encode(self, encoder: ShallowEncoder, t: int, weights: Weights | None = None) -> Tensor:
         """The encoder's output [1, B, features] for row t, without gradient; its activations are kept."""
         assert self.activations is not None
-        batch = self.obs.shape[1]
-        return encoder(self.obs[t], keep=self.activations.rows(t * batch, (t + 1) * batch))[None]
+        return encoder(self.obs[t], self.activations.row(t), weights)[None]
 
     def recall(self, encoder: nn.Module) -> Tensor | None:
         """The encoder's output [T+1, B, features] for all rows, with gradient, if acting has kept what it takes."""
         if self.activations is None or not isinstance(encoder, ShallowEncoder):
             return None
-        return encoder.recall(self.obs.flatten(0, 1), self.activations).view(*self.obs.shape[:2], -1)
+        return encoder.recall(self.obs, self.activations)
 
     def roll(self) -> None:
         """Make the last row the first one of the next unroll."""
         for name in ROWS:
             rows: Tensor = getattr(self, name)
             rows[0].copy_(rows[-1])
-        self.state = self.next_state
+        for now, reached in zip(self.state, self.next_state, strict=True):
+            now.copy_(reached)
 
     def state_dict(self) -> dict[str, Any]:
         """The last row, which is all that the next unroll needs."""
@@ -93,74 +105,8 @@ class Rollout:
         """Put back what `state_dict` gave."""
         for name in ROWS:
             getattr(self, name)[-1].copy_(saved[name])
-        h, c = saved["state"]
-        self.next_state = (h.to(self.obs.device), c.to(self.obs.device))
-
-
-def sample(logits: Tensor, generator: torch.Generator, world: World = ALONE) -> Tensor:
-    """Draw from the policy: the first of A exponential clocks of rates p. [B, A] -> int64 [B].
-
-    Unlike torch.multinomial it does not wait for a GPU, and lets NaN through to the losses, where it is reported.
-    Every rank draws for all environments and keeps its own share, so that the number of ranks changes nothing.
-    """
-    probabilities = logits.softmax(-1)  # [B, A]
-    batch, actions = probabilities.shape
-    clocks = probabilities.new_empty(world.size * batch, actions).exponential_(generator=generator)
-    return (probabilities / clocks[world.rank * batch : (world.rank + 1) * batch]).argmax(-1)
-
-
-@torch.no_grad()
-def collect(
-    env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator, world: World = ALONE
-) -> None:
-    """Fill `rollout` with the next T steps, actions sampled from the policy with `generator`.
-
-    The very first row comes from `begin`; later ones continue from the last row of the unroll before.
-    """
-    rollout.roll()
-    state = rollout.state
-    encoder = net.encoder if rollout.activations is not None else None  # else the network runs it as it likes
-    assert encoder is None or isinstance(encoder, ShallowEncoder)
-    for t in range(rollout.logits.shape[0]):
-        row = slice(t, t + 1)
-        inputs = (rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
-        out = net(*inputs) if encoder is None else net(*inputs, rollout.encode(encoder, t))
-        logits, state = out.logits[0], out.state
-        action = sample(logits, generator, world)  # [B]
-        rollout.logits[t] = logits
-        rollout.last_action[t + 1] = action
-        step = env.step(action.to(env.device))
-        rollout.write(t + 1, step)
-        rollout.final_value[t + 1] = final_value(net, step, action, state)
-    if encoder is not None:
-        rollout.encode(encoder, rollout.logits.shape[0])  # the last row's value is learnt from, too
-    rollout.next_state = state
-
-
-def final_value(net: ActorCritic, step: EnvStep, action: Tensor, state: State) -> Tensor:
-    """The value of the last observation of each episode that a time limit cut in the row `step`, elsewhere 0.
-
-    Args:
-        net: The value is its baseline's; weights do not change within an unroll, so it is the learner's too.
-        step: The row that `action` led to.
-        action: int64 [B].
-        state: Recurrent state with which `action` was chosen.
-
-    Returns:
-        [B]. All zeros where the back end does not tell `final_obs` (next-step autoreset shows it in a row of its own).
-    """
-    cut = step.truncated & ~step.terminated  # [B]
-    if step.final_obs is None or not cut.any():
-        return torch.zeros_like(step.reward, device=action.device)
-    obs, reward, cut = (x.to(action.device) for x in (step.final_obs, step.reward, cut))
-    value = net(obs[None], action[None], reward[None], torch.zeros_like(cut)[None], state).value[0]  # [B]
-    return torch.where(cut, value, 0.0)
-
-
-def begin(env: BatchedEnv, rollout: Rollout) -> None:
-    """Reset the environments and put their first row where `collect` continues from."""
-    rollout.write(-1, env.reset())
-    rollout.last_action[-1] = 0
+        for ours, theirs in zip(self.next_state, saved["state"], strict=True):
+            ours.copy_(theirs)
 
 
 class EpisodeTracker:

@@ -12,7 +12,7 @@ from envs.names import resolve
 if TYPE_CHECKING:  # torch takes a second to import: only when it is needed
     from envs.api import BatchedEnv
 
-__all__ = ["LEVELS", "EnvConfig", "make", "resolve", "sees_vectors"]
+__all__ = ["LEVELS", "EnvConfig", "best_device", "make", "resolve", "sees_vectors"]
 
 
 def make(
@@ -71,6 +71,17 @@ def make(
     from envs.gymnasium import GymnasiumEnv
 
     return GymnasiumEnv(config, seed, evaluation=evaluation)
+
+
+def best_device(config: EnvConfig, network: str) -> tuple[Literal["cpu", "cuda"], str]:
+    """Where environments should live for a network on a device of the type `network`, and a word if that is a pity."""
+    if network != "cuda" or resolve(config)[0].backend != "minilab":
+        return "cpu", ""
+    from numba import cuda
+
+    if cuda.is_available():
+        return "cuda", ""
+    return "cpu", "minilab runs on the CPU; it could live on the GPU with the network: pip install 'cpc-rl[gpu]'"
 
 
 def sees_vectors(config: EnvConfig) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -77,4 +77,28 @@ class BatchedEnv(Protocol):
 
     def close(self) -> None:
         """Release workers and memory; safe to call twice."""
+        ...
+
+
+class Steps(Protocol):
+    """What can be stepped: environments, or a part of them."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where actions are to lie."""
+        ...
+
+    def step(self, actions: Tensor) -> EnvStep:
+        """As `BatchedEnv.step`, for as many environments as it is."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A `BatchedEnv` whose parts can be stepped by several threads at once, without regard to each other."""
+
+    num_envs: int
+
+    def part(self, start: int, stop: int) -> Steps:
+        """Environments [start, stop), the very same ones."""
         ...

@@ -62,7 +62,7 @@ class CPC(AuxLoss):
         anchors = None
         if 0 < self.config.anchors < rows:
             # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
-            anchors = torch.randperm(rows, generator=self.generator)[: self.config.anchors].to(z.device)
+            anchors = torch.randperm(rows, generator=self.generator)[: self.config.anchors]
         source = self.config.negatives
         rank, ranks = self.part
         mine = range(rank, self.config.steps, ranks)  # k - 1

@@ -98,6 +98,8 @@ class CudaRunner:
             raise ValueError("minilab cannot run on cuda here: no GPU, or no numba-cuda (pip install 'cpc-rl[gpu]')")
         if threads > 1:
             raise ValueError(f"env_threads is {threads}; on cuda it must be 1")
+        if not SIMULATED:
+            cuda.select_device(torch.cuda.current_device())  # numba's own idea of it is the first one
         self.device = torch.device("cpu" if SIMULATED else f"cuda:{torch.cuda.current_device()}")
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._rest = tuple(_as_arrays(part, tensors) for part, tensors in zip(arrays, self.tensors, strict=True))

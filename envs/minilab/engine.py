@@ -100,8 +100,8 @@ class CpuRunner:
     def step(self, actions: Tensor, autoreset: bool) -> None:
         """One agent step of all environments, and their pictures."""
         (lo, hi), *others = self._slices
-        running = [self._pool.submit(self._step, a, b, actions, autoreset) for a, b in others] if self._pool else []
-        self._step(lo, hi, actions, autoreset)
+        running = [self._pool.submit(self.step_rows, a, b, actions, autoreset) for a, b in others] if self._pool else []
+        self.step_rows(lo, hi, actions, autoreset)
         for future in running:
             future.result()
 
@@ -109,7 +109,8 @@ class CpuRunner:
         """Draw environments [lo, hi) as they are."""
         self._launchers.draw(lo, hi, *self._rest)
 
-    def _step(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:
+    def step_rows(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:
+        """The same for environments [lo, hi) in the calling thread; `actions` may end at hi."""
         self._launchers.step(lo, hi, actions.contiguous().numpy(), autoreset, *self._rest)
         self.draw(lo, hi)
 

@@ -137,6 +137,19 @@ class MinilabEnv:
         self.runner.step(actions, autoreset)
         return self._view
 
+    def part(self, start: int, stop: int) -> Part:
+        """Environments [start, stop), to be stepped by a thread of their own (see `envs.api.Divisible`).
+
+        Raises:
+            ValueError: no such environments, or they live on a GPU, which does not need it.
+        """
+        if not 0 <= start < stop <= self.num_envs:
+            raise ValueError(f"environments [{start}, {stop}); allowed: within [0, {self.num_envs})")
+        if not isinstance(self.runner, CpuRunner):
+            raise ValueError(f"environments on {self.device} are stepped as one")
+        view = {name: x[start:stop] for name, x in self._view._asdict().items() if x is not None}
+        return Part(self.runner, EnvStep(**view), start, stop)
+
     def poses(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Where the agents are: float32 [B, 3] of x, y (DeepMind Lab's units) and yaw (degrees)."""
         return torch.stack([self.tensors[f"body.{axis}"] for axis in ("x", "y", "yaw")], 1).cpu().numpy()  # [B, 3]
@@ -203,6 +216,24 @@ class MinilabEnv:
     def _check_index(self, i: int) -> None:
         if not 0 <= i < self.num_envs:
             raise ValueError(f"environment {i}; allowed: 0 to {self.num_envs - 1}")
+
+
+class Part:
+    """Environments [start, stop) of a `MinilabEnv` on the CPU."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, runner: CpuRunner, view: EnvStep, start: int, stop: int) -> None:
+        """Use `MinilabEnv.part`."""
+        self._runner, self._view, self._start, self._stop = runner, view, start, stop
+        self._actions = torch.zeros(stop, dtype=torch.int64)  # the engine counts from the whole batch's first
+
+    def step(self, actions: Tensor) -> EnvStep:
+        """As `MinilabEnv.step`, for these only."""
+        check_actions(actions, self._stop - self._start, MinilabEnv.num_actions, self.device)
+        self._actions[self._start :] = actions
+        self._runner.step_rows(self._start, self._stop, self._actions, autoreset=True)
+        return self._view
 
 
 def _runner_type(device: str) -> Any:

@@ -1,9 +1,9 @@
 """An agent small enough for a test."""
 
 from agents.a2c import A2CConfig, Config, Learner
+from cpc_rl.acting import begin
 from cpc_rl.aux import CPCConfig
 from cpc_rl.networks import NetworkConfig
-from cpc_rl.rollout import begin
 from tests.toys import CountingEnv
 
 

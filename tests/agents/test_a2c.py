@@ -10,10 +10,10 @@ from torch import Tensor
 import cpc_rl.aux
 from agents.a2c import A2CConfig, Config, Learner, main
 from configs import RunFailure, UsageError
+from cpc_rl.acting import begin, collect
 from cpc_rl.aux import AUX_LOSSES, AuxLoss
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.optim import OptimiserConfig
-from cpc_rl.rollout import begin, collect
 from cpc_rl.runs import RunConfig
 from tests.agents.learners import learner
 from tests.toys import CountingEnv
@@ -268,7 +268,7 @@ def test_resumed_learner_goes_on_bit_for_bit():
 def test_network_on_the_gpu_environments_on_the_cpu():
     agent = learner("cpc")
     gpu = Learner(agent.config, agent.env, torch.device("cuda"))
-    gpu.load_state_dict(agent.state_dict() | {"generator": gpu.generator.get_state()})
+    gpu.load_state_dict(agent.state_dict() | {"generator": gpu.generator.get_state(), "device": "cuda"})
     assert all(value < float("inf") for value in gpu.update().values())
     assert all(p.device.type == "cuda" for p in gpu.params)
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from agents.a2c import A2CConfig, Config, Learner, main
 from configs import load_yaml
+from cpc_rl.acting import begin, collect
 from cpc_rl.aux import CPCConfig
 from cpc_rl.networks import NetworkConfig
-from cpc_rl.rollout import begin, collect
 from envs.api import EnvironmentFailure
 from tests.agents.learners import learner
 from tests.toys import CountingEnv

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from agents.a2c import A2CConfig, Config, Learner
+from cpc_rl.acting import begin
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.optim import OptimiserConfig
-from cpc_rl.rollout import begin
 from envs.api import EnvStep
 
 

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from cpc_rl.encoders import PixelConv2d, ShallowEncoder
+from cpc_rl.encoders import DeepEncoder, PixelConv2d, ShallowEncoder
 from cpc_rl.networks import ActorCritic, NetworkConfig, RecurrentCore
 
 SHAPE, ACTIONS = (72, 96, 3), 9
@@ -128,22 +130,54 @@ def test_vectors_get_two_fully_connected_layers():
     assert out.logits.shape == (4, 2, 3)
 
 
-@pytest.mark.parametrize("shape", [(72, 96, 3), (21, 50, 1), (84, 84, 4)])
+PICTURES = [(72, 96, 3), (21, 50, 1), (84, 84, 4)]
+
+
+def passes(encoder: ShallowEncoder, shape: tuple[int, ...]) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+    """(z, gradient) of a forward pass over 6 x 2 pictures, and recalled from what six small passes kept."""
+    pixels = torch.randint(0, 256, (6, 2, *shape), dtype=torch.uint8)
+    grad = torch.randn(6, 2, 16)
+    kept, weights = encoder.activations(6, 2, pixels.device), encoder.weights()
+    with torch.no_grad():
+        for t in range(6):  # as acting does
+            row = encoder(pixels[t], kept.row(t), weights if t % 2 else None)
+            torch.testing.assert_close(row, kept.fc[t].float())
+    zs = encoder(pixels.flatten(0, 1)).view(6, 2, 16), encoder.recall(pixels, kept)
+    return [(z.detach(), torch.autograd.grad(z, list(encoder.parameters()), grad)) for z in zs]
+
+
+@pytest.mark.parametrize("shape", PICTURES)
 def test_recalled_activations_have_the_gradient_of_the_forward_pass(shape):
     torch.manual_seed(0)
-    encoder = ShallowEncoder(*shape, features=16)
-    pixels = torch.randint(0, 256, (12, *shape), dtype=torch.uint8)
-    grad = torch.randn(12, 16)
-    z = encoder(pixels)
-    wanted = torch.autograd.grad(z, list(encoder.parameters()), grad)
-    kept = encoder.activations(12, pixels.device)
-    with torch.no_grad():
-        for start in range(0, 12, 4):  # as acting does, a few at a time
-            torch.testing.assert_close(
-                encoder(pixels[start : start + 4], kept.rows(start, start + 4)), kept.fc[start : start + 4]
-            )
-    recalled = encoder.recall(pixels, kept)
+    (z, wanted), (recalled, grads) = passes(ShallowEncoder(*shape, features=16), shape)
     torch.testing.assert_close(recalled, z)
-    for got, want in zip(torch.autograd.grad(recalled, list(encoder.parameters()), grad), wanted, strict=True):
+    for got, want in zip(grads, wanted, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
-    assert kept.conv1.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", PICTURES)
+def test_bfloat16_is_the_same_network_up_to_its_rounding(shape):
+    torch.manual_seed(0)
+    exact, half = ShallowEncoder(*shape, features=16), ShallowEncoder(*shape, features=16, dtype=torch.bfloat16)
+    half.load_state_dict(exact.state_dict())
+    torch.manual_seed(1)
+    _, (wanted_z, wanted) = passes(exact, shape)
+    torch.manual_seed(1)
+    for z, grads in passes(half, shape):
+        assert z.dtype == torch.float32 and not torch.equal(z, wanted_z)
+        torch.testing.assert_close(z, wanted_z, rtol=0.05, atol=0.05 * wanted_z.std().item())
+        for got, want in zip(grads, wanted, strict=True):
+            assert got.dtype == torch.float32 and got.shape == want.shape
+            assert F.cosine_similarity(got.flatten(), want.flatten(), dim=0) > 0.99
+            assert got.norm() / want.norm() == pytest.approx(1, abs=0.05)
+
+
+def test_the_deep_encoder_takes_bfloat16_too():
+    torch.manual_seed(0)
+    exact = DeepEncoder(24, 28, 3, 16)
+    half = DeepEncoder(24, 28, 3, 16, torch.bfloat16)
+    half.load_state_dict(exact.state_dict())
+    pixels = torch.randint(0, 256, (5, 24, 28, 3), dtype=torch.uint8)
+    z, wanted = half(pixels), exact(pixels)
+    assert z.dtype == torch.float32 and not torch.equal(z, wanted)
+    torch.testing.assert_close(z, wanted, rtol=0.05, atol=0.05 * wanted.std().item())

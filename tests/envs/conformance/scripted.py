@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cpc_rl.acting import begin, collect
 from cpc_rl.episodes import evaluate
 from cpc_rl.returns import discounts, n_step_returns
-from cpc_rl.rollout import EpisodeTracker, Rollout, begin, collect
+from cpc_rl.rollout import EpisodeTracker, Rollout
 from envs.api import EnvStep
 from tests.envs.conformance.cases import Case
 from tests.envs.conformance.counting import Seen, kind, length, pays
