@@ -1,0 +1,103 @@
+"""From the lines of metrics.jsonl to curves on common frames, and what is read off them. Pure functions of arrays.
+
+A line says: of `episodes` episodes that ended since the line before, the mean return is `episode_return`. Lines are
+weighed by their episodes, so that a mean is one over episodes, however the lines fell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+POINTS = 101  # of a curve
+WINDOW = 0.05  # of the common frames: what a point averages, backwards
+FINAL = 0.1  # of the common frames: what the final return averages
+
+
+class Curve(NamedTuple):
+    """Returns of one run over its frames."""
+
+    frames: np.ndarray  # [N], increasing
+    returns: np.ndarray  # [N], mean over the episodes that ended since the line before
+    episodes: np.ndarray  # [N], how many those are
+
+
+def read_curve(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, int]:
+    """The curve in `rows` of metrics, and how many lines have a return that is not a number (left out of it).
+
+    Where frames go back, as where a run was taken up again from a checkpoint, the later lines count.
+    """
+    points: list[tuple[float, float, float]] = []
+    for row in rows:
+        frames, value = row.get("frames"), row.get("episode_return")
+        while frames and points and points[-1][0] >= frames:
+            points.pop()
+        episodes = row.get("episodes", 0 if value is None else 1)  # lines of other programs may lack it
+        if frames and episodes:
+            points.append((frames, math.nan if value is None else value, episodes))
+    table = np.array(points, dtype=float).reshape(-1, 3)  # [lines, 3]
+    finite = np.isfinite(table[:, 1])
+    frames, returns, episodes = table[finite].T
+    return Curve(frames, returns, episodes), int((~finite).sum())
+
+
+def common_grid(curves: Iterable[Curve], points: int = POINTS) -> np.ndarray | None:
+    """Frames [points] at which all of `curves` have returns; None where they share none."""
+    ends = [(curve.frames[0], curve.frames[-1]) for curve in curves]
+    first, last = max(first for first, _ in ends), min(last for _, last in ends)
+    return np.linspace(first, last, points) if first <= last else None
+
+
+def mean_between(curve: Curve, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+    """Mean return of the episodes on lines of more than `low` and up to `high` frames; NaN where there are none.
+
+    Args:
+        curve: Of N lines.
+        low: [...] frames.
+        high: [...] frames.
+    """
+    weight = np.concatenate([[0.0], np.cumsum(curve.episodes)])  # [N + 1]
+    total = np.concatenate([[0.0], np.cumsum(curve.episodes * curve.returns)])  # [N + 1]
+    begin, end = (np.searchsorted(curve.frames, edge, side="right") for edge in (low, high))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (total[end] - total[begin]) / (weight[end] - weight[begin])
+    return np.where(end > begin, means, np.nan)
+
+
+def resample(curve: Curve, grid: np.ndarray, window: float | None = None) -> np.ndarray:
+    """Return [points] at each of the frames `grid`: over the episodes of the `window` frames before it.
+
+    Where no episode ended in the window, the value between the lines on either side; NaN before the first line and
+    behind the last one. `window` is by default the share `WINDOW` of the grid's span.
+    """
+    width = WINDOW * (grid[-1] - grid[0]) if window is None else window
+    means = mean_between(curve, grid - width, grid)
+    between = np.interp(grid, curve.frames, curve.returns)
+    inside = (grid >= curve.frames[0]) & (grid <= curve.frames[-1])
+    return np.where(inside, np.where(np.isnan(means), between, means), np.nan)
+
+
+def final_return(curve: Curve, grid: np.ndarray) -> float:
+    """Mean return of the episodes on the last `FINAL` of the grid's frames (where none ended: as the curve says)."""
+    found = float(mean_between(curve, grid[-1] - FINAL * (grid[-1] - grid[0]), grid[-1]))
+    return float(np.interp(grid[-1], curve.frames, curve.returns)) if math.isnan(found) else found
+
+
+def area(values: np.ndarray) -> np.ndarray:
+    """Mean height [...] of curves [..., points] on an even grid: the area below (trapezoids) over the frames."""
+    return (values[..., 1:] + values[..., :-1]).mean(-1) / 2 if values.shape[-1] > 1 else values[..., 0]
+
+
+def frames_to_reach(grid: np.ndarray, values: np.ndarray, target: float) -> float | None:
+    """Frames at which the curve `values` [points] first is at `target`, linear between points; None: it never is."""
+    at = np.flatnonzero(values >= target)
+    if not len(at):
+        return None
+    i = int(at[0])
+    if i == 0:
+        return float(grid[0])
+    share = (target - values[i - 1]) / (values[i] - values[i - 1])
+    return float(grid[i - 1] + share * (grid[i] - grid[i - 1]))

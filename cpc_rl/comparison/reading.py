@@ -1,0 +1,122 @@
+"""Run directories and sweeps as far as comparing goes: settings, curve, and how far each run came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from configs import RunFailure, load_yaml
+from configs.model import flatten
+from cpc_rl.comparison.curves import Curve, read_curve
+from cpc_rl.runs import RunDirectory, read_metrics
+from cpc_rl.runs.sweep_directory import SweepDirectory
+
+State = Literal["done", "unfinished", "failed"]
+
+
+@dataclass(frozen=True, eq=False)  # a run is itself: two with the same curve are two
+class Run:
+    """One run."""
+
+    path: Path
+    settings: dict[str, Any]  # of config.yaml, dotted keys
+    curve: Curve
+    state: State
+    error: str = ""  # of a failed one
+    broken: int = 0  # lines whose return is not a number
+    reached: int = 0  # frames
+    planned: int | None = None  # frames
+    seconds: float | None = None  # trained
+    rate: float | None = None  # frames per second, lately
+    touched: float = 0.0  # when its last line was written, in seconds since 1970
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def env(self) -> str:
+        """Level."""
+        return str(self.settings.get("env.name"))
+
+    @property
+    def backend(self) -> str:
+        """Who played it."""
+        return str(self.settings.get("env.backend"))
+
+    @property
+    def seed(self) -> Any:
+        """Of the run; None where its configuration has none."""
+        return self.settings.get("run.seed")
+
+    @property
+    def has_episodes(self) -> bool:
+        """Whether there is a curve."""
+        return len(self.curve.frames) > 0
+
+
+class Found(NamedTuple):
+    """What lies at the places that were given."""
+
+    runs: list[Run]
+    lost: list[str]  # trials that failed before they were runs, in words
+    waiting: int  # trials that have not begun
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """Read run directories, and all trials of sweep directories; each once.
+
+    Raises:
+        UsageError: One is neither.
+        RunFailure: The state of a sweep is damaged.
+    """
+    runs: dict[Path, Run] = {}
+    lost, waiting = [], 0
+    for path in paths:
+        if not (path / "state.json").is_file():
+            runs.setdefault(path.resolve(), read_run(path))
+            continue
+        sweep = SweepDirectory.open(path)
+        for trial in sweep.trials:
+            place, error = sweep.run_path(trial), (trial.error or "no reason given") if trial.status == "failed" else ""
+            if place is not None and (place / "config.yaml").is_file():
+                runs.setdefault(place.resolve(), read_run(place, error))
+            elif error:
+                lost.append(f"{path}, trial {trial.index}: failed before its run began ({' '.join(error.split())})")
+            else:
+                waiting += 1
+    return Found(list(runs.values()), lost, waiting)
+
+
+def read_run(path: Path, error: str = "") -> Run:
+    """Read a run directory; `error` is why it failed, where that is known.
+
+    Raises:
+        UsageError: Not a run directory.
+    """
+    run = RunDirectory.open(path)
+    settings = flatten(load_yaml(run.config_path))
+    try:
+        rows = read_metrics(run.metrics_path)
+    except RunFailure as damage:
+        rows, error = [], error or str(damage)
+    curve, broken = read_curve(rows)
+    last = rows[-1] if rows else {}
+    reached, planned = int(last.get("frames") or 0), settings.get("run.frames")
+    state: State = "failed" if error else "done" if planned is None or reached >= planned else "unfinished"
+    return Run(
+        path=path,
+        settings=settings,
+        curve=curve,
+        state=state,
+        error=error,
+        broken=broken,
+        reached=reached,
+        planned=planned,
+        seconds=last.get("seconds"),
+        rate=last.get("frames_per_second"),
+        touched=max(file.stat().st_mtime for file in (run.config_path, run.metrics_path) if file.exists()),
+    )

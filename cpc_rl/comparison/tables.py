@@ -1,0 +1,199 @@
+"""The tables of a report, once as text for eyes and once as numbers for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import rich.box
+import rich.table
+from rich.text import Text
+
+from cpc_rl.comparison import statistics
+from cpc_rl.comparison.statistics import FEWEST, Estimate, estimate, iqm, mean
+from cpc_rl.comparison.summary import Arm, Comparison, Panel
+from cpc_rl.comparison.wording import interval, millions, number
+
+BEST = 3
+
+
+class Table(NamedTuple):
+    """A table of text."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    left: int  # columns of words; those after them are numbers
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """Scores, differences from the baseline, and the score over all levels; those that have rows."""
+    made = [_scores(comparison), _contrasts(comparison), _aggregate(comparison)]
+    return [table for table in made if table.rows]
+
+
+def _scores(comparison: Comparison) -> Table:
+    arms = list(_arms(comparison))
+    any_iqm = any(len(arm.counted) > FEWEST for _, arm in arms)  # of three it is the mean
+    any_norm = any(arm.normalised(panel.env) is not None for panel, arm in arms if arm.counted)
+    any_best = any(len(arm.counted) > BEST for _, arm in arms)
+    head = ["level", "back end", "arm", "runs", "frames", "final return, mean"] + ["final return, IQM"] * any_iqm
+    head += ["over training, mean"] + ["over training, IQM"] * any_iqm + ["each, final"]
+    head += ["normalised final"] * any_norm + [f"best {BEST}, mean"] * any_best
+    rows = []
+    for panel, arm in arms:
+        row = [panel.env, " and ".join(panel.backends), arm.label, _counted(arm), millions(panel.frames)]
+        for values in (arm.finals, arm.areas):
+            row.append(interval(estimate(mean, values)))
+            row += [interval(estimate(iqm, values))] * any_iqm
+        scores, best = arm.normalised(panel.env), statistics.best(arm.finals, BEST)
+        row.append(each(arm.finals))
+        row += ["-" if scores is None else interval(estimate(mean, scores), unit=" %")] * any_norm
+        row += ["-" if best is None else f"{number(best)} (of {len(arm.finals)})"] * any_best
+        rows.append(row)
+    return Table("Return", head, rows, left=3)
+
+
+def _contrasts(comparison: Comparison) -> Table:
+    head = ["level", "arm", "pairs", "final return, difference", "t-interval", "over training, difference"]
+    head += ["P(better)", "frames to baseline's final return", "times fewer"]
+    rows = []
+    for panel, arm in _arms(comparison):
+        contrast = panel.contrasts.get(arm.label)
+        if panel.baseline is None or not panel.contrasts or (contrast is None and arm is not panel.baseline):
+            continue
+        reach = "not reached" if arm.reach is None else millions(arm.reach)
+        if contrast is None:
+            rows.append([panel.env, f"{arm.label} (baseline)", *["-"] * 5, reach, "1"])
+            continue
+        rows.append(
+            [
+                panel.env,
+                arm.label,
+                str(contrast.pairs or "none"),
+                interval(contrast.final, sign=True),
+                _bounds(contrast.final_t),
+                interval(contrast.area, sign=True),
+                interval(contrast.improvement),
+                reach,
+                "-" if contrast.speedup is None else f"{contrast.speedup:.2f}",
+            ]
+        )
+    return Table(f"Against {comparison.baseline}", head, rows, left=2)
+
+
+def _aggregate(comparison: Comparison) -> Table:
+    head = ["arm", "levels", "IQM of normalised final returns"]
+    count = str(len(comparison.panels))
+    rows = [[label, count, interval(found, unit=" %")] for label, found in comparison.aggregate.items()]
+    return Table("Over all levels", head, rows, left=1)
+
+
+def each(values: np.ndarray) -> str:
+    """All values where they are few, else their range."""
+    if not len(values):
+        return "-"
+    if len(values) > 5:
+        return f"{number(values.min())} to {number(values.max())}"
+    return ", ".join(number(value) for value in values)
+
+
+def markdown(table: Table) -> str:
+    """As Markdown."""
+    lines = [table.head, ["---"] * table.left + ["--:"] * (len(table.head) - table.left), *table.rows]
+    return "\n".join("| " + " | ".join(plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def plain(text: str) -> str:
+    """Text that Markdown takes for no HTML, on one line."""
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
+
+
+def console(table: Table) -> rich.table.Table:
+    """As a table of rich."""
+    made = rich.table.Table(title=table.title, box=rich.box.MINIMAL, title_justify="left")
+    for i, heading in enumerate(table.head):
+        made.add_column(heading, justify="left" if i < table.left else "right")
+    for row in table.rows:
+        made.add_row(*map(Text, row))  # names are no markup
+    return made
+
+
+def summary_csv(comparison: Comparison) -> str:
+    """One line an arm and level; numbers in full, empty where there is none."""
+    rows = [_numbers(panel, arm) for panel, arm in _arms(comparison)]
+    for label, found in comparison.aggregate.items():
+        rows.append({"env": "(all)", "arm": label, **_columns("normalised_iqm", found)})
+    head = list(dict.fromkeys(key for row in rows for key in row))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, head, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def curves_csv(comparison: Comparison) -> str:
+    """Long form: one line a point of a run's curve, and of each arm's mean (`run` empty) with its band."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["env", "backend", "arm", "run", "seed", "frames", "episode_return", "low", "high"])
+    for panel, arm in _arms(comparison):
+        if panel.grid is None or not arm.counted:
+            continue
+        frames = np.round(panel.grid).astype(int)
+        for run, line in zip(arm.counted, arm.curves, strict=True):
+            for at, value in zip(frames, line, strict=True):
+                writer.writerow([panel.env, run.backend, arm.label, run.path, run.seed, at, f"{value:.6g}", "", ""])
+        band = statistics.band(arm.curves)
+        edges = zip(*band, strict=True) if band else [("", "")] * len(frames)
+        for at, value, (low, high) in zip(frames, arm.curves.mean(0), edges, strict=True):
+            bounds = [low, high] if low == "" else [f"{low:.6g}", f"{high:.6g}"]
+            writer.writerow([panel.env, "+".join(panel.backends), arm.label, "", "", at, f"{value:.6g}", *bounds])
+    return file.getvalue()
+
+
+def _numbers(panel: Panel, arm: Arm) -> dict[str, Any]:
+    row: dict[str, Any] = {"env": panel.env, "backend": "+".join(panel.backends), "arm": arm.label}
+    row |= {"runs": len(arm.runs), "counted": len(arm.counted), "seeds": len({str(run.seed) for run in arm.counted})}
+    row |= {state: sum(run.state == state for run in arm.runs) for state in ("failed", "unfinished")}
+    row["frames"] = round(panel.frames)
+    row |= _columns("final_mean", estimate(mean, arm.finals)) | _columns("final_iqm", estimate(iqm, arm.finals))
+    row |= _columns("training_mean", estimate(mean, arm.areas)) | _columns("training_iqm", estimate(iqm, arm.areas))
+    scores = arm.normalised(panel.env)
+    row |= _columns("normalised_mean", None if scores is None else estimate(mean, scores))
+    row["best_3"] = statistics.best(arm.finals, BEST)
+    contrast = panel.contrasts.get(arm.label)
+    row["pairs"] = contrast.pairs if contrast else None
+    row |= _columns("difference", contrast.final if contrast else None)
+    row |= _columns("difference_t", contrast.final_t if contrast else None)
+    row |= _columns("training_difference", contrast.area if contrast else None)
+    row |= _columns("probability_of_improvement", contrast.improvement if contrast else None)
+    row |= {"frames_to_baseline": arm.reach, "speedup": contrast.speedup if contrast else None}
+    return row
+
+
+def _columns(name: str, found: Estimate | None) -> dict[str, float | None]:
+    value, low, high = found or (None, None, None)
+    return {name: None if value is None or np.isnan(value) else value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _bounds(found: Estimate | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return "-"
+    size = max(abs(found.low), abs(found.high))
+    return f"[{number(found.low, size)}, {number(found.high, size)}]"
+
+
+def _counted(arm: Arm) -> str:
+    words = arm.replicates if arm.counted else "0"
+    return words if len(arm.counted) == len(arm.runs) else f"{words} of {len(arm.runs)} runs"
+
+
+def _arms(comparison: Comparison) -> Iterator[tuple[Panel, Arm]]:
+    for panel in comparison.panels.values():
+        for label in comparison.labels:
+            if label in panel.arms:
+                yield panel, panel.arms[label]

@@ -1,0 +1,169 @@
+"""Watch runs that go on: a table here, and the report of `cpc_rl.compare` made anew in a page that reloads itself.
+
+    python -m cpc_rl.watch runs/A runs/B runs/SWEEP [--every 60]
+
+Ends when all runs have ended; Ctrl-C leaves earlier and does nothing to the runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from configs import UsageError, guarded, load
+from configs.errors import INTERRUPTED
+from cpc_rl.compare import CompareConfig, show
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from cpc_rl.comparison.reading import Found, Run
+    from cpc_rl.comparison.summary import Comparison
+
+SILENT = 300.0  # seconds without a new line: the run may be dead
+
+
+class WatchConfig(CompareConfig):
+    """What to watch, and how its report looks."""
+
+    every: float = Field(default=60.0, ge=1, description="Seconds between two looks.")
+    once: bool = Field(default=False, description="Look once and end.")
+
+
+def going(found: Found) -> bool:
+    """Whether anything may still happen: a run that is neither done nor failed, or a trial that waits."""
+    return found.waiting > 0 or any(run.state == "unfinished" for run in found.runs)
+
+
+def standing(run: Run, now: float) -> str:
+    """How a run stands: done, failed, going, or for how long it has been silent."""
+    if run.state != "unfinished":
+        return run.state
+    silence = now - run.touched
+    return "going" if silence < SILENT else f"silent for {_duration(silence)}"
+
+
+def table(found: Found, now: float) -> RenderableType:
+    """A line a run."""
+    import rich.box
+    from rich.table import Table
+    from rich.text import Text
+
+    from cpc_rl.comparison.wording import millions, number
+
+    made = Table(box=rich.box.MINIMAL)
+    for heading in ("run", "level", "aux", "seed"):
+        made.add_column(heading)
+    for heading in ("frames", "of", "frames/s", "left", "return", "state"):
+        made.add_column(heading, justify="right")
+    for run in found.runs:
+        words = (run.path, run.env, run.settings.get("aux"), run.seed)
+        state = standing(run, now)
+        rate = run.rate if state == "going" else None
+        left = (run.planned - run.reached) / rate if run.planned and rate else None
+        share = f"{min(run.reached / run.planned, 1):.0%}" if run.planned else "-"
+        newest = float(run.curve.returns[-1]) if run.has_episodes else None
+        cells = [millions(run.reached), share, f"{rate:,.0f}" if rate else "-"]
+        cells += ["-" if left is None else _duration(left), number(newest)]
+        colour = {"done": "green", "failed": "red", "going": "cyan"}.get(state, "yellow")
+        made.add_row(*(Text(str(word)) for word in (*words, *cells)), Text(state, style=colour))
+    if found.waiting or found.lost:
+        made.caption = f"{found.waiting} trials wait, {len(found.lost)} failed before they began"
+    return made
+
+
+def line(found: Found, now: float) -> str:
+    """All runs in one line, for a log."""
+    count: dict[str, int] = {}
+    for run in found.runs:
+        state = standing(run, now).split()[0]
+        count[state] = count.get(state, 0) + 1
+    if found.waiting:
+        count["waiting"] = found.waiting
+    frames = sum(run.reached for run in found.runs)
+    return f"{time.strftime('%H:%M:%S', time.localtime(now))} {frames:,} frames; " + ", ".join(
+        f"{number} {state}" for state, number in count.items()
+    )
+
+
+def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None:
+    """Look, show and write every so often until all runs have ended.
+
+    Raises:
+        UsageError: Something is neither a run nor a sweep, or runs that cannot be compared.
+        RunFailure: All runs have ended and none has a curve.
+    """
+    from rich.live import Live
+
+    from cpc_rl.comparison import reading
+
+    seen: object = None
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            found, now = reading.find(config.runs), time.time()
+            on = going(found) and not config.once
+            if console.is_terminal:
+                live.update(table(found, now), refresh=True)
+            else:
+                console.print(line(found, now), highlight=False, soft_wrap=True)
+            state = [(run.path, run.reached, run.state) for run in found.runs]
+            if state != seen or not on:  # drawing takes seconds that the runs could use
+                comparison = _report(config, found, command, on)
+            if not on:
+                break
+            seen = state
+            time.sleep(config.every)
+    if comparison is not None:
+        if not console.is_terminal:
+            console.print(table(found, now))
+        show(comparison, console)
+
+
+def _report(config: WatchConfig, found: Found, command: Sequence[str], on: bool) -> Comparison | None:
+    """Write the report; None while there is nothing to draw and something may come."""
+    from cpc_rl.comparison import report
+    from cpc_rl.comparison.summary import compare
+
+    if going(found) and not any(run.has_episodes for run in found.runs):
+        return None
+    comparison = compare(found, config.by, config.baseline, config.mix_backends)
+    report.write(comparison, config.out, command, refresh=config.every if on else None)
+    return comparison
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def program() -> int:
+        config = load(WatchConfig, argv, prog="python -m cpc_rl.watch", description=__doc__ or "")
+        if not config.runs:
+            raise UsageError("give one run directory or more; see --help")
+        import rich.console
+
+        console = rich.console.Console()
+        if not console.is_terminal:
+            console.width = 240
+        page = config.out / "report.html"
+        console.print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
+        try:
+            watch(config, ["python", "-m", "cpc_rl.watch", *argv], console)
+        except KeyboardInterrupt:
+            console.print("no longer watching; the runs go on", highlight=False)
+            return INTERRUPTED
+        return 0
+
+    return guarded(program, debug="--debug" in argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

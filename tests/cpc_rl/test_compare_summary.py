@@ -1,0 +1,206 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import RunFailure, UsageError
+from cpc_rl.comparison import wording
+from cpc_rl.comparison.reading import Found, find
+from cpc_rl.comparison.summary import compare, counting
+from cpc_rl.runs.sweep_directory import SweepDirectory
+from tests.cpc_rl.made_runs import found, write_run
+
+LUCKY = (("rooms_watermaze", 4.065, 54.0), ("rooms_keys_doors_puzzle", 4.135, 53.8))  # random, and human play
+
+
+def arms(tmp_path: Path, none: list[float], cpc: list[float], env: str = "maze") -> Found:
+    """Runs of level returns, seeds 1, 2, ..."""
+    made = [(aux, seed, value) for aux, each in (("none", none), ("cpc", cpc)) for seed, value in enumerate(each, 1)]
+    return found(
+        *(write_run(tmp_path / f"{env}-{aux}-{seed}", aux, value, env=env, seed=seed) for aux, seed, value in made)
+    )
+
+
+def test_an_arm_against_the_baseline(tmp_path: Path) -> None:
+    panel = compare(arms(tmp_path, [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])).panels["maze"]
+    assert panel.baseline is not None and panel.baseline.label == "none"
+    assert panel.arms["cpc"].finals.tolist() == [4, 7, 7]
+    contrast = panel.contrasts["cpc"]
+    assert contrast.pairs == 3
+    assert contrast.final == (3.0, 1.0, 5.0)  # of 3, 5 and 1
+    assert contrast.improvement.value == pytest.approx(8 / 9)
+    assert contrast.final_t is not None and contrast.final_t.value == 3 and contrast.final_t.low is not None
+
+
+def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
+    none = [write_run(tmp_path / f"n{seed}", "none", 10.0 * seed, seed=seed) for seed in (1, 2, 3, 4)]
+    cpc = [write_run(tmp_path / f"c{seed}", "cpc", 10.0 * seed + seed, seed=seed) for seed in (2, 3, 4, 9)]
+    comparison = compare(found(*none, *cpc))
+    contrast = comparison.panels["maze"].contrasts["cpc"]
+    assert (contrast.pairs, contrast.final) == (3, (3.0, 2.0, 4.0))
+    assert "cpc and none share 3 seeds only: their difference is of these pairs" in wording.notes(comparison)
+
+
+def test_without_common_seeds_means_are_subtracted(tmp_path: Path) -> None:
+    none = [write_run(tmp_path / f"n{seed}", "none", 1.0, seed=seed) for seed in (1, 2, 3)]
+    cpc = [write_run(tmp_path / f"c{seed}", "cpc", 5.0, seed=seed) for seed in (4, 5, 6)]
+    comparison = compare(found(*none, *cpc))
+    contrast = comparison.panels["maze"].contrasts["cpc"]
+    assert (contrast.pairs, contrast.final, contrast.final_t) == (0, (4.0, 4.0, 4.0), None)
+    assert "cannot be paired by seed" in wording.notes(comparison)[0]
+
+
+def test_frames_to_the_baselines_final_return(tmp_path: Path) -> None:
+    """The baseline climbs to 10 over 1000 frames, the other arm twice as fast; one that never gets there has none."""
+    ramp = np.arange(1.0, 11.0)
+    rows = {"none": ramp, "cpc": np.minimum(2 * ramp, 10), "other": ramp / 2}
+    panel = compare(found(*(write_run(tmp_path / aux, aux, list(values)) for aux, values in rows.items()))).panels[
+        "maze"
+    ]
+    none, cpc, other = (panel.arms[label].reach for label in ("none", "cpc", "other"))
+    assert (none, cpc, other) == (pytest.approx(1000, abs=10), pytest.approx(500, abs=10), None)
+    assert panel.contrasts["cpc"].speedup == pytest.approx(2, abs=0.03)
+    assert panel.contrasts["other"].speedup is None
+
+
+def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_path: Path) -> None:
+    long, half, short = (write_run(tmp_path / str(n), seed=n, frames=n) for n in (1000, 500, 490))
+    given = found(long, half, short)
+    assert [run.path for run in counting(given.runs)] == [long, half]
+    comparison = compare(given)
+    panel = comparison.panels["maze"]
+    assert panel.frames == 500 and len(panel.arms["cpc"].counted) == 2
+    told = wording.notes(comparison)
+    assert f"{half}: is the shortest: all are compared up to 500 frames" in told
+    assert f"{short}: left out, for its curve ends at 490, before half of the longest" in told
+    assert not any(str(long) in note for note in told)
+
+
+def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
+    good = write_run(tmp_path / "good", seed=1)
+    holes = write_run(tmp_path / "holes", returns=[1.0] * 8 + [None, 1.0], seed=2)
+    empty = write_run(tmp_path / "empty", returns=[], seed=3)
+    slow = write_run(tmp_path / "slow", seed=4, planned=1200)
+    torn = write_run(tmp_path / "torn", seed=5)
+    (torn / "metrics.jsonl").write_text('{"frames": \n{"frames": 2}\n')
+    comparison = compare(found(good, holes, empty, slow, torn))
+    told = "\n".join(wording.notes(comparison))
+    assert f"{holes}: 1 lines of metrics have a return that is not a number and are left out" in told
+    assert f"{empty}: unfinished, 50 of 1 k frames; no episode has ended, no curve" in told
+    assert f"{slow}: unfinished, 1 k of 1.2 k frames" in told
+    assert f"{torn}: failed at 0 frames ({torn / 'metrics.jsonl'}, line 1: not JSON" in told
+    assert len(comparison.panels["maze"].arms["cpc"].counted) == 3
+    assert str(good) not in told
+
+
+def test_other_differences_are_named(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "a", "none", settings={"optimiser.learning_rate": 1e-3, "env.num_envs": 16})
+    two = write_run(tmp_path / "b", "cpc", planned=2000, settings={"optimiser.learning_rate": 3e-3, "env.num_envs": 16})
+    told = wording.notes(compare(found(one, two), ("aux",)))
+    assert told[0] == (
+        "runs differ not only in aux but also in optimiser.learning_rate (0.001, 0.003); run.frames (1000, 2000)"
+    )
+
+
+def test_two_seeds_are_too_few(tmp_path: Path) -> None:
+    comparison = compare(arms(tmp_path, [1.0, 2.0], [4.0, 7.0]))
+    assert comparison.panels["maze"].contrasts["cpc"].final == (4.0, None, None)
+    assert (
+        wording.headline(comparison) == "cpc against none on maze: +4.00 final return, 2 seeds, too few for an interval"
+    )
+    assert "cpc has 2 seeds: too few for an interval (3 at least)" in wording.notes(comparison)
+
+
+def test_a_seed_twice_is_no_second_seed(tmp_path: Path) -> None:
+    comparison = compare(found(*(write_run(tmp_path / str(i), seed=1) for i in range(3))))
+    assert comparison.panels["maze"].arms["cpc"].replicates == "3 runs"
+    assert "cpc has 3 runs of 1 seeds, counted as so many" in wording.notes(comparison)
+
+
+def test_the_finding_in_one_line(tmp_path: Path) -> None:
+    assert (
+        wording.headline(compare(arms(tmp_path / "a", [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])))
+        == "cpc against none on maze: +3.00 [1.00, 5.00] final return, 3 seeds"
+    )
+    alone = found(*(write_run(tmp_path / f"b{seed}", seed=seed) for seed in (1, 2, 3)))
+    assert wording.headline(compare(alone)) == "maze: final return cpc 1.00 [1.00, 1.00] (3 seeds)"
+
+
+def test_the_finding_over_levels(tmp_path: Path) -> None:
+    scores = {
+        "a": ([1.0, 2.0, 3.0], [4.0, 5.0, 7.0]),
+        "b": ([5.0, 5.0, 5.0], [4.0, 4.0, 4.0]),
+        "c": ([1.0, 2.0, 3.0], [0.0, 5.0, 5.0]),
+    }
+    given = [run for env, (none, cpc) in scores.items() for run in arms(tmp_path, none, cpc, env).runs]
+    comparison = compare(Found(given, [], 0))
+    expected = "cpc higher on 2 (1 interval above 0), lower on 1 (1 interval below 0)"
+    assert wording.headline(comparison) == f"Final return against none on 3 levels: {expected}"
+
+
+def test_scores_over_all_levels(tmp_path: Path) -> None:
+    """Human play on one level and random play on the other: half way."""
+    watermaze = arms(tmp_path, [4.065] * 3, [54.0] * 3, "rooms_watermaze")
+    keys = arms(tmp_path, [4.135] * 3, [4.135] * 3, "rooms_keys_doors_puzzle")
+    comparison = compare(Found([*watermaze.runs, *keys.runs], [], 0))
+    assert comparison.aggregate["none"].value == pytest.approx(0)
+    assert comparison.aggregate["cpc"] == pytest.approx((50, 50, 50))  # resampled within levels only
+    lucky = [arms(tmp_path / "lucky", [low, low, high], [], env).runs for env, low, high in LUCKY]
+    assert compare(Found([run for level in lucky for run in level], [], 0)).aggregate["none"].value == pytest.approx(25)
+    with_seekavoid = compare(Found([*watermaze.runs, *arms(tmp_path, [1.0], [1.0], "seekavoid_arena_01").runs], [], 0))
+    assert not with_seekavoid.aggregate
+    assert with_seekavoid.no_aggregate.startswith("no score over all levels: seekavoid_arena_01 has no published")
+    assert with_seekavoid.no_aggregate in wording.notes(with_seekavoid)
+
+
+def test_an_arm_that_a_level_lacks_is_not_scored_over_all(tmp_path: Path) -> None:
+    watermaze = arms(tmp_path, [1.0] * 3, [2.0] * 3, "rooms_watermaze")
+    keys = arms(tmp_path, [1.0] * 3, [], "rooms_keys_doors_puzzle")
+    assert list(compare(Found([*watermaze.runs, *keys.runs], [], 0)).aggregate) == ["none"]
+
+
+def test_no_curve_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure, match="no episode has ended yet in .*empty"):
+        compare(found(write_run(tmp_path / "empty", returns=[])))
+
+
+def test_runs_without_common_frames(tmp_path: Path) -> None:
+    """Of a run that logs first after another has ended nothing can be compared, and the figure says what it counts."""
+    early = write_run(tmp_path / "early", seed=1, frames=600)
+    late = write_run(tmp_path / "late", returns=[None] * 9 + [2.0], seed=2)
+    panel = compare(found(early, late)).panels["maze"]
+    assert panel.grid is None and panel.arms["cpc"].counted == () and panel.contrasts == {}
+
+
+def test_a_sweep_is_all_its_trials(tmp_path: Path) -> None:
+    sweep = SweepDirectory.make(tmp_path / "sweep", {}, b"", 1, [])
+    sweep.add([{"aux": "cpc"}] * 5, keeps_runs=True)
+    for trial in sweep.trials[:3]:
+        write_run(tmp_path / "sweep" / f"trials/{trial.index:03d}", returns=float(trial.index), seed=trial.index)
+    for trial, status in zip(sweep.trials, ("done", "done", "failed", "failed", "waiting"), strict=True):
+        trial.status, trial.error = status, "error: out of memory" if status == "failed" else None
+    sweep.save()
+    place = tmp_path / "sweep"
+    given = find([place, place / "trials/000"])
+    assert [(run.name, run.state) for run in given.runs] == [("000", "done"), ("001", "done"), ("002", "failed")]
+    assert given.waiting == 1
+    assert len(find([place / ".." / "sweep", place / "trials/000"]).runs) == 3  # each once, however it is spelt
+    comparison = compare(given)
+    arm = comparison.panels["maze"].arms["cpc"]
+    assert arm.finals.tolist() == [0, 1]  # the failed one does not count, however far it came
+    told = wording.notes(comparison)
+    assert f"{place / 'trials/002'}: failed at 1 k frames (error: out of memory); left out" in told
+    assert f"{place}, trial 3: failed before its run began (error: out of memory)" in told
+    assert "1 trials have not begun" in told
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such run directory"):
+        find([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123, "0.12"), (-12.34, "-12.3"), (123.4, "123.4"), (12345.0, "12,345"), (None, "-")]
+)
+def test_numbers(value: float | None, text: str) -> None:
+    assert wording.number(value) == text
