@@ -8,7 +8,10 @@ R ranks of B / R environments are one rank of B up to the rounding of sums.
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -118,13 +121,58 @@ def joined() -> Iterator[World]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+        fresh = dist.PrefixStore(meet(store, rank, size), store)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise RunFailure(f"rank {os.environ.get('RANK')} of {size} cannot reach the others: {error}") from error
     try:
         yield World(dist.get_rank(), size)
     finally:
         dist.destroy_process_group()
+
+
+def meet(store: Any, rank: int, size: int, patience: timedelta = PATIENCE) -> str:
+    """A name that all ranks which are alive now agree on, and none before them had; each of them must call this.
+
+    After a restart torchrun's store still holds what the dead ranks wrote, their addresses too, and gloo would wait
+    for those. So rank 0 proposes a new name, every rank answers with a number of its own, and goes on only when rank 0
+    confirmed that very number.
+
+    Args:
+        store: A `torch.distributed.Store` that all ranks share.
+        rank: Ours.
+        size: How many there are.
+        patience: How long to wait for the others.
+
+    Raises:
+        RunFailure: Not all of them came.
+    """
+    deadline, mine = time.monotonic() + patience.total_seconds(), secrets.token_hex(8)
+    if rank == 0:
+        name = f"meeting-{secrets.token_hex(8)}"
+        store.set("meeting", name)
+        answers = [f"{name}/{other}" for other in range(1, size)]
+        _wait(lambda: not answers or store.check(answers), deadline, f"rank 0 of {size} waits for the others")
+        store.set(f"{name}/all", json.dumps([store.get(key).decode() for key in answers]))
+        return name
+
+    def confirmed() -> str:
+        if not store.check(["meeting"]):
+            return ""
+        name: str = store.get("meeting").decode()
+        store.set(f"{name}/{rank}", mine)
+        return name if store.check([f"{name}/all"]) and mine in json.loads(store.get(f"{name}/all")) else ""
+
+    return _wait(confirmed, deadline, f"rank {rank} of {size} waits for rank 0")
+
+
+def _wait(ready: Callable[[], T], deadline: float, what: str) -> T:
+    while not (value := ready()):
+        if time.monotonic() > deadline:
+            raise RunFailure(f"{what}, in vain")
+        time.sleep(0.05)
+    return value
 
 
 def restarted() -> bool:
