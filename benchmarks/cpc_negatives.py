@@ -14,7 +14,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from agent_speed import naive_update
+from bounds import naive_update
 from hardware import hardware
 
 from agents.a2c import Config

@@ -12,14 +12,10 @@ learning could be kept from acting (docs/a2c.md), so the machine's bound is for 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import torch
-from agent_speed import naive_update
+from bounds import best_seconds, flops_and_bytes, naive_update, peak_bytes, peak_flops
 from hardware import hardware
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import envs
 from agents.a2c import Config
@@ -27,60 +23,6 @@ from configs import load
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from cpc_rl.runs import pick_device
-
-
-def best_seconds(work: Callable[[], object], repeats: int = 10) -> float:
-    """The fastest of `repeats`, after one that warms up: a peak is what the machine does undisturbed."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
-
-
-def peak_flops(device: torch.device, size: int) -> float:
-    """FLOP/s of a float32 matrix product of `size`."""
-    a, b = torch.randn(2, size, size, device=device).unbind()
-    return 2 * size**3 / best_seconds(lambda: a @ b)
-
-
-def peak_bytes(device: torch.device, megabytes: int = 256) -> float:
-    """Bytes/s of a copy, counting what is read and what is written."""
-    a = torch.ones(megabytes * 2**18, device=device)
-    b = torch.empty_like(a)
-    return 2 * a.nbytes / best_seconds(lambda: b.copy_(a))
-
-
-def flops_and_bytes(net: ActorCritic, shape: tuple[int, ...], t: int, b: int) -> tuple[float, float]:
-    """FLOPs and bytes for each agent step: acting once, and its share of learning."""
-    device = next(net.parameters()).device
-    obs = torch.zeros(t, b, *shape, dtype=torch.uint8, device=device)
-    action = torch.zeros(t, b, dtype=torch.int64, device=device)
-    reward, first = torch.zeros(t, b, device=device), torch.zeros(t, b, dtype=torch.bool, device=device)
-    written = 0
-
-    def count(module: nn.Module, inputs: object, output: object) -> None:
-        nonlocal written
-        tensors = output if isinstance(output, tuple) else (output,)
-        written += sum(x.nbytes for x in tensors if isinstance(x, torch.Tensor))
-
-    leaves = [m for m in net.modules() if not list(m.children())]
-    hooks = [m.register_forward_hook(count) for m in leaves]
-    with FlopCounterMode(display=False) as forward, torch.no_grad():
-        net(obs, action, reward, first, net.initial_state(b, device))
-    for hook in hooks:
-        hook.remove()
-    with FlopCounterMode(display=False) as learning:
-        out = net(obs, action, reward, first, net.initial_state(b, device))
-        (out.logits.sum() + out.value.sum()).backward()
-    flops = (forward.get_total_flops() + learning.get_total_flops()) / (t * b)
-    frame, activations = obs[0, 0].nbytes, written / (t * b)
-    # acting: write the frame, read it, write and read the activations; learning: read the frame for the forward and
-    # for the backward pass, write the activations, read them twice, write and read their gradients.
-    return flops, 4 * frame + 7 * activations
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
 
 All play the same environment, which costs next to nothing, with the same network, unroll and batch, and take one
 gradient step in float32 for each unroll. Each has a process of its own; they take turns, so that only one is ever
-busy, and ratios are taken within a round. The naive limit is that of `agent_speed.py`.
+busy, and ratios are taken within a round. The naive limit is that of `bounds.py`.
 """
 
 from __future__ import annotations

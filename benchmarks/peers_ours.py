@@ -8,15 +8,15 @@ import sys
 from typing import Any
 
 import torch
-from agent_speed import naive_update
+from bounds import naive_update
 from peers_env import ACTIONS, HEIGHT, WIDTH, CheapEnvs, options, serve
 from torch import Tensor
 
 from agents.a2c import Config, Learner
 from configs import load
+from cpc_rl.acting import begin
 from cpc_rl.memory import keep_freed_memory
 from cpc_rl.networks import ActorCritic
-from cpc_rl.rollout import begin
 from envs.api import EnvStep
 
 

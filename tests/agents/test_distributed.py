@@ -114,7 +114,6 @@ def test_a_dead_rank_ends_the_run_with_a_message(config: Path, tmp_path: Path) -
     torch.load(newest(run), weights_only=True)  # and what was there is whole
 
 
-@pytest.mark.slow  # and once in five runs gloo did not find together again after the restart (docs/scaling.md)
 def test_torchrun_restarts_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     frames = 400 * UPDATE
