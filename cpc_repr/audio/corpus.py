@@ -1,0 +1,168 @@
+"""Speech on disk as LibriSpeech lays it out, with phone labels and split lists in the form published for CPC."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpc_repr.audio.extra import audio_module
+from cpc_repr.audio.labels import NUM_PHONES, parse_labels, read_lines
+
+SAMPLE_RATE = 16_000
+LABELS, TRAIN, TEST = "converted_aligned_phones.txt", "train_split.txt", "test_split.txt"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording: `samples` at 16 kHz, mono, in the file `path`; its speaker is the first folder below the root."""
+
+    id: str
+    speaker: str
+    path: Path
+    samples: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What `open_corpus` found.
+
+    Attributes:
+        root: the folder that holds the speakers' folders.
+        speakers: of all listed utterances, sorted; the index is the class.
+        train: utterances in the order of their list.
+        test: likewise.
+        skipped: broken files among the listed ones, relative to `root`; `train` and `test` are without them.
+        num_phones: number of phone classes.
+    """
+
+    root: Path
+    speakers: tuple[str, ...]
+    train: tuple[Utterance, ...]
+    test: tuple[Utterance, ...]
+    skipped: tuple[str, ...]
+    _phones: Mapping[str, NDArray[np.uint8]] = field(repr=False)
+    num_phones: int = NUM_PHONES
+
+    def waveform(self, utterance: Utterance) -> NDArray[np.float32]:
+        """Float32 [samples] in [-1, 1].
+
+        Raises:
+            ValueError: The file is gone, damaged inside, or has changed since the corpus was opened.
+        """
+        soundfile = audio_module("soundfile")
+        try:
+            audio, _ = soundfile.read(utterance.path, dtype="float32")
+        except soundfile.SoundFileError as error:
+            raise ValueError(f"{utterance.path} cannot be read: {error}") from error
+        if audio.shape != (utterance.samples,):
+            raise ValueError(f"{utterance.path} had {utterance.samples} samples and now has {list(audio.shape)}")
+        return audio
+
+    def phones(self, utterance: Utterance) -> NDArray[np.int64]:
+        """Classes int64 [floor((samples - 400) / 160) + 1] in [0, num_phones): label i is of sample 160 i + 200."""
+        return self._phones[utterance.id].astype(np.int64)
+
+
+def open_corpus(
+    root: Path, labels: Path | None = None, train_list: Path | None = None, test_list: Path | None = None
+) -> Corpus:
+    """Find the utterances of both lists below `root` and check that all fits together; audio is read later.
+
+    Every listed file is opened and its last sample decoded, which finds files that were cut short; damage in the middle
+    is left for `Corpus.waveform` to find. Files and labels that no list names do not matter: with shorter lists a part
+    of a corpus can be used.
+
+    Args:
+        root: Folder of `<speaker>/<chapter>/<speaker>-<chapter>-<utterance>.flac`, as LibriSpeech's train-clean-100.
+        labels: Text; a line is an id and its phone classes, one each 10 ms. By default `converted_aligned_phones.txt`
+            in `root`.
+        train_list: Text, an id a line. By default `train_split.txt` in `root`.
+        test_list: Text, an id a line. By default `test_split.txt` in `root`.
+
+    Raises:
+        ValueError: Something is missing, a file is not 16 kHz mono, or labels do not fit; the message names it.
+    """
+    if not root.is_dir():
+        raise ValueError(f"no folder {root}: it should hold <speaker>/<chapter>/<id>.flac, as LibriSpeech does")
+    train_list, test_list, labels = train_list or root / TRAIN, test_list or root / TEST, labels or root / LABELS
+    train, test = _read_list(train_list), _read_list(test_list)
+    if both := set(train) & set(test):
+        raise ValueError(f"both {train_list} and {test_list} name {_some(both)}")
+    paths = _find(root)
+    for file, names in ((train_list, train), (test_list, test)):
+        if missing := [name for name in names if name not in paths]:
+            raise ValueError(f"{file} names utterances that have no .flac below {root}: {_some(missing)}")
+    lines = read_lines(labels, {*train, *test})
+    if missing := [name for name in (*train, *test) if name not in lines]:
+        raise ValueError(f"{labels} has no line for {_some(missing)}")
+    opened = {name: u for name in (*train, *test) if (u := _open(root, paths[name])) is not None}
+    for file, names in ((train_list, train), (test_list, test)):
+        if not any(name in opened for name in names):
+            raise ValueError(f"every file that {file} names is broken, {paths[names[0]]} for one")
+    return Corpus(
+        root=root,
+        speakers=tuple(sorted({u.speaker for u in opened.values()})),
+        train=tuple(opened[name] for name in train if name in opened),
+        test=tuple(opened[name] for name in test if name in opened),
+        skipped=tuple(str(paths[name].relative_to(root)) for name in (*train, *test) if name not in opened),
+        _phones={name: parse_labels(lines[name], u.samples, f"{labels}: {name}") for name, u in opened.items()},
+    )
+
+
+def _read_list(file: Path) -> list[str]:
+    """The ids in `file`, in order."""
+    try:
+        names = file.read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read the split list {file}: {error}") from error
+    if not names:
+        raise ValueError(f"the split list {file} is empty")
+    if len(names) > len(set(names)):
+        twice = {name for name, after in zip(sorted(names), sorted(names)[1:], strict=False) if name == after}
+        raise ValueError(f"the split list {file} repeats {_some(twice)}")
+    return names
+
+
+def _find(root: Path) -> dict[str, Path]:
+    """All .flac files in folders below `root`, by name without ending."""
+    found: dict[str, Path] = {}
+    for folder, _, files in os.walk(root, followlinks=True):
+        for name in files:
+            stem, ending = os.path.splitext(name)
+            if ending == ".flac" and folder != str(root):
+                path = Path(folder, name)
+                if stem in found:
+                    raise ValueError(f"two files are called {stem}: {found[stem]} and {path}")
+                found[stem] = path
+    if not found:
+        raise ValueError(f"no .flac in {root}/<speaker>/<chapter>/")
+    return found
+
+
+def _open(root: Path, path: Path) -> Utterance | None:
+    """The utterance in `path`; None if the file is broken."""
+    soundfile = audio_module("soundfile")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels, samples = file.samplerate, file.channels, file.frames
+            file.seek(max(0, samples - 1))  # fails in a file that was cut short
+            whole = len(file.read(1)) == 1
+    except soundfile.SoundFileError:
+        return None
+    if rate != SAMPLE_RATE:
+        raise ValueError(f"{path} has {rate} samples a second; needed are {SAMPLE_RATE}")
+    if channels != 1:
+        raise ValueError(f"{path} has {channels} channels; needed is one")
+    speaker = path.relative_to(root).parts[0]
+    return Utterance(path.stem, speaker, path, samples) if whole else None
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few of `names`, and how many there are."""
+    known = sorted(names)
+    return ", ".join(known[:3]) + (f" and {len(known) - 3} more" if len(known) > 3 else "")

@@ -1,0 +1,165 @@
+"""The embedded speech corpus: espeak-ng's voices say sentences of a grammar, on disk as LibriSpeech is.
+
+Made once, kept in a cache, and read by `cpc_repr.audio.corpus` like any other corpus: docs/audio_data.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from configs import Frozen
+from cpc_repr.audio.cache import build_once, check_hashes, hashes
+from cpc_repr.audio.channel import DOWN, UP, Channel, to_16k
+from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, Corpus, open_corpus
+from cpc_repr.audio.extra import audio_module
+from cpc_repr.audio.grammar import texts
+from cpc_repr.audio.phones import PHONES, labels_of, phone_class
+from cpc_repr.audio.voices import ACCENTS, VARIANTS, Speaker, draw_speakers, speak
+
+VERSION = 1  # raised whenever the same configuration gives other speech
+CHAPTERS = 2  # of a speaker, each with a microphone and a room of its own
+TEST_EVERY = 5  # the fifth utterance of five is for testing
+RATES = (90, 350)  # words a minute, the slowest and the fastest
+WORKERS = 2
+MANIFEST = "manifest.json"
+
+Progress = Callable[[int, int], None]  # speakers made, of how many
+
+
+class SyntheticConfig(Frozen):
+    """Synthetic speech."""
+
+    speakers: int = Field(default=40, ge=2, le=len(VARIANTS) * len(ACCENTS), description="Voices.")
+    utterances: int = Field(
+        default=20,
+        ge=TEST_EVERY,
+        le=9_999,
+        description="Of each speaker, of two sentences (5 s); one in five for testing.",
+    )
+    snr: float = Field(default=30.0, ge=-20, le=100, description="Speech over noise in dB, on average.")
+    channel: float = Field(default=3.0, ge=0, le=20, description="How much microphones differ, in dB per octave band.")
+    tempo: float = Field(default=0.1, ge=0, le=0.3, description="How much speaking rates differ, relative.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything drawn.")
+
+
+def default_folder() -> Path:
+    """Where corpora are kept: `cpc-rl/speech` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "cpc-rl" / "speech"
+
+
+def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lambda done, total: None) -> Corpus:
+    """The corpus of `config`, from a folder of its own below `folder`, where it is made first if it is not there.
+
+    Several processes may ask at once: one makes it, the others wait. What a killed process left is cleared away.
+
+    Args:
+        folder: Of all synthetic corpora; made if need be.
+        config: The same one gives the same bytes on the same machine.
+        progress: Called after each speaker that was made; not at all if nothing had to be.
+
+    Raises:
+        ValueError: Something has to be made and a package of the `audio` extra is missing, or a file of the corpus has
+            changed since it was made.
+        OSError: The folder cannot be written.
+    """
+    key = hashlib.sha256(f"{VERSION} {config.model_dump_json()}".encode()).hexdigest()[:12]
+    root = folder / f"espeak-{config.speakers}x{config.utterances}-{key}"
+    build_once(root, lambda new: _generate(new, config, progress))
+    try:
+        manifest = json.loads((root / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{root / MANIFEST} cannot be read ({error}): delete {root}, and it is made anew") from error
+    check_hashes(root, manifest["sha256"])
+    return open_corpus(root)
+
+
+def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> None:
+    """Fill the empty folder `root`."""
+    speakers = draw_speakers(config.speakers, config.tempo, config.seed)
+    sentences = texts(config.seed)
+    scripts = [list(islice(sentences, config.utterances)) for _ in speakers]
+    lines: list[str] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [
+            pool.submit(_record, root, speaker, script, config)
+            for speaker, script in zip(speakers, scripts, strict=True)
+        ]
+        try:
+            for done, future in enumerate(futures, start=1):
+                lines += future.result()
+                progress(done, len(speakers))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    names = [line.partition(" ")[0] for line in lines]
+    _write_lines(root / LABELS, lines)
+    _write_lines(root / TRAIN, [name for name in names if not _is_test(name)])
+    _write_lines(root / TEST, [name for name in names if _is_test(name)])
+    manifest = {
+        "version": VERSION,
+        "config": config.model_dump(),
+        "made_with": _versions(),
+        "phones": PHONES,
+        "speakers": [asdict(speaker) for speaker in speakers],
+        "sha256": hashes(root),
+    }
+    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _record(root: Path, speaker: Speaker, script: Sequence[str], config: SyntheticConfig) -> list[str]:
+    """Write the recordings and transcripts of one speaker; the lines of the label file."""
+    rng = np.random.default_rng([config.seed, int(speaker.id)])
+    tempo = rng.normal(speaker.rate, speaker.rate * config.tempo / 2, len(script))
+    rates = [int(rate) for rate in np.rint(tempo.clip(*RATES))]
+    speeches = speak(speaker, script, rates, seed=int(rng.integers(1, 2**31)))
+    channels = [Channel(rng, config.channel) for _ in range(CHAPTERS)]
+    lines: list[str] = []
+    transcripts: dict[str, list[str]] = defaultdict(list)
+    for i, (text, speech) in enumerate(zip(script, speeches, strict=True)):
+        number = i * CHAPTERS // len(script)
+        chapter = f"{number + 1}"
+        name = f"{speaker.id}-{chapter}-{i:04d}"
+        lead, tail = (int(n) for n in rng.integers(1_600, 6_400, 2))  # 0.1 to 0.4 s of the room alone
+        clean = to_16k(speech.pcm, lead, tail)
+        snr, level = config.snr + rng.uniform(-5, 5), rng.uniform(20, 32)
+        samples = channels[number].record(clean, snr, level, rng)
+        path = root / speaker.id / chapter / f"{name}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio_module("soundfile").write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+        starts = lead + np.array([sample for sample, _ in speech.phonemes]) * (UP / DOWN)
+        classes = [phone_class(mnemonic, speaker.accent) for _, mnemonic in speech.phonemes]
+        lines.append(" ".join([name, *map(str, labels_of(starts, classes, len(samples)))]))
+        transcripts[chapter].append(f"{name} {re.sub('[^A-Z ]', '', text.upper())}")
+    for chapter, transcript in transcripts.items():
+        _write_lines(root / speaker.id / chapter / f"{speaker.id}-{chapter}.trans.txt", transcript)
+    return lines
+
+
+def _is_test(name: str) -> bool:
+    return int(name.rpartition("-")[2]) % TEST_EVERY == TEST_EVERY - 1
+
+
+def _write_lines(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _versions() -> dict[str, str]:
+    packages = ("espeakng-loader", "numpy", "scipy", "soundfile")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    libsndfile = audio_module("soundfile").__libsndfile_version__
+    return {"python": platform.python_version(), "machine": platform.machine(), **versions, "libsndfile": libsndfile}
