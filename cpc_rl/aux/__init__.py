@@ -5,8 +5,9 @@ A new one: subclass `AuxLoss`, then `AUX_LOSSES["mine"] = Mine` before the agent
 
 from cpc_rl.aux.base import AuxLoss, AuxSizes
 from cpc_rl.aux.cpc import CPC, CPCConfig
+from cpc_rl.aux.cpc_action import CPCAction
 
-AUX_LOSSES: dict[str, type[AuxLoss]] = {"cpc": CPC}
+AUX_LOSSES: dict[str, type[AuxLoss]] = {"cpc": CPC, "cpc_action": CPCAction}
 
 
 def build_aux(name: str, sizes: AuxSizes, config: CPCConfig, seed: int) -> AuxLoss | None:
@@ -18,4 +19,4 @@ def build_aux(name: str, sizes: AuxSizes, config: CPCConfig, seed: int) -> AuxLo
     return AUX_LOSSES[name](sizes, config, seed)
 
 
-__all__ = ["AUX_LOSSES", "CPC", "AuxLoss", "AuxSizes", "CPCConfig", "build_aux"]
+__all__ = ["AUX_LOSSES", "CPC", "AuxLoss", "AuxSizes", "CPCAction", "CPCConfig", "build_aux"]

@@ -16,7 +16,7 @@ Negatives = Literal["sampled", "time", "sequence", "batch"]
 
 
 class CPCConfig(Frozen):
-    """Contrastive Predictive Coding beside the agent."""
+    """Contrastive Predictive Coding beside the agent, with (`cpc_action`) or without (`cpc`) its actions."""
 
     steps: int = Field(default=30, ge=1, le=1000, description="Predict 1..K steps ahead (K); less than the unroll.")
     weight: float = Field(default=0.05, ge=0, description="Of the CPC loss beside the A2C terms, for each row.")
@@ -34,15 +34,11 @@ class CPCConfig(Frozen):
     num_negatives: int = Field(default=256, ge=1, description="How many for `sampled`.")
 
 
-class CPC(AuxLoss):
-    """z_{t+k} against other latents by the score z_{t+k}^T W_k c_t; gradients reach the encoder through z and c.
+class Predictive(AuxLoss):
+    """What CPC and its kin share: settings, and a generator of their own on the CPU.
 
-    Pairs never cross an episode end; latents of other episodes stay candidates. Draws come from a generator of its
-    own on the CPU, so that they are the same on every device and are saved with the module's state. Several ranks
-    divide the steps k among them.
+    So draws are the same on every device, and are saved with the module's state.
     """
-
-    divides = True
 
     def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:
         """Raises ValueError if K is not smaller than the unroll."""
@@ -51,18 +47,42 @@ class CPC(AuxLoss):
             raise ValueError(f"cpc.steps {config.steps}: must be smaller than a2c.unroll, {sizes.unroll}")
         self.config = config
         self.weight = config.weight
-        self.heads = linear_heads(sizes.hidden, sizes.features, config.steps)  # W_1 .. W_K
         self.generator = torch.Generator().manual_seed(seed)
+
+    def anchor_steps(self, rows: int) -> Tensor | None:
+        """Those of this update, [S] on the CPU and sorted; None: all `rows`."""
+        if not 0 < self.config.anchors < rows:
+            return None
+        # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
+        return torch.randperm(rows, generator=self.generator)[: self.config.anchors].sort().values
+
+    def get_extra_state(self) -> Tensor:
+        """The generator's state: saved with the weights, so that a resumed run draws what it would have drawn."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Counterpart of `get_extra_state`."""
+        self.generator.set_state(state.cpu())
+
+
+class CPC(Predictive):
+    """z_{t+k} against other latents by the score z_{t+k}^T W_k c_t; gradients reach the encoder through z and c.
+
+    Pairs never cross an episode end; latents of other episodes stay candidates. Several ranks divide the steps k among
+    them.
+    """
+
+    divides = True
+
+    def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:
+        """Raises ValueError if K is not smaller than the unroll."""
+        super().__init__(sizes, config, seed)
+        self.heads = linear_heads(sizes.hidden, sizes.features, config.steps)  # W_1 .. W_K
 
     def forward(
         self, z: Tensor, c: Tensor, actions: Tensor, is_first: Tensor, valid: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `AuxLoss`. Metrics are named `<what>_<k>`."""
-        rows = z.shape[0]
-        anchors = None
-        if 0 < self.config.anchors < rows:
-            # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
-            anchors = torch.randperm(rows, generator=self.generator)[: self.config.anchors]
         source = self.config.negatives
         rank, ranks = self.part
         mine = range(rank, self.config.steps, ranks)  # k - 1
@@ -78,7 +98,7 @@ class CPC(AuxLoss):
             pool="batch" if source == "sampled" else source,
             num_negatives=self.config.num_negatives if source == "sampled" else None,
             generator=self.generator,
-            anchor_steps=anchors,
+            anchor_steps=self.anchor_steps(len(z)),
         )
         metrics: dict[str, Tensor] = {}
         zeros = torch.zeros_like(result.loss.detach()).expand(self.config.steps)  # what other ranks do is nought here
@@ -90,11 +110,3 @@ class CPC(AuxLoss):
             metrics[f"accuracy_{i + 1}"] = accuracy[i]
             metrics[f"bound_{i + 1}"] = bound[i]
         return result.loss * (len(mine) / self.config.steps), metrics
-
-    def get_extra_state(self) -> Tensor:
-        """The generator's state: saved with the weights, so that a resumed run draws what it would have drawn."""
-        return self.generator.get_state()
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Counterpart of `get_extra_state`."""
-        self.generator.set_state(state.cpu())
