@@ -8,6 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Pictures whose gradients are formed at once: above some 4,500 of 72x96 (float32) oneDNN takes six times as long for each,
+# and the copy of the bytes as numbers stays small.
+PIECE = 2048
+
 
 class PixelConv2d(nn.Conv2d):
     """A convolution over bytes: x / 255 * w is computed as x * (w / 255), which saves a pass over all pixels."""
@@ -121,24 +125,38 @@ class _Recall(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         *kept, w1, _, w2, _, w3, _ = ctx.saved_tensors
-        pixels, conv1, conv2, fc = (x.flatten(0, 1) for x in kept)  # [N, ...], N = T * B
-        dtype = fc.dtype
-        relu_backward = torch.ops.aten.threshold_backward
-        grad = relu_backward(grads[0].flatten(0, 1).to(dtype), fc, 0)  # [N, features]
-        grad_w3, grad_b3 = grad.T @ conv2.flatten(1), grad.sum(0)
-        grad = relu_backward((grad @ w3.to(dtype)).view(conv2.shape), conv2, 0)  # [N, h2, w2, 32]
-        grad, grad_w2, grad_b2 = _conv_backward(_nchw(grad), _nchw(conv1), w2, stride=2, inputs=True)
-        grad = relu_backward(grad, _nchw(conv1), 0)  # [N, 16, h1, w1]
-        _, grad_w1, grad_b1 = _conv_backward(grad, _nchw(pixels).to(dtype), w1, stride=4, inputs=False)
-        params = (grad_w1.float() / 255, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3)
-        return None, None, None, None, *(g.float() for g in params)
+        rows = (x.flatten(0, 1) for x in (grads[0], *kept))  # [N, ...] each, N = T * B
+        weights = [w.to(kept[-1].dtype) for w in (w1, w2, w3)]
+        params = [torch.zeros_like(p) for p in ctx.saved_tensors[4:]]
+        for piece in zip(*(x.split(PIECE) for x in rows), strict=True):
+            for total, part in zip(params, _shallow_backward(*piece, *weights), strict=True):
+                total += part
+        params[0] /= 255
+        return None, None, None, None, *params
+
+
+def _shallow_backward(
+    grad: Tensor, pixels: Tensor, conv1: Tensor, conv2: Tensor, fc: Tensor, w1: Tensor, w2: Tensor, w3: Tensor
+) -> tuple[Tensor, ...]:
+    """Gradients by weight and bias of the three layers, given that by z [N, features], for activations of N pictures.
+
+    That of the first weight is for bytes.
+    """
+    relu_backward = torch.ops.aten.threshold_backward
+    grad = relu_backward(grad.to(fc.dtype), fc, 0)  # [N, features]
+    grad_w3, grad_b3 = grad.T @ conv2.flatten(1), grad.sum(0)
+    grad = relu_backward((grad @ w3).view(conv2.shape), conv2, 0)  # [N, h2, w2, 32]
+    grad, grad_w2, grad_b2 = _conv_backward(_nchw(grad), _nchw(conv1), w2, stride=2, inputs=True)
+    grad = relu_backward(grad, _nchw(conv1), 0)  # [N, 16, h1, w1]
+    _, grad_w1, grad_b1 = _conv_backward(grad, _nchw(pixels).to(fc.dtype), w1, stride=4, inputs=False)
+    return grad_w1, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3
 
 
 def _conv_backward(grad: Tensor, x: Tensor, weight: Tensor, stride: int, inputs: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by input (if wanted), weight and bias of a convolution without padding."""
     two = [stride, stride]
     result: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        grad, x, weight.to(x.dtype), [weight.shape[0]], two, [0, 0], [1, 1], False, [0, 0], 1, [inputs, True, True]
+        grad, x, weight, [weight.shape[0]], two, [0, 0], [1, 1], False, [0, 0], 1, [inputs, True, True]
     )
     return result
 

@@ -146,8 +146,10 @@ def passes(encoder: ShallowEncoder, shape: tuple[int, ...]) -> list[tuple[Tensor
     return [(z.detach(), torch.autograd.grad(z, list(encoder.parameters()), grad)) for z in zs]
 
 
+@pytest.mark.parametrize("piece", [2048, 5])  # twelve pictures at once, or in three pieces
 @pytest.mark.parametrize("shape", PICTURES)
-def test_recalled_activations_have_the_gradient_of_the_forward_pass(shape):
+def test_recalled_activations_have_the_gradient_of_the_forward_pass(shape, piece, monkeypatch):
+    monkeypatch.setattr("cpc_rl.encoders.PIECE", piece)
     torch.manual_seed(0)
     (z, wanted), (recalled, grads) = passes(ShallowEncoder(*shape, features=16), shape)
     torch.testing.assert_close(recalled, z)
