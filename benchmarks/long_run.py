@@ -23,20 +23,23 @@ from cpc_rl.runs import read_metrics
 
 
 class Pauses:
-    """Seconds between updates."""
+    """Seconds between updates, and processor time within them (which other programs disturb less)."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.work: list[float] = []
         self._ended: float | None = None
         update = a2c.Learner.update
 
         def timed(learner: a2c.Learner) -> dict[str, float]:
             if self._ended is not None:
                 self.seconds.append(time.perf_counter() - self._ended)
+            begun = time.process_time()
             try:
                 return update(learner)
             finally:
                 self._ended = time.perf_counter()
+                self.work.append(time.process_time() - begun)
 
         a2c.Learner.update = timed  # type: ignore[method-assign]
 
@@ -67,7 +70,10 @@ def main() -> None:
         np.array([row[key] for row in rows]) for key in ("seconds", "memory_mb", "frames_per_second")
     )
     frames = rows[-1]["frames"]
-    tenths = np.array([part.mean() for part in np.array_split(rate, 10) if len(part)]) / rate.mean()
+    tenths, work = (
+        np.array([part.mean() for part in np.array_split(x, 10) if len(part)]) / np.mean(x)
+        for x in (rate, pauses.work[len(pauses.work) // 20 :])
+    )
     print(f"{hardware()}\n\n{options.minutes:g} minutes, {frames:,} frames, flags {' '.join(flags) or 'none'}\n")
     print("| what | figure |")
     print("|---|---|")
@@ -75,6 +81,7 @@ def main() -> None:
     print(f"| its slope | {slope_per_hour(seconds, memory):+,.1f} MB an hour |")
     print(f"| frames/s, mean | {rate.mean():,.0f} |")
     print(f"| slowest and fastest tenth of it, over the mean | {tenths.min():.2f}, {tenths.max():.2f} |")
+    print(f"| the same of an update's processor time | {work.min():.2f}, {work.max():.2f} |")
     print(f"| slope of frames/s, over the mean | {100 * slope_per_hour(seconds, rate) / rate.mean():+.1f} % an hour |")
     print(f"| metrics.jsonl | {kilobytes:,.0f} KB; {kilobytes * 1e9 / frames / 1024:,.0f} MB for 1e9 frames |")
     print(f"| checkpoints | {count} kept, {checkpoint:.1f} MB each |")

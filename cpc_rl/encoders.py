@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Pictures whose gradients are formed at once: above some 4,500 of 72x96 (float32) oneDNN takes six times as long for each,
-# and the copy of the bytes as numbers stays small.
+# Pictures whose gradients are formed at once: above some 4,500 of 72x96 (float32) oneDNN takes six times as long for
+# each, and the copy of the bytes as numbers stays small.
 PIECE = 2048
 
 
