@@ -9,12 +9,12 @@ one step, above what was held before. `--channels 512 --batch 8` is the paper's 
 import argparse
 
 import torch
-from cpc_repr.audio.model import CPCConfig, CPCModel, Encoding, ModelConfig, contrast
 from hardware import hardware
 from infonce import peak_mebibytes, seconds
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cpc_repr.audio.model import CPCConfig, CPCModel, Encoding, ModelConfig, contrast
 from cpc_rl.memory import keep_freed_memory
 
 WINDOW = 20_480

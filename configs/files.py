@@ -15,16 +15,17 @@ from configs.model import flatten
 PRESETS = Path(__file__).parent
 
 
-def preset_names() -> list[str]:
-    """Return the names `--preset` takes."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+def preset_names(family: str = "") -> list[str]:
+    """Return the names `--preset` takes: files `<family>.<name>.yaml`, the agents' are `<name>.yaml`."""
+    stems = (path.stem.rpartition(".") for path in PRESETS.glob("*.yaml"))
+    return sorted(name for group, _, name in stems if group == family)
 
 
-def load_preset(name: str) -> dict[str, Any]:
+def load_preset(name: str, family: str = "") -> dict[str, Any]:
     """Read the preset called `name`. Raises UsageError for a name that is not there."""
-    if name not in preset_names():
-        raise UsageError(f"--preset {name}: no such preset; {suggest(name, preset_names())}")
-    return load_yaml(PRESETS / f"{name}.yaml")
+    if name not in preset_names(family):
+        raise UsageError(f"--preset {name}: no such preset; {suggest(name, preset_names(family))}")
+    return load_yaml(PRESETS / f"{family}.{name}.yaml" if family else PRESETS / f"{name}.yaml")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def load(
     prog: str,
     description: str,
     default_preset: Callable[[Chosen], str] | None = None,
+    family: str = "",
 ) -> M:
     """Resolve a configuration: defaults < preset < `--config` file < flags.
 
@@ -42,6 +43,7 @@ def load(
         description: What the program does, for the help text.
         default_preset: Names the preset to take when neither `--preset` nor `--resume` is given. It is called with a
             function from a dotted key to what the flags or the `--config` file say (None: nothing), not yet checked.
+        family: Of the presets; see `preset_names`.
 
     Raises:
         UsageError: Anything unknown, of the wrong type or out of bounds.
@@ -51,7 +53,7 @@ def load(
     argv = _spell_booleans(argv, {names[key] for key in boolean_keys(model)})
     data: dict[str, Any] = {}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
-    for source, layer in _layers(argv, names, default_preset):
+    for source, layer in _layers(argv, names, default_preset, family):
         data = merge(data, layer)
         try:
             base = model.model_validate(data)
@@ -65,7 +67,7 @@ def load(
 
 
 def _layers(
-    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[Chosen], str] | None
+    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[Chosen], str] | None, family: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """Read what lies between the defaults and the flags: (where it comes from, its content), lowest first."""
     taken = set(names.values())
@@ -83,7 +85,7 @@ def _layers(
         in_file = flatten(content)
         preset = default_preset(lambda key: _peek(argv, names[key]) or in_file.get(key))
     if preset is not None:
-        layers.append((f"preset {preset}", merge(load_preset(preset), _nested("--preset", preset, names))))
+        layers.append((f"preset {preset}", merge(load_preset(preset, family), _nested("--preset", preset, names))))
     if file is not None:
         layers.append((file, content))
     return layers

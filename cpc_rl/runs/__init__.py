@@ -1,7 +1,7 @@
 """A training run on disk and on screen: directory, checkpoints, metrics, console, signals."""
 
 from cpc_rl.runs.checkpoint import Checkpoints
-from cpc_rl.runs.config import RunConfig, pick_device
+from cpc_rl.runs.config import RunConfig, RunSettings, pick_device
 from cpc_rl.runs.console import Console
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.logger import Logger
@@ -15,6 +15,7 @@ __all__ = [
     "Logger",
     "RunConfig",
     "RunDirectory",
+    "RunSettings",
     "StopSignal",
     "open_run",
     "pick_device",

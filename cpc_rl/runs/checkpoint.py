@@ -19,7 +19,7 @@ KEEP = 2
 
 
 class Checkpoints:
-    """The files `checkpoint-<frames>.pt` of one folder."""
+    """The files `checkpoint-<number>.pt` of one folder; the number is the run's frames, or whatever it counts."""
 
     def __init__(self, folder: Path, say: Callable[[str], None] | None = None) -> None:
         """`say` is told about damaged files; by default they are named on stderr."""
@@ -29,15 +29,16 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return all checkpoints, oldest first."""
-        return sorted((p for p in self.folder.glob("checkpoint-*.pt") if _frames(p) >= 0), key=_frames)
+        return sorted((p for p in self.folder.glob("checkpoint-*.pt") if _number(p) >= 0), key=_number)
 
-    def save(self, state: Mapping[str, Any]) -> Path:
+    def save(self, state: Mapping[str, Any], number: int | None = None) -> Path:
         """Write `state` and delete all but the newest two good checkpoints.
 
         Args:
-            state: Tensors and plain Python values, with the key `frames`.
+            state: Tensors and plain Python values.
+            number: How far the run is; by default `state["frames"]`.
         """
-        path = self.folder / f"checkpoint-{state['frames']}.pt"
+        path = self.folder / f"checkpoint-{state['frames'] if number is None else number}.pt"
         for left_over in self.folder.glob(".checkpoint-*.tmp"):  # by a process that was killed while it wrote
             left_over.unlink(missing_ok=True)
         write_atomic(path, lambda file: torch.save({"format": FORMAT, **state}, file))
@@ -77,7 +78,7 @@ def _read(path: Path) -> dict[str, Any]:
     return state
 
 
-def _frames(path: Path) -> int:
+def _number(path: Path) -> int:
     found = re.fullmatch(r"checkpoint-(\d+)\.pt", path.name)
     return int(found[1]) if found else -1
 

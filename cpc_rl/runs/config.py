@@ -14,15 +14,10 @@ from configs import Frozen, UsageError
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 
 
-class RunConfig(Frozen):
-    """The run: length, place, devices and records."""
+class RunSettings(Frozen):
+    """The run: place, devices and records."""
 
-    frames: int = Field(
-        default=4_000_000,
-        ge=1,
-        description="Engine frames to train for: agent steps times action repeat, as papers count.",
-    )
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights, actions and episodes.")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights and of everything drawn.")
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
@@ -30,7 +25,7 @@ class RunConfig(Frozen):
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice.")
     run: Folder = Field(
-        default=None, description="Run directory to make. By default a fresh one: runs/<env>-<aux>-s<seed>-<time>."
+        default=None, description="Run directory to make. By default a fresh one: runs/<what>-s<seed>-<time>."
     )
     resume: Folder = Field(
         default=None, description="Run directory to continue, with its own configuration; other flags still count."
@@ -49,8 +44,18 @@ class RunConfig(Frozen):
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
+class RunConfig(RunSettings):
+    """The run: length, place, devices and records."""
+
+    frames: int = Field(
+        default=4_000_000,
+        ge=1,
+        description="Engine frames to train for: agent steps times action repeat, as papers count.",
+    )
+
+
 def pick_device(name: str) -> torch.device:
-    """Turn `RunConfig.device` into a device. Raises UsageError for a GPU that is not there."""
+    """Turn `RunSettings.device` into a device. Raises UsageError for a GPU that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 import rich.console
@@ -11,9 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from cpc_rl.runs.metrics import Row
 
+SHOWN = {"return": "episode_return", "loss": "loss/total"}
+
 
 class Console:
-    """Shows progress towards `total` frames; use it as a context manager."""
+    """Shows progress towards `total` frames (or another unit); use it as a context manager."""
 
     def __init__(
         self,
@@ -22,9 +24,15 @@ class Console:
         quiet: bool = False,
         every: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "frames",
+        shown: Mapping[str, str] = SHOWN,
     ) -> None:
-        """`console` is stdout by default; `quiet` shows nothing; `every` and `clock` pace the plain lines."""
+        """`console` is stdout by default; `quiet` shows nothing; `every` and `clock` pace the plain lines.
+
+        `shown` names the metrics behind the time left: how the line calls each, and its key.
+        """
         self.total = total
+        self._unit, self._shown = unit, shown
         self._console = console or rich.console.Console(highlight=False, soft_wrap=True, quiet=quiet)
         self._every, self._clock = every, clock
         self._next = -float("inf")
@@ -37,11 +45,11 @@ class Console:
         self._task = self._progress.add_task("starting", total=total)
 
     def show(self, row: Row) -> None:
-        """Show one row of metrics: frames, rate, time left, and the newest return and loss."""
+        """Show one row of metrics: frames, rate, time left, and the newest value of each that is `shown`."""
         self._last |= {name: value for name, value in row.items() if value is not None}
-        line = describe(self._last, self.total)
+        line = describe(self._last, self.total, self._unit, self._shown)
         if self._live:
-            self._progress.update(self._task, completed=int(self._last["frames"] or 0), description=line)
+            self._progress.update(self._task, completed=int(self._last[self._unit] or 0), description=line)
         elif self._clock() >= self._next:
             self._next = self._clock() + self._every
             self._plain(line)
@@ -69,13 +77,13 @@ class Console:
         self._console.file.flush()  # a log file is read while the run goes on
 
 
-def describe(row: Row, total: int) -> str:
+def describe(row: Row, total: int, unit: str = "frames", shown: Mapping[str, str] = SHOWN) -> str:
     """Say how the run stands: `3,200,000 frames (53%) · 9,870/s · 0:04:43 left · return 12.3 · loss 0.52`."""
-    frames, rate = int(row.get("frames") or 0), row.get("frames_per_second") or 0.0
-    parts = [f"{frames:,} frames ({min(frames / total, 1.0):.0%})", f"{rate:,.0f}/s"]
+    count, rate = int(row.get(unit) or 0), row.get(f"{unit}_per_second") or 0.0
+    parts = [f"{count:,} {unit} ({min(count / total, 1.0):.0%})", f"{rate:,.{0 if rate >= 20 or not rate else 1}f}/s"]
     if rate > 0:
-        parts.append(f"{_clock_time((total - frames) / rate)} left")
-    for name, key in (("return", "episode_return"), ("loss", "loss/total")):
+        parts.append(f"{_clock_time((total - count) / rate)} left")
+    for name, key in shown.items():
         value = row.get(key)
         if value is not None:
             parts.append(f"{name} {value:.3g}")

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from configs import load_yaml
-from cpc_rl.runs.config import RunConfig
+from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import JsonLines, Row, plain
 from cpc_rl.runs.throughput import Throughput
@@ -24,10 +24,11 @@ class Logger:
     def __init__(
         self,
         run: RunDirectory,
-        config: RunConfig,
+        config: RunSettings,
         frames: int = 0,
         state: Mapping[str, Any] | None = None,
         keep: bool = True,
+        unit: str = "frames",
     ) -> None:
         """Open the records of `run`.
 
@@ -37,29 +38,39 @@ class Logger:
             frames: Of the checkpoint the run continues from; lines after it are dropped.
             state: What `state_dict` gave at that checkpoint.
             keep: False writes nothing anywhere (of several processes one keeps the records).
+            unit: What the run counts where it is not frames, for example `updates`.
         """
         state = state or {}
         self._wandb_id: str = state.get("wandb_id") or secrets.token_hex(4)
         self._process = psutil.Process()
         self._close = contextlib.ExitStack()
-        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames)] if keep else []
+        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames, unit)] if keep else []
         if keep and config.wandb:
-            sinks.append(Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path)))
+            sinks.append(Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path), unit))
         if keep and config.tensorboard:
-            sinks.append(TensorBoard(run.path, frames))
+            sinks.append(TensorBoard(run.path, frames, unit))
         for sink in sinks:
             self._close.callback(sink.close)
         self._sinks = sinks
+        self._unit = unit
         self.throughput = Throughput(frames, seconds=state.get("seconds", 0.0))
 
     def log(self, frames: int, agent_steps: int, metrics: Mapping[str, Any]) -> Row:
-        """Write one row and return it, with `seconds`, `frames_per_second` and `memory_mb` (resident) added."""
+        """Write one row of an agent's run and return it; see `write`."""
+        return self.write(frames, {"agent_steps": agent_steps, **metrics})
+
+    def write(self, count: int, metrics: Mapping[str, Any]) -> Row:
+        """Write one row and return it, with `seconds`, the rate (`<unit>_per_second`) and `memory_mb` (resident) added.
+
+        Args:
+            count: Units done (frames, unless the logger was given another unit).
+            metrics: Numbers, or tensors of one.
+        """
         row = plain(
             {
-                "frames": frames,
-                "agent_steps": agent_steps,
+                self._unit: count,
                 "seconds": round(self.throughput.seconds, 3),
-                "frames_per_second": round(self.throughput.mark(frames), 1),
+                f"{self._unit}_per_second": round(self.throughput.mark(count), 1),
                 "memory_mb": round(self._process.memory_info().rss / 2**20, 1),
                 **metrics,
             }

@@ -42,9 +42,9 @@ def read_metrics(path: Path) -> list[Row]:
 class JsonLines:
     """Appends rows to a file; each is flushed to the operating system, so a killed run loses none."""
 
-    def __init__(self, path: Path, frames: int = 0) -> None:
-        """Open `path`, without its lines of more than `frames` frames: the run continues from there."""
-        kept = [row for row in read_metrics(path) if (row.get("frames") or 0) <= frames] if frames else []
+    def __init__(self, path: Path, frames: int = 0, unit: str = "frames") -> None:
+        """Open `path`, without its lines of more than `frames` frames (or `unit`): the run continues from there."""
+        kept = [row for row in read_metrics(path) if (row.get(unit) or 0) <= frames] if frames else []
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_atomic(path, lambda file: file.write(text.encode()))
         self._file = path.open("a", encoding="utf-8")

@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from configs import RunFailure, UsageError
 from cpc_rl.distributed import World, restarted
-from cpc_rl.runs.config import RunConfig
+from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import read_metrics
 
 
 def open_run(
-    config: RunConfig, fresh: Path, settings: BaseModel, world: World
+    config: RunSettings, fresh: Path, settings: BaseModel, world: World
 ) -> tuple[RunDirectory, dict[str, Any] | None]:
     """A new run directory, or the one to resume with its newest good checkpoint (None before the first).
 
@@ -45,7 +45,7 @@ def open_run(
     return run, run.checkpoints.load() if run.checkpoints.paths() or read_metrics(run.metrics_path) else None
 
 
-def _place(config: RunConfig, fresh: Path, settings: BaseModel) -> Path:
+def _place(config: RunSettings, fresh: Path, settings: BaseModel) -> Path:
     if config.resume is not None and config.run is not None:
         raise UsageError(f"--run {config.run} is for a new run, --resume {config.resume} for an old one: give one")
     if config.resume is not None:

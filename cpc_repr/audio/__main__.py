@@ -1,0 +1,157 @@
+"""Contrastive predictive coding on raw speech (van den Oord et al. 2018, section 3.1).
+
+    python -m cpc_repr.audio                                    # minutes on two cores, nothing to download
+    python -m cpc_repr.audio --smoke                            # every stage, in seconds
+    python -m cpc_repr.audio --preset paper --data LibriSpeech/train-clean-100
+    python -m cpc_repr.audio --resume runs/NAME                 # go on after Ctrl-C, a crash or kill -9
+    python -m cpc_repr.audio --ablation strategies --seeds 3    # Table 2: where negatives come from; or: steps
+    python -m cpc_repr.audio --steps 20                         # Figure 3 as the paper has it
+    python -m cpc_repr.audio --greedy --num-negatives 10        # Greedy InfoMax
+    python -m cpc_repr.audio.extract runs/NAME --audio DIR --out DIR
+
+Makes or reads the speech, trains CPC, fits probes for phones and speakers on it and on what it is held against (random
+weights, MFCC, supervised training), and prints the paper's table beside ours. All of it lies in one run directory:
+config.yaml, metrics.jsonl, checkpoints, and report/ with table.md, results.json and pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+
+import rich.console
+import torch
+
+from configs import UsageError, as_usage_error, guarded, load
+from cpc_repr.audio.config import Config, CorpusConfig, arms
+from cpc_repr.audio.corpus import Corpus, open_corpus
+from cpc_repr.audio.data import Waveforms
+from cpc_repr.audio.evaluate import Bench
+from cpc_repr.audio.experiment import recorded, run_arm
+from cpc_repr.audio.extra import audio_module
+from cpc_repr.audio.greedy import NAMES
+from cpc_repr.audio.synthetic import default_folder, make_corpus
+from cpc_repr.audio.tables import Row, table_1, table_2, table_modules
+from cpc_repr.report import Table
+from cpc_repr.training import Stopped, part
+from cpc_rl.distributed import ALONE
+from cpc_rl.memory import keep_freed_memory
+from cpc_rl.runs import RunDirectory, StopSignal, open_run, pick_device
+from cpc_rl.runs.directory import fresh_path
+
+PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
+
+
+def train(config: Config) -> int:
+    """Run everything `config` says; 0 when it is done, 130 when a signal stopped it."""
+    device = pick_device(config.run.device)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+        console.file.flush()
+
+    kind = ("greedy" if config.greedy else "cpc") + f"-{config.ablation}" * (config.ablation != "none")
+    run, _ = open_run(config.run, fresh_path("audio", kind, config.run.seed), recorded(config), ALONE)
+    run.write_config(recorded(config))
+    with StopSignal() as stop:
+        try:
+            rows = run_all(config, run, device, stop, say)
+        except Stopped as stopped:
+            say(f"{stopped}; go on with: python -m cpc_repr.audio --resume {run.path}")
+            return 130
+    table = tabulate(config, rows, heard(config))
+    (run.report / "table.md").write_text(table.markdown(), encoding="utf-8")
+    table.show()
+    say(f"done: {run.path}  table and pictures: {run.report}")
+    return 0
+
+
+def run_all(
+    config: Config, run: RunDirectory, device: torch.device, stop: StopSignal, say: Callable[[str], None]
+) -> dict[str, list[dict[str, Row]]]:
+    """Run all arms; gives, for each row of the table, the results of its seeds."""
+    with as_usage_error():
+        for package in PACKAGES:
+            audio_module(package)  # complain before hours of training
+        waveforms = Waveforms(find_corpus(config, say, stop))
+    say(describe(waveforms.corpus))
+    found: dict[str, list[dict[str, Row]]] = defaultdict(list)
+    for arm in arms(config):
+        folder = part(run.path / arm.folder, recorded(arm.config)) if arm.folder else run
+        bench = Bench(arm.config, waveforms, device, stop, folder.path, say)
+        found[arm.row].append(run_arm(bench, folder, baselines=config.ablation == "none"))
+    return found
+
+
+def find_corpus(config: Config, say: Callable[[str], None], stop: StopSignal) -> Corpus:
+    """The speech `config` names.
+
+    Raises:
+        Stopped: A signal came while it was made.
+        UsageError: Files of --data are given without it.
+        ValueError: There is something wrong with it.
+    """
+    c: CorpusConfig = config.corpus
+    if c.data is not None:
+        return open_corpus(c.data, c.labels, c.train_list, c.test_list)
+    for name in ("labels", "train_list", "test_list"):
+        if getattr(c, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
+
+    def progress(done: int, total: int) -> None:
+        if stop.stop:
+            raise Stopped(f"stopped with {done} of {total} speakers made, which are made anew next time")
+        if done % max(1, total // 4) == 0:
+            say(f"making synthetic speech: {done} of {total} speakers")
+
+    return make_corpus(c.corpora or default_folder(), config.speech, progress)
+
+
+def describe(corpus: Corpus) -> str:
+    """How much speech there is, on one line."""
+    minutes = [sum(u.samples for u in part) / 16_000 / 60 for part in (corpus.train, corpus.test)]
+    skipped = f"; {len(corpus.skipped)} broken files left out, {corpus.skipped[0]} first" if corpus.skipped else ""
+    return (
+        f"speech: {len(corpus.speakers)} speakers, {len(corpus.train)} + {len(corpus.test)} utterances, "
+        f"{minutes[0]:.1f} + {minutes[1]:.1f} minutes (training + test){skipped}"
+    )
+
+
+def heard(config: Config) -> str:
+    """What the table says of the speech."""
+    return f"speech in {config.corpus.data.name}" if config.corpus.data else "synthetic speech"
+
+
+def tabulate(config: Config, rows: dict[str, list[dict[str, Row]]], corpus: str) -> Table:
+    """The table that goes with the experiment."""
+    if config.ablation != "none":
+        probed = {name: [seed["gru" if config.greedy else "cpc"] for seed in seeds] for name, seeds in rows.items()}
+        return table_2(probed, corpus)
+    return table_modules(rows[""], NAMES, corpus) if config.greedy else table_1(rows[""], corpus)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    argv = sys.argv[1:] if argv is None else argv
+    keep_freed_memory()
+
+    def program() -> int:
+        config = load(
+            Config,
+            argv,
+            prog="python -m cpc_repr.audio",
+            description=__doc__ or "",
+            default_preset=lambda chosen: "smoke" if "--smoke" in argv else "small",
+            family="audio",
+        )
+        return train(config)
+
+    return guarded(program, debug="--debug" in argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Write the features of a folder of audio: z and c of a trained network, one file for each recording.
+
+    python -m cpc_repr.audio.extract runs/NAME --audio DIR --out DIR
+
+Recordings (FLAC, WAV, OGG; 16 kHz, mono) are read in pieces, so that they may be hours long; the network's state is
+carried from piece to piece, and the rows are those of one pass over the whole. `npz` files hold `z` [T, D] and
+`c` [T, H]; `npy` files hold c alone. Row t looks at the 465 samples around 160 t + 79, and c at all before them too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal
+
+import numpy as np
+import torch
+import tyro
+from pydantic import Field
+
+from configs import Frozen, RunFailure, UsageError, as_usage_error, guarded, load
+from cpc_repr.audio.encode import SpeechEncoder
+from cpc_repr.audio.encode import load as load_encoder
+from cpc_repr.audio.extra import audio_module
+from cpc_repr.audio.model import RATE
+from cpc_rl.runs import pick_device
+from cpc_rl.runs.files import write_atomic
+
+SUFFIXES = (".flac", ".wav", ".ogg")
+PIECE = 60 * RATE  # samples read at a time
+
+
+class ExtractConfig(Frozen):
+    """What to extract."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Field(description="Run directory.")
+    audio: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(description="Recordings; subfolders are searched too.")
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
+        description="Where the features go, in the same subfolders; a file that is there is not made again."
+    )
+    format: Literal["npz", "npy"] = Field(default="npz", description="z and c, or c alone.")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where to compute.")
+    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+
+
+def extract(config: ExtractConfig) -> int:
+    """Write all features; 1 if a recording could not be read."""
+    if not config.audio.is_dir():
+        raise UsageError(f"--audio {config.audio}: no such folder")
+    found = sorted(p for p in config.audio.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it")
+    with as_usage_error():
+        soundfile = audio_module("soundfile")
+    encoder = load_encoder(config.model, pick_device(config.device))
+    broken, frames = [], 0
+    for path in found:
+        target = config.out / path.relative_to(config.audio).with_suffix(f".{config.format}")
+        if target.exists():
+            continue
+        try:
+            z, c = features(encoder, pieces(soundfile, path))
+        except (ValueError, soundfile.SoundFileError) as error:
+            broken.append(path)
+            print(f"{path}: {error}", file=sys.stderr)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, partial(_save, {"c": c} if config.format == "npy" else {"z": z, "c": c}))
+        frames += len(c)
+    print(f"{len(found) - len(broken)} of {len(found)} recordings, {frames:,} new frames of 10 ms: {config.out}")
+    if broken:
+        raise RunFailure(f"{len(broken)} recordings could not be read, {broken[0]} first")
+    return 0
+
+
+def features(encoder: SpeechEncoder, waveform: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Z [T, D] and c [T, H] of a recording in pieces. Raises ValueError if it is too short for a frame."""
+    parts = list(encoder.stream(waveform))
+    if not parts:
+        raise ValueError("too short for a frame")
+    return torch.cat([part.z for part in parts]).numpy(), torch.cat([part.c for part in parts]).numpy()
+
+
+def pieces(soundfile: Any, path: Path, size: int = PIECE) -> Iterator[np.ndarray]:
+    """The samples of a file, float32, `size` at a time. Raises ValueError for another rate or several channels."""
+    with soundfile.SoundFile(path) as file:
+        if file.samplerate != RATE or file.channels != 1:
+            raise ValueError(f"{file.samplerate} Hz, {file.channels} channels; wanted are {RATE} Hz, mono")
+        yield from file.blocks(size, dtype="float32")
+
+
+def _save(arrays: Mapping[str, np.ndarray], file: BinaryIO) -> None:
+    if len(arrays) == 1:
+        np.save(file, arrays["c"])
+    else:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def program() -> int:
+        return extract(load(ExtractConfig, argv, prog="python -m cpc_repr.audio.extract", description=__doc__ or ""))
+
+    return guarded(program, debug="--debug" in argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Features of whole utterances, laid out as rows for probes: one row a frame of 10 ms, with its phone and speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpc_repr.audio.corpus import Utterance
+from cpc_repr.audio.data import Waveforms, align, speakers_of
+from cpc_repr.audio.labels import num_labels
+
+Features = Callable[[np.ndarray], Tensor]  # a waveform [n] -> [T, D]
+IN_MEMORY = 2**32  # bytes: features beyond this lie in a file
+
+
+class Rows(NamedTuple):
+    """F labelled frames."""
+
+    x: Tensor  # float32 [F, D]
+    phone: Tensor  # int64 [F]
+    speaker: Tensor  # int64 [F]
+    utterance: Tensor  # int64 [F], which utterance: frames of one hang together
+
+
+def collect(
+    features: Features,
+    waveforms: Waveforms,
+    utterances: Sequence[Utterance],
+    shift: int,
+    scratch: Path,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+    limit: int = IN_MEMORY,
+) -> Rows:
+    """Compute the features of `utterances`, each from its beginning.
+
+    Args:
+        features: What to compute.
+        waveforms: Of the corpus.
+        utterances: Of the same corpus.
+        shift: Row t of the features carries label t - shift: 1 for the encoder, 0 for frames that are the labels' own.
+        scratch: A file to lay features in that are larger than `limit` bytes.
+        tick: Told how many of how many utterances are done; may raise to stop.
+        limit: See `scratch`.
+    """
+    x: Tensor | None = None
+    most = sum(num_labels(u.samples) for u in utterances)
+    phone, speaker, which = (torch.empty(most, dtype=torch.int64) for _ in range(3))
+    end = 0
+    voices = speakers_of(waveforms.corpus, utterances)
+    for i, (utterance, voice) in enumerate(zip(utterances, voices, strict=True)):
+        rows = features(waveforms(utterance))  # [T, D]
+        labels = torch.from_numpy(align(waveforms.corpus.phones(utterance), 0, len(rows), shift))  # [T]
+        known = labels >= 0
+        here = slice(end, end + int(known.sum()))
+        if x is None:
+            x = _allocate(most, rows.shape[1], scratch, limit)
+        x[here], phone[here], speaker[here], which[here] = rows[known], labels[known], voice, i
+        end = here.stop
+        tick(i + 1, len(utterances))
+    assert x is not None
+    return Rows(x[:end], phone[:end], speaker[:end], which[:end])
+
+
+def _allocate(rows: int, width: int, scratch: Path, limit: int) -> Tensor:
+    if 4 * rows * width <= limit:
+        return torch.empty(rows, width)
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    return torch.from_file(str(scratch), shared=True, size=rows * width).view(rows, width)

@@ -1,0 +1,86 @@
+"""Tables and curves of results, shared by all experiments: on the terminal, as Markdown, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rich.box
+import rich.console
+import rich.table
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from cpc_repr.probes import Score
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text under a header, with a note on how to read them."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        lines = [self.header, tuple("---" for _ in self.header), *self.rows]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"### {self.title}\n\n{body}\n" + (f"\n{self.note}\n" if self.note else "")
+
+    def show(self, console: rich.console.Console | None = None) -> None:
+        """Print it; where no terminal sets a width, as wide as it is."""
+        console = console or rich.console.Console()
+        if not console.is_terminal:
+            console.width = 200
+        table = rich.table.Table(title=self.title, caption=self.note or None, box=rich.box.SIMPLE_HEAD)
+        for i, name in enumerate(self.header):
+            table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def percent(scores: Sequence[Score]) -> str:
+    """`61.2 [60.1, 62.3]`: of one seed with its own interval, of several their mean and its 95 % t-interval."""
+    if not scores:
+        return "-"
+    if len(scores) == 1:
+        (one,) = scores
+        return f"{one.accuracy:.1%} [{one.low:.1%}, {one.high:.1%}]".replace("%", "")
+    mean, half = t_interval([s.accuracy for s in scores])
+    return f"{mean:.1%} ± {half:.1%}".replace("%", "")
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of two values or more, and half the width of its 95 % interval (Student's t)."""
+    x = np.asarray(values, dtype=float)
+    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return float(x.mean()), float(half)
+
+
+def plot_curves(
+    path: Path,
+    panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]],
+    x: Sequence[float],
+    xlabel: str,
+) -> None:
+    """Draw panels side by side, each (title, name of a curve -> its values at whole `x`), into a PNG."""
+    figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")  # not pyplot: a notebook's stays as it is
+    axes = figure.subplots(1, len(panels), squeeze=False)
+    for axis, (title, curves) in zip(axes[0], panels, strict=True):
+        for name, values in curves.items():
+            if name.startswith("chance"):
+                axis.plot(x, values, "--", color="grey", linewidth=1, label=name)
+            else:
+                axis.plot(x, values, ".-", label=name)
+        axis.set(title=title, xlabel=xlabel)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        if len(curves) > 1:
+            axis.legend(fontsize="small")
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,197 @@
+"""`python -m cpc_repr.audio` as a user meets it, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from cpc_repr.audio import load
+from cpc_repr.audio.__main__ import main
+from cpc_repr.audio.extract import main as extract
+from cpc_rl.runs import read_metrics
+from tests.cpc_repr.audio.toy import tones, write_toy
+
+ROOT = Path(__file__).parents[3]
+TINY = """
+train: {updates: 8, supervised_updates: 3}
+batches: {window: 6400, batch_size: 4}
+cpc: {steps: 3}
+model: {channels: 8, context: 8, norm: batch}
+probe: {epochs: 1, hidden: 4}
+evaluation: {batches: 1, picture_speakers: 3, picture_frames: 10}
+run: {threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}
+"""
+
+
+def start(*flags: str, **options) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cpc_repr.audio", *map(str, flags)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    out, _ = process.communicate(timeout=240)
+    assert process.returncode == code, out
+    return out
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--data", str(write_toy(folder / "toy")), "--config", str(folder / "tiny.yaml")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, toy: list[str]) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    assert main([*toy, "--run", str(run)]) == 0
+    return run
+
+
+def newest(run: Path) -> dict:
+    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
+    return torch.load(path, weights_only=True)
+
+
+def test_smoke(tmp_path: Path) -> None:
+    """With nothing given but --smoke: synthetic speech, all stages, table and pictures."""
+    out = finish(start("--smoke", "--run", tmp_path / "run", "--corpora", tmp_path / "corpora"))
+    table = (tmp_path / "run/report/table.md").read_text()
+    for row in (
+        "most frequent class",
+        "random weights",
+        "MFCC, 13 |",
+        "MFCC, 13 + deltas",
+        "CPC |",
+        "MLP",
+        "supervised",
+    ):
+        assert f"| {row}" in table or row in table
+    assert "64.6" in table and "97.4" in table and "synthetic speech" in table
+    assert "12 updates (100%)" in out and "left" in out and "done:" in out
+    assert {p.name for p in (tmp_path / "run/report").iterdir()} == {
+        "table.md",
+        "results.json",
+        "accuracy_per_step.png",
+        "speakers.png",
+    }
+
+
+def test_what_a_run_leaves(finished: Path) -> None:
+    run = finished
+    rows = read_metrics(run / "metrics.jsonl")
+    assert [row["updates"] for row in rows] == [2, 4, 6, 8]
+    assert {"loss/total", "cpc/accuracy_1", "cpc/bound_3", "cpc/log_n", "updates_per_second"} <= rows[0].keys()
+    results = json.loads((run / "report/results.json").read_text())["results"]
+    pictures = {"per_offset", "speakers.png"}
+    assert results.keys() == {"chance", "cpc", "random", "mfcc13", "mfcc39", "supervised", *pictures}
+    assert results["mfcc13"] != results["mfcc39"] and results["random"] != results["cpc"]
+    assert results["cpc"].keys() == {"phone", "speaker", "phone_mlp", "speaker_mlp"}
+    assert len(results["per_offset"]["win_rate"]) == 3 and 0 < results["per_offset"]["chance"][0] < 0.02
+    assert not (run / "scratch").exists()
+
+
+def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
+    assert main(["--resume", str(run)]) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    out = capsys.readouterr().out
+    assert "64.6" in out and "done:" in out
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(*toy, "--run", run)
+    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    out = finish(process, code=130)
+    assert f"--resume {run}" in out
+    assert main(["--resume", str(run)]) == 0
+    one, two = newest(finished), newest(run)
+    assert one["updates"] == two["updates"] == 8
+    for name, value in one["module"].items():
+        assert torch.equal(value, two["module"][name]), name
+    results = [json.loads((r / "report/results.json").read_text())["results"] for r in (finished, run)]
+    assert results[0] == results[1]
+
+
+def test_seeds_and_ablation(toy: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    flags = ["--ablation", "strategies", "--seeds", "2", "--updates", "2"]
+    assert main([*toy, "--run", str(run), *flags]) == 0
+    table = (run / "report/table.md").read_text()
+    assert all(f"| {row} |" in table for row in ("mixed speaker", "same speaker (excl.)", "current sequence only"))
+    assert "±" in table and "57.3" in table and "2 seeds" in table
+    assert len(list(run.glob("*/checkpoint-2.pt"))) == 10
+
+
+def test_greedy(toy: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main([*toy, "--run", str(run), "--greedy", "--num-negatives", "10"]) == 0
+    table = (run / "report/table.md").read_text()
+    assert all(f"| {name} |" in table for name in ("conv1", "conv5", "gru"))
+    assert {"loss/conv1", "loss/gru", "conv3/accuracy_2"} <= read_metrics(run / "metrics.jsonl")[0].keys()
+    assert load(run).encode(torch.zeros(1_000)).c.shape[1] == 8
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--stepz", "3"], "did you mean --steps"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--labels", "labels.txt"], "--labels belongs to --data"),
+        (["--resume", "/no/such/run"], "not a run directory"),
+        (["--window", "10"], "--window 10"),
+    ],
+)
+def test_wrong_flags_end_in_one_line(
+    flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags, *(["--run", str(tmp_path / "run")] if "--resume" not in flags else [])]) == 2
+    said = capsys.readouterr()
+    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for word in ("--smoke", "--data", "--ablation", "--greedy", "--steps", "--candidates", "runs/NAME", "extract"):
+        assert word in out
+
+
+def test_extract(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished
+    sound = tones(np.zeros(200, dtype=int), 0, 32_000, np.random.default_rng(0))
+    (tmp_path / "in/deep").mkdir(parents=True)
+    soundfile.write(tmp_path / "in/deep/a.flac", sound, 16_000)
+    soundfile.write(tmp_path / "in/b.wav", sound, 16_000, subtype="FLOAT")
+    out = tmp_path / "out"
+    assert extract([str(run), "--audio", str(tmp_path / "in"), "--out", str(out)]) == 0
+    want = load(run).encode(sound)
+    got = np.load(out / "b.npz")
+    np.testing.assert_allclose(got["z"], want.z, atol=1e-5)
+    np.testing.assert_allclose(got["c"], want.c, atol=1e-5)
+    assert np.load(out / "deep/a.npz")["c"].shape == want.c.shape
+    (tmp_path / "in/b.wav").write_bytes(b"no sound")
+    soundfile.write(tmp_path / "in/c.wav", sound, 8_000)
+    flags = ["--audio", str(tmp_path / "in"), "--out", str(tmp_path / "npy"), "--format", "npy"]
+    assert extract([str(run), *flags]) == 1
+    assert np.load(tmp_path / "npy/deep/a.npy").shape == want.c.shape
+    said = capsys.readouterr()
+    assert "8000 Hz" in said.err and "2 recordings could not be read" in said.err and "1 of 3 recordings" in said.out

@@ -1,0 +1,142 @@
+"""The shared trunk: warm-up, checkpoints, resuming bit for bit, stopping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import Field
+from torch import nn
+
+from configs import Frozen, RunFailure, UsageError
+from cpc_repr.training import Learner, OptimConfig, Stopped, fit, part, seeded, warmed_up
+from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
+
+
+class Settings(Frozen):
+    size: int = 3
+    updates: int = 10
+    run: RunSettings = Field(default_factory=lambda: RunSettings(log_updates=2, checkpoint_minutes=1e-9))
+
+
+def learner(accumulate: int = 1, spoil_at: int = -1, rate: float = 0.05) -> Learner:
+    module = seeded(1, lambda: nn.Linear(3, 1))
+
+    def loss(number: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(number))
+        error = (module(x)[:, 0] - x.sum(1)).square().mean()
+        if number == spoil_at:
+            error = error * torch.inf
+        return error, {"number": torch.tensor(number)}
+
+    return Learner(module, loss, OptimConfig(learning_rate=rate, warmup=4), accumulate)
+
+
+def run(path: Path, target: Learner, updates: int = 10, stop: StopSignal | None = None, size: int = 3) -> RunDirectory:
+    config = Settings(updates=updates, size=size)
+    directory = part(path, config)
+    stop = stop or StopSignal()
+    fit(directory, config.run, config, target, updates, stop, {"loss": "loss/total"}, lambda key: key == "updates")
+    return directory
+
+
+def test_learning_rate_rises_to_its_value_and_stays() -> None:
+    optim = OptimConfig(learning_rate=0.4, warmup=4)
+    assert [warmed_up(optim, n) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    assert warmed_up(OptimConfig(learning_rate=0.4, warmup=0), 0) == 0.4
+    assert OptimConfig().warmup > 0
+
+
+def test_the_rate_is_the_one_adam_uses() -> None:
+    target = learner(rate=0.4)
+    before = target.module.weight.detach().clone()
+    values = target.update()
+    step = (target.module.weight.detach() - before).abs().max()
+    assert values["learning_rate"] == pytest.approx(0.1) and step == pytest.approx(0.1, rel=1e-3)
+
+
+def test_accumulated_batches_are_one_batch() -> None:
+    whole, halves = learner(), learner(accumulate=2)
+    whole.loss = lambda number: (sum(halves.loss(i)[0] for i in (0, 1)) / 2, {})
+    halves_module = halves.module.state_dict()
+    whole.module.load_state_dict(halves_module)
+    losses = [halves.loss(i)[0].item() for i in (0, 1)]
+    values = halves.update()
+    assert values["loss/total"] == pytest.approx(sum(losses) / 2)
+    assert values["number"] == 0.5
+    expected = learner()
+    x = [torch.randn(8, 3, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
+    loss = sum((expected.module(v)[:, 0] - v.sum(1)).square().mean() for v in x) / 2
+    gradient = torch.autograd.grad(loss, expected.module.weight)[0]
+    torch.testing.assert_close(halves.params[0].grad, gradient)
+    assert halves.loss is not None and halves.update()["number"] == 2.5
+
+
+def test_resumed_is_never_stopped(tmp_path: Path) -> None:
+    straight, first, second = learner(), learner(), learner()
+    run(tmp_path / "a", straight)
+    run(tmp_path / "b", first, updates=5)
+    directory = run(tmp_path / "b", second)
+    assert second.updates == 10
+    for x, y in zip(straight.params, second.params, strict=True):
+        assert torch.equal(x, y)
+    assert not torch.equal(first.params[0], second.params[0])
+    rows = [read_metrics(d.metrics_path) for d in (RunDirectory(tmp_path / "a"), directory)]
+    assert [row["updates"] for row in rows[1]] == [2, 4, 5, 6, 8, 10]
+    assert {row["updates"]: row["loss/total"] for row in rows[0]}[10] == rows[1][-1]["loss/total"]
+    assert {"seconds", "updates_per_second", "learning_rate", "gradient_norm"} <= rows[1][0].keys()
+    assert len(directory.checkpoints.paths()) == 2
+
+
+def test_a_signal_stops_after_the_update_with_a_checkpoint(tmp_path: Path) -> None:
+    stop, straight, stopped = StopSignal(), learner(), learner()
+    inner = stopped.loss
+
+    def loss(number: int):
+        stop.stop = number == 3
+        return inner(number)
+
+    stopped.loss = loss
+    with pytest.raises(Stopped, match="4 of 10"):
+        run(tmp_path / "run", stopped, stop=stop)
+    again = learner()
+    run(tmp_path / "run", again)
+    run(tmp_path / "straight", straight)
+    assert torch.equal(again.params[0], straight.params[0])
+
+
+def test_a_finished_run_is_only_loaded(tmp_path: Path) -> None:
+    done, loaded = learner(), learner()
+    run(tmp_path / "run", done)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    run(tmp_path / "run", loaded)
+    assert torch.equal(done.params[0], loaded.params[0])
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == lines
+
+
+def test_other_settings_are_refused_where_they_decide_weights(tmp_path: Path) -> None:
+    run(tmp_path / "run", learner(), updates=4)
+    with pytest.raises(UsageError, match="cannot resume with size = 4: the checkpoint was made with 3"):
+        run(tmp_path / "run", learner(), size=4)
+    longer = learner()
+    run(tmp_path / "run", longer, updates=12)
+    assert longer.updates == 12
+
+
+def test_what_is_not_finite_never_reaches_the_weights(tmp_path: Path) -> None:
+    target = learner(spoil_at=6)
+    with pytest.raises(RunFailure, match=r"loss/total is .* at update 6; checkpoints before it are kept in"):
+        run(tmp_path / "run", target)
+    assert all(p.isfinite().all() for p in target.params)
+    assert RunDirectory(tmp_path / "run").checkpoints.load()["updates"] == 6
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    torch.manual_seed(0)
+    one = seeded(3, lambda: nn.Linear(2, 2))
+    torch.manual_seed(9)
+    state = torch.get_rng_state()
+    two = seeded(3, lambda: nn.Linear(2, 2))
+    assert torch.equal(one.weight, two.weight) and torch.equal(state, torch.get_rng_state())
+    assert not torch.equal(one.weight, seeded(4, lambda: nn.Linear(2, 2)).weight)
