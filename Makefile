@@ -25,7 +25,7 @@ compare: $(READY)
 	$(BIN)/python benchmarks/learning.py --seeds 1 --frames $(FRAMES) --runs runs/compare --out runs/compare
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow"
