@@ -1,7 +1,8 @@
 # make train   set up .venv, train on the built-in 3D suite, evaluate, film
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
-# make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's speed there
+# make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's and the agent's speed there
+# make bench-peers  other libraries beside ours, each in a .venv of its own
 # make compare train one agent without and one with CPC, draw both curves
 # labmaze, which has the mazes and textures, has no wheels for Python 3.13 and later yet.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
@@ -10,7 +11,7 @@ FRAMES ?= 4000000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train compare test test-slow lint bench bench-gpu clean
+.PHONY: train compare test test-slow lint bench bench-gpu bench-peers clean
 
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
@@ -39,11 +40,18 @@ bench: $(READY)
 	$(BIN)/python benchmarks/env_speed.py
 	$(BIN)/python benchmarks/level_returns.py
 	$(BIN)/python benchmarks/infonce.py
+	$(BIN)/python benchmarks/limit.py
 	$(BIN)/python benchmarks/agent_speed.py
 
 bench-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/env_gpu.py
+	$(BIN)/python benchmarks/agent_speed.py --device cuda --sweep num-envs 32 128 512 1024
+
+bench-peers: $(READY)
+	$(BIN)/python benchmarks/env_peers.py
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/loss_peers.py
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed and none was found; make PYTHON=/path/to/python3.12"; exit 2; }

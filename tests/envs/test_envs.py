@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from envs import LEVELS, EnvConfig, make
+from envs import LEVELS, EnvConfig, best_device, make
 
 
 def test_an_unknown_level_names_its_neighbours_and_all_that_are_known():
@@ -26,3 +26,13 @@ def test_the_configuration_reaches_the_environment():
 def test_importing_envs_imports_nothing_heavy():
     code = "import sys, envs; sys.exit(bool({'numba', 'PIL', 'torch', 'gymnasium'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_environments_live_with_the_network_where_they_can(monkeypatch):
+    monkeypatch.setattr("numba.cuda.is_available", lambda: True)
+    minilab, vectors = EnvConfig(name="rooms_watermaze"), EnvConfig(name="CartPole-v1", backend="gymnasium")
+    assert best_device(minilab, "cuda") == ("cuda", "")
+    assert best_device(minilab, "cpu") == best_device(vectors, "cuda") == ("cpu", "")
+    monkeypatch.setattr("numba.cuda.is_available", lambda: False)
+    device, pity = best_device(minilab, "cuda")
+    assert device == "cpu" and "pip install 'cpc-rl[gpu]'" in pity
