@@ -140,3 +140,53 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     two = seeded(3, lambda: nn.Linear(2, 2))
     assert torch.equal(one.weight, two.weight) and torch.equal(state, torch.get_rng_state())
     assert not torch.equal(one.weight, seeded(4, lambda: nn.Linear(2, 2)).weight)
+
+
+def shaped(**values: float) -> Learner:
+    target = learner()
+    return Learner(target.module, target.loss, OptimConfig(learning_rate=0.05, warmup=0, **values))
+
+
+def test_the_gradient_is_clipped() -> None:
+    """Adam takes full steps however small the gradient is, so it is its mean that shows the clipping."""
+    free, clipped = shaped(), shaped(clip=0.01)
+    norms = [target.update()["gradient_norm"] for target in (free, clipped)]
+    assert norms[0] == norms[1] > 1  # what is reported is the norm before
+    means = [
+        torch.cat([state["exp_avg"].flatten() for state in target.optimiser.state.values()]).norm() / 0.1
+        for target in (free, clipped)
+    ]
+    assert means[0] == pytest.approx(norms[0], rel=1e-4) and means[1] == pytest.approx(0.01, rel=1e-3)
+
+
+def test_beta1_is_adams() -> None:
+    assert shaped(beta1=0.8).optimiser.param_groups[0]["betas"] == (0.8, 0.999)
+    assert shaped().optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_settled_weights_are_the_mean_of_all_there_were() -> None:
+    target = shaped(average=0.9)
+    mean = {name: p.detach().clone() for name, p in target.module.named_parameters()}
+    for n in range(200):
+        target.update()
+        decay = min(0.9, (1 + n) / (10 + n))
+        for name, p in target.module.named_parameters():
+            mean[name] = decay * mean[name] + (1 - decay) * p.detach()
+    last = {name: p.detach().clone() for name, p in target.module.named_parameters()}
+    module = target.settle()
+    for name, p in module.named_parameters():
+        torch.testing.assert_close(p, mean[name])
+        assert not torch.equal(p, last[name]) and not p.requires_grad
+    plain = shaped()
+    plain.update()
+    before = plain.module.weight.detach().clone()
+    assert torch.equal(plain.settle().weight, before) and not plain.module.training
+
+
+def test_the_mean_of_weights_survives_a_resume(tmp_path: Path) -> None:
+    whole = shaped(average=0.9)
+    run(tmp_path / "whole", whole, 10)
+    run(tmp_path / "halves", shaped(average=0.9), 4)
+    resumed = shaped(average=0.9)
+    run(tmp_path / "halves", resumed, 10)
+    assert torch.equal(whole.settle().weight, resumed.settle().weight)

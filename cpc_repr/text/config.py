@@ -1,0 +1,108 @@
+"""All settings of `python -m cpc_repr.text`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import tyro
+from pydantic import Field
+
+from configs import Frozen
+from cpc_repr.text.books import BatchConfig, Layout
+from cpc_repr.text.logistic import LogisticConfig
+from cpc_repr.text.model import CPCConfig, ModelConfig
+from cpc_repr.text.stories import StoriesConfig
+from cpc_repr.training import OptimConfig
+from cpc_rl.runs import RunSettings
+from cpc_rl.runs.config import Folder
+
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+
+
+class CorpusConfig(Frozen):
+    """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
+
+    data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
+    layout: Layout = Field(default="lines", description="Of those files: a sentence a line, or prose.")
+    tasks: Folder = Field(
+        default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
+    )
+    vectors: File = Field(
+        default=None,
+        description="Word vectors in word2vec's form, for words the books do not have. Default: with generated books "
+        "a stand-in, else none.",
+    )
+    corpora: Folder = Field(
+        default=None, description="Where generated text is kept, made once; by default in the user's cache."
+    )
+    vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
+    max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
+    hold_out: int = Field(default=20, ge=2, description="One book of so many is kept for testing.")
+
+
+class TrainConfig(Frozen):
+    """How long CPC is trained, and what it is held against."""
+
+    updates: int = Field(default=100_000, ge=1, description="Updates of CPC.")
+    accumulate: int = Field(
+        default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
+    )
+    supervised_epochs: int = Field(
+        default=10,
+        ge=0,
+        description="Passes of each network trained end to end on a task's labels; 0 leaves them out.",
+    )
+    supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of those networks.")
+
+
+class EvaluationConfig(Frozen):
+    """What the representation is held to once it is trained."""
+
+    batches: int = Field(default=50, ge=1, description="Batches of held-out books for each step's accuracy.")
+    neighbours: int = Field(default=4, ge=1, le=100, description="Sentences whose nearest neighbours are printed.")
+
+
+class Config(Frozen):
+    """Train CPC on books, score its sentences on five tasks, and print the paper's table beside ours."""
+
+    corpus: Annotated[CorpusConfig, tyro.conf.OmitArgPrefixes] = CorpusConfig()
+    train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
+    batches: Annotated[BatchConfig, tyro.conf.OmitArgPrefixes] = BatchConfig()
+    cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
+    optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
+    model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
+    run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
+    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
+    smoke: bool = Field(default=False, description="All stages on a tiny corpus, in seconds: --preset smoke.")
+    stories: StoriesConfig = StoriesConfig()
+    logistic: LogisticConfig = LogisticConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class Arm(NamedTuple):
+    """One of the runs a command makes."""
+
+    folder: str  # within the run directory; "" is the run directory itself
+    config: Config
+
+
+def arms(config: Config) -> list[Arm]:
+    """A run for each seed."""
+    if config.seeds == 1:
+        return [Arm("", config)]
+    found = []
+    for seed in range(config.run.seed, config.run.seed + config.seeds):
+        run = config.run.model_copy(update={"seed": seed})
+        found.append(Arm(f"s{seed}", config.model_copy(update={"run": run})))
+    return found
+
+
+def may_change(key: str) -> bool:
+    """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
+    section, _, name = key.partition(".")
+    if section in ("logistic", "evaluation") or key in ("seeds", "smoke"):
+        return True
+    if key in ("corpus.corpora", "corpus.tasks", "corpus.vectors", "train.updates"):
+        return True
+    return (section == "run" and name != "seed") or (section == "train" and name.startswith("supervised"))

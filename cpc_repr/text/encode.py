@@ -1,0 +1,101 @@
+"""A trained network as a library: `load(run).encode(sentences)` gives z and c.
+
+from cpc_repr.text import load
+
+text = load("runs/NAME")
+z, c = text.encode(["She was not glad.", "Why?"])            # [2, D], [2, H], each sentence on its own
+z, c = text.encode(["She was not glad.", "Why?"], book=True) # c of the second has seen the first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from configs import UsageError, as_usage_error, load_yaml
+from cpc_repr.text.expand import expand
+from cpc_repr.text.model import Encoding, ModelConfig, TextModel
+from cpc_repr.text.vectors import read_vectors
+from cpc_repr.text.words import Sentence, Vocabulary, split
+from cpc_rl.runs import RunDirectory
+
+VOCABULARY = "vocabulary.txt"
+_CHUNK = 256  # sentences encoded together
+
+
+class TextEncoder:
+    """g_enc and g_ar with their vocabulary, frozen."""
+
+    def __init__(
+        self, model: TextModel, vocabulary: Vocabulary, device: torch.device | str = "cpu", max_tokens: int = 32
+    ) -> None:
+        """Take `model` as it is, in evaluation mode, onto `device`."""
+        self.model = model.to(device).eval()
+        self.vocabulary, self.device, self.max_tokens = vocabulary, torch.device(device), max_tokens
+
+    def encode(self, sentences: Sequence[str], book: bool = False) -> Encoding:
+        """Encode sentences.
+
+        Args:
+            sentences: N of them; words beyond the first `max_tokens` are not read.
+            book: They follow each other: c of each has seen those before. Else c of each starts from a zero state.
+
+        Returns:
+            z [N, channels] and c [N, context], on the CPU.
+
+        Raises:
+            ValueError: One string instead of several, no sentence, or one without a word.
+        """
+        if isinstance(sentences, str):
+            raise ValueError("encode takes a list of sentences, not one string")
+        return self.encode_words([split(sentence) for sentence in sentences], book)
+
+    @torch.no_grad()
+    def encode_words(self, sentences: Sequence[Sentence], book: bool = False) -> Encoding:
+        """As `encode`, of sentences that are split into words."""
+        empty = [i for i, words in enumerate(sentences) if not words]
+        if empty or not sentences:
+            raise ValueError(f"sentence {empty[0]} has no word" if empty else "there is no sentence to encode")
+        parts = []
+        for i in range(0, len(sentences), _CHUNK):
+            tokens = torch.from_numpy(self.vocabulary.pad(sentences[i : i + _CHUNK], self.max_tokens))
+            parts.append(self.model.encoder(tokens.to(self.device)))
+        z = torch.cat(parts)  # [N, channels]
+        c = self.model.gru(z[None] if book else z[:, None])[0]  # [1, N, context] or [N, 1, context]
+        return Encoding(z.cpu(), (c[0] if book else c[:, 0]).cpu())
+
+
+def load(path: Path | str, device: torch.device | str = "cpu", vectors: Path | str | None = None) -> TextEncoder:
+    """The network of a run directory (its newest checkpoint).
+
+    Args:
+        path: The run directory.
+        device: Where to compute.
+        vectors: word2vec file: the network also learns all its words, by a linear map.
+
+    Raises:
+        UsageError: There is no such run, it is not one of `python -m cpc_repr.text`, or the vectors are no good.
+        RunFailure: It has no whole checkpoint.
+    """
+    run = RunDirectory.open(Path(path))
+    settings = load_yaml(run.config_path)
+    if "model" not in settings or "stories" not in settings:
+        raise UsageError(f"{path} is not a run of cpc_repr.text")
+    if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):
+        raise UsageError(f"{path} holds several runs: take one of {', '.join(map(str, parts))}")
+    vocabulary = Vocabulary.read(run.path / VOCABULARY)
+    model = TextModel(len(vocabulary), ModelConfig.model_validate(settings["model"]))
+    state = run.checkpoints.load()["module"]
+    prefix = "model."
+    model.load_state_dict({name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)})
+    if vectors is not None:
+        with as_usage_error():
+            model, vocabulary = expand(model, vocabulary, read_vectors(Path(vectors), _Everything()))
+    return TextEncoder(model, vocabulary, device, settings["corpus"]["max_tokens"])
+
+
+class _Everything:
+    def __contains__(self, word: object) -> bool:
+        return True

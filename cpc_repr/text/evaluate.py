@@ -1,0 +1,207 @@
+"""What a network learnt: accuracies on the five tasks, its own contrastive accuracy, and its nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import rich.console
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from scipy import stats
+from torch.nn import functional as F
+
+from cpc_repr.probes import Score
+from cpc_repr.text.config import Config
+from cpc_repr.text.corpus import Corpus
+from cpc_repr.text.encode import TextEncoder
+from cpc_repr.text.learners import Supervised, supervised_learner, updates_of, windows
+from cpc_repr.text.logistic import predict, splits
+from cpc_repr.text.model import CPCModel, contrast
+from cpc_repr.text.senteval import Task
+from cpc_repr.text.tables import NEW
+from cpc_repr.text.words import Sentence, Vocabulary
+from cpc_repr.training import Stopped
+from cpc_rl.infonce import PerOffset
+from cpc_rl.runs import StopSignal
+
+Tick = Callable[[int, int], None]
+Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every evaluation needs."""
+
+    config: Config
+    corpus: Corpus
+    device: torch.device
+    stop: StopSignal
+    say: Callable[[str], None]
+
+    @contextmanager
+    def live(self, what: str) -> Iterator[Tick]:
+        """A function that shows on a terminal how many of how many are done, and raises Stopped once a signal came."""
+        console = rich.console.Console()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(what)
+
+            def tick(done: int, total: int) -> None:
+                if self.stop.stop:
+                    raise Stopped("stopped while evaluating")
+                progress.update(task, completed=done, total=total)
+
+            yield tick
+
+
+def score_tasks(bench: Bench, name: str, features: Features) -> dict[str, Score]:
+    """Accuracy of logistic regression on frozen features, by task; `MR_new`: on sentences with words no book has."""
+    found: dict[str, Score] = {}
+    for task in bench.corpus.tasks.values():
+        with bench.live(f"{name}, {task.name}") as tick:
+            found |= _scores(bench, task, predict(features(task.sentences), task, bench.config.logistic, tick))
+    bench.say(f"{name}: {_line(found)}")
+    return found
+
+
+def chance(bench: Bench) -> dict[str, Score]:
+    """Accuracy of always naming the most frequent class of the training sentences."""
+    found: dict[str, Score] = {}
+    for task in bench.corpus.tasks.values():
+        said = np.full(len(task.labels), -1)
+        for train, test in splits(task, bench.config.logistic.folds):
+            said[test] = np.bincount(task.labels[train]).argmax()
+        found |= _scores(bench, task, said)
+    return found
+
+
+def supervised(bench: Bench, task: Task) -> dict[str, Score]:
+    """Accuracy of networks trained end to end, one a fold, on the words of their training sentences."""
+    config = bench.config
+    said = np.full(len(task.labels), -1)
+    parts = list(splits(task, config.logistic.folds))
+    labels = torch.from_numpy(task.labels)
+    with bench.live(f"supervised, {task.name}") as tick:
+        for done, (train, test) in enumerate(parts, start=1):
+            words = Vocabulary(sorted({word for i in train for word in task.sentences[i]}))
+            tokens = torch.from_numpy(words.pad(task.sentences, config.corpus.max_tokens))
+            learner = supervised_learner(config, tokens[train], labels[train], bench.device)
+            for _ in range(updates_of(config, len(train))):
+                learner.update()
+            model = cast(Supervised, learner.module).eval()
+            with torch.no_grad():
+                said[test] = model(tokens[test].to(bench.device)).argmax(1).cpu().numpy()
+            tick(done, len(parts))
+    found = _scores(bench, task, said)
+    bench.say(f"supervised: {_line(found)}")
+    return found
+
+
+def encoded(encoder: TextEncoder, what: Literal["z", "c"]) -> Features:
+    """Z or c of each sentence on its own."""
+
+    def compute(sentences: Sequence[Sentence]) -> np.ndarray:
+        encoding = encoder.encode_words(sentences)
+        return np.asarray(encoding.z if what == "z" else encoding.c)
+
+    return compute
+
+
+def bag_of_words(sentences: Sequence[Sentence]) -> np.ndarray:
+    """How often each word occurs, [N, words]."""
+    words = Vocabulary(sorted({word for sentence in sentences for word in sentence}))
+    rows = [words.rows(sentence) for sentence in sentences]
+    return np.stack([np.bincount(row, minlength=len(words) + 2) for row in rows])[:, 2:].astype(np.float32)
+
+
+def bag_of_vectors(vectors: Callable[[str], np.ndarray | None], size: int) -> Features:
+    """Mean of the vectors [size] of the words that have one; zeros if none has."""
+
+    def compute(sentences: Sequence[Sentence]) -> np.ndarray:
+        table = np.zeros((len(sentences), size), np.float32)
+        for i, sentence in enumerate(sentences):
+            known = [vector for word in sentence if (vector := vectors(word)) is not None]
+            if known:
+                table[i] = np.mean(known, axis=0)
+        return table
+
+    return compute
+
+
+def random_vectors(size: int, seed: int) -> Callable[[str], np.ndarray]:
+    """A random vector [size] of each word, the same whenever it is asked for."""
+    rng, known = np.random.default_rng(seed), dict[str, np.ndarray]()
+
+    def vector(word: str) -> np.ndarray:
+        if word not in known:
+            known[word] = rng.normal(size=size).astype(np.float32)
+        return known[word]
+
+    return vector
+
+
+@torch.no_grad()
+def contrastive(bench: Bench, model: CPCModel) -> dict[str, list[float]]:
+    """Accuracy, win rate, bound, and chance of each step k on batches of held-out books, as training makes them."""
+    config = bench.config
+    drawn = windows(config, bench.corpus.test)
+    model.eval()
+    found: list[PerOffset] = []
+    with bench.live("contrastive accuracy") as tick:
+        for number in range(config.evaluation.batches):
+            found.append(contrast(model.model(drawn.tokens(number).to(bench.device)), model.heads).per_offset)
+            tick(number + 1, config.evaluation.batches)
+    columns = {"accuracy": 1, "win_rate": 2, "bound": 3, "log_n": 4}
+    means = {name: torch.stack([offsets[i] for offsets in found]).mean(0) for name, i in columns.items()}
+    means["chance"] = means["log_n"].neg().exp()
+    return {name: values.tolist() for name, values in means.items()}
+
+
+def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], queries: int, count: int = 3) -> list[Any]:
+    """Sentences of held-out books, and those of other books whose z is nearest by cosine.
+
+    Returns:
+        [sentence, [its neighbours, the nearest first]] for so many queries, spread over the books.
+    """
+    sentences = [words for book in books for words in book]
+    owner = torch.tensor([i for i, book in enumerate(books) for _ in book])
+    z = F.normalize(encoder.encode_words(sentences).z, dim=1)
+    first = np.linspace(0, len(sentences) - 1, queries + 2).astype(int)[1:-1]
+    found = []
+    for i in dict.fromkeys(first.tolist()):
+        near = (z @ z[i]).argsort(descending=True)
+        texts = dict.fromkeys(" ".join(sentences[j]) for j in near.tolist() if owner[j] != owner[i])
+        found.append([" ".join(sentences[i]), list(texts)[:count]])
+    return found
+
+
+def _scores(bench: Bench, task: Task, said: np.ndarray) -> dict[str, Score]:
+    """Scores of what was said, -1 for sentences that were not tested."""
+    tested = said >= 0
+    known = bench.corpus.vocabulary.row
+    new = np.array([any(word not in known for word in sentence) for sentence in task.sentences]) & tested
+    hit = said == task.labels
+    found = {task.name: _score(hit[tested])}
+    if new.any():
+        found[task.name + NEW] = _score(hit[new])
+    return found
+
+
+def _score(hit: np.ndarray) -> Score:
+    """With the percentile bootstrap over sentences, which for hits and misses is the binomial's."""
+    share = float(hit.mean())
+    low, high = (float(stats.binom.ppf(q, len(hit), share)) / len(hit) for q in (0.025, 0.975))
+    return Score(share, low, high)
+
+
+def _line(found: dict[str, Score]) -> str:
+    return "  ".join(f"{name} {score}" for name, score in found.items() if not name.endswith(NEW))

@@ -1,0 +1,37 @@
+"""Accuracy of the contrastive task by step, and of the five tasks by row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cpc_repr.report import plot_curves
+from cpc_repr.text.senteval import TASKS
+
+
+def figure_steps(path: Path, offsets: Mapping[str, Sequence[float]]) -> None:
+    """Accuracy of picking the positive against the step k, and the bound; `offsets` as `evaluate.contrastive` gives."""
+    steps = [k + 1 for k in range(len(offsets["accuracy"]))]
+    panels = [
+        ("accuracy (top-1)", {"CPC": offsets["accuracy"], "chance (1/N)": offsets["chance"]}),
+        ("negatives beaten", {"CPC": offsets["win_rate"], "chance (1/2)": [0.5] * len(steps)}),
+        ("bound on I(x; c), nats", {"log N - L": offsets["bound"], "log N": offsets["log_n"]}),
+    ]
+    plot_curves(path, panels, steps, "k, sentences")
+
+
+def figure_tasks(path: Path, rows: Mapping[str, Sequence[float]]) -> None:
+    """Accuracies of each row of the table in the five tasks, as points."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(len(TASKS))
+    for i, (name, values) in enumerate(rows.items()):
+        shift = (i - (len(rows) - 1) / 2) * 0.08
+        axis.plot(places + shift, np.array(values) * 100, "o", markersize=5, label=name)
+    axis.set(title="accuracy, %", xticks=places, xticklabels=TASKS)
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=110)

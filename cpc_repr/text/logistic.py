@@ -1,0 +1,100 @@
+"""Logistic regression on frozen features, its L2 penalty chosen by cross-validation within the training sentences."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from configs import Frozen
+from cpc_repr.text.senteval import Task
+
+NEWTON = 300  # features up to which Newton's method is the faster solver, and two classes its only case
+
+
+class LogisticConfig(Frozen):
+    """How tasks are scored."""
+
+    folds: int = Field(default=10, ge=2, le=100, description="Of cross-validation: every sentence is tested once.")
+    inner: int = Field(default=10, ge=2, le=100, description="Folds of the training part, to choose the penalty by.")
+    c_powers: tuple[int, ...] = Field(
+        default=(-14, -12, -10, -8, -6, -4, -2, 0),
+        min_length=1,
+        description="Powers of two to choose C (1 / penalty) from; features are standardised.",
+    )
+
+
+def sklearn_module(name: str) -> Any:
+    """A module of scikit-learn. Raises ValueError with how to install it."""
+    try:
+        return importlib.import_module(f"sklearn.{name}")
+    except ImportError as error:
+        raise ValueError(f"scikit-learn cannot be imported ({error}): pip install 'cpc-rl[text]'") from error
+
+
+def splits(task: Task, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Training and test sentences: those of the task, or of each fold. The same ones for everything that is compared.
+
+    Raises:
+        ValueError: A class has fewer sentences than there are folds.
+    """
+    everyone = np.arange(len(task.labels))
+    if task.train is not None:
+        yield everyone[: task.train], everyone[task.train :]
+        return
+    yield from _folds(task.labels, folds, task.name)
+
+
+def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[int, int], None]) -> np.ndarray:
+    """Class of each test sentence as a regression says that never saw it, int64 [N]; -1 for sentences never tested.
+
+    Args:
+        x: Features [N, D].
+        task: Their classes.
+        config: Folds and penalties.
+        tick: Told how many of how many regressions are done; may raise to stop.
+
+    Raises:
+        ValueError: A class has fewer sentences than there are folds.
+    """
+    found = np.full(len(task.labels), -1)
+    total = 1 if task.train is not None else config.folds
+    for done, (train, test) in enumerate(splits(task, config.folds), start=1):
+        mean, deviation = x[train].mean(0), x[train].std(0)
+        scaled = (x - mean) / np.where(deviation > 1e-8, deviation, 1.0)
+        inner = config.folds if task.train is not None else config.inner
+        c = _best(scaled[train], task.labels[train], config.c_powers, inner, task.name)
+        found[test] = (
+            _regression(x.shape[1], task.classes, c).fit(scaled[train], task.labels[train]).predict(scaled[test])
+        )
+        tick(done, total)
+    return found
+
+
+def _best(x: np.ndarray, y: np.ndarray, powers: tuple[int, ...], folds: int, name: str) -> float:
+    """The C that does best on held-out folds; of equals the smallest."""
+    if len(powers) == 1:
+        return float(2.0 ** powers[0])
+    hits = np.zeros(len(powers))
+    for train, test in _folds(y, folds, name):
+        model = _regression(x.shape[1], len(np.unique(y)), 1.0, warm_start=True)
+        for i, power in enumerate(sorted(powers)):
+            model.set_params(C=2.0**power)
+            hits[i] += (model.fit(x[train], y[train]).predict(x[test]) == y[test]).sum()
+    return float(2.0 ** sorted(powers)[int(hits.argmax())])
+
+
+def _regression(features: int, classes: int, c: float, **options: Any) -> Any:
+    solver = "newton-cholesky" if classes == 2 and features <= NEWTON else "lbfgs"
+    return sklearn_module("linear_model").LogisticRegression(C=c, solver=solver, max_iter=1000, **options)
+
+
+def _folds(y: np.ndarray, folds: int, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    fewest = int(np.unique(y, return_counts=True)[1].min())
+    if fewest < folds:
+        raise ValueError(f"{name}: a class has {fewest} sentences, too few for {folds} folds")
+    kfold = sklearn_module("model_selection").StratifiedKFold(folds, shuffle=True, random_state=0)
+    yield from kfold.split(np.zeros(len(y)), y)

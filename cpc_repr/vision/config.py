@@ -1,0 +1,133 @@
+"""All settings of `python -m cpc_repr.vision`, and the arms of its ablations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+import tyro
+from pydantic import Field, model_validator
+
+from configs import Frozen
+from cpc_repr.probes import ProbeConfig
+from cpc_repr.training import OptimConfig
+from cpc_repr.vision.augment import AugmentConfig
+from cpc_repr.vision.efficient import EfficientConfig
+from cpc_repr.vision.grid import ViewConfig
+from cpc_repr.vision.model import CPCConfig
+from cpc_repr.vision.protocols import ProtocolConfig
+from cpc_repr.vision.resnet import EncoderConfig
+from cpc_repr.vision.synthetic import SyntheticConfig
+from cpc_rl.runs import RunSettings
+from cpc_rl.runs.config import Folder
+
+
+class DataConfig(Frozen):
+    """The pictures: a data set on the disk, or, by default, one that is drawn on the spot."""
+
+    data: Folder = Field(default=None, description="Where the data set lies. By default the pictures of --pictures.")
+    format: Literal["folder", "stl10", "cifar10"] = Field(
+        default="folder", description="Of --data: `folder` (train/CLASS/*.jpg, test/CLASS/*.jpg), `stl10`, `cifar10`."
+    )
+    cache: Folder = Field(
+        default=None, description="Where drawn pictures are kept, each set made once; by default in the user's cache."
+    )
+
+
+class TrainConfig(Frozen):
+    """How long CPC is trained, and what it is held against."""
+
+    updates: int = Field(default=500_000, ge=1, description="Updates of CPC.")
+    batch_size: int = Field(
+        default=16, ge=1, le=65_536, description="Pictures of a batch, which share their negatives."
+    )
+    accumulate: int = Field(
+        default=32,
+        ge=1,
+        le=4096,
+        description="Batches of an update, each with negatives of its own (the paper's GPUs).",
+    )
+    supervised_updates: int = Field(
+        default=500_000,
+        ge=0,
+        description="Updates of the same encoder trained end to end on labels, the upper bound; 0 leaves it out.",
+    )
+    supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of that.")
+
+
+class EvaluationConfig(Frozen):
+    """What else is looked at once CPC is trained."""
+
+    batches: int = Field(default=50, ge=1, description="Test batches for the contrastive accuracy of each offset.")
+    units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
+
+
+class Config(Frozen):
+    """Train CPC on pictures, probe it for their classes, and print the papers' tables beside ours."""
+
+    data: Annotated[DataConfig, tyro.conf.OmitArgPrefixes] = DataConfig()
+    train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
+    view: Annotated[ViewConfig, tyro.conf.OmitArgPrefixes] = ViewConfig()
+    cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
+    optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
+    model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
+    run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
+    ablation: Literal["none", "directions", "augmentation"] = Field(
+        default="none", description="Run CPC with one, two and four directions, or with less and more augmentation."
+    )
+    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
+    smoke: bool = Field(default=False, description="All stages on a few pictures, in seconds: --preset smoke.")
+    augment: AugmentConfig = AugmentConfig()
+    pictures: SyntheticConfig = SyntheticConfig()
+    probe: ProbeConfig = ProbeConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    efficient: EfficientConfig = EfficientConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Config:
+        cells, farthest = self.view.cells, max(self.cpc.offsets)
+        if farthest >= cells:
+            raise ValueError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
+        return self
+
+
+class Arm(NamedTuple):
+    """One of the runs a command makes."""
+
+    row: str  # of the table; several arms of a row differ in seed
+    folder: str  # within the run directory; "" is the run directory itself
+    config: Config
+
+
+FULL = AugmentConfig(operations=2, elastic=0.2, histogram=0.2, colour=0.8, grey=0.25)  # Hénaff et al. 2020, A.2
+DIRECTION_ROWS = {"1 direction": 1, "2 directions": 2, "4 directions": 4}
+AUGMENTATION_ROWS = {
+    "no patch augmentation": AugmentConfig(),
+    "colour dropping": AugmentConfig(drop=1.0),
+    "patch augmentation": FULL,
+}
+
+
+def arms(config: Config) -> list[Arm]:
+    """Every run that `config` asks for: the rows of its ablation, each with all seeds."""
+    rows = [("", config)]
+    if config.ablation == "directions":
+        changed = {name: config.cpc.model_copy(update={"directions": n}) for name, n in DIRECTION_ROWS.items()}
+        rows = [(name, config.model_copy(update={"cpc": cpc})) for name, cpc in changed.items()]
+    elif config.ablation == "augmentation":
+        rows = [(name, config.model_copy(update={"augment": a})) for name, a in AUGMENTATION_ROWS.items()]
+    found = []
+    for name, changed_config in rows:
+        for seed in range(config.run.seed, config.run.seed + config.seeds):
+            parts = [name.replace(" ", "_")] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
+            run = changed_config.run.model_copy(update={"seed": seed})
+            found.append(Arm(name, "-".join(parts), changed_config.model_copy(update={"run": run})))
+    return found
+
+
+def may_change(key: str) -> bool:
+    """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
+    section, _, name = key.partition(".")
+    if section in ("probe", "protocol", "efficient", "evaluation") or key in ("seeds", "smoke", "data.cache"):
+        return True
+    return (section == "run" and name != "seed") or key in ("train.updates", "train.supervised_updates")

@@ -1,0 +1,74 @@
+"""Figure 5 of the paper, which patches excite a unit, and the accuracy of every offset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cpc_repr.report import plot_curves
+from cpc_repr.vision.batches import plain_patches
+from cpc_repr.vision.evaluate import Bench
+from cpc_repr.vision.grid import crops, cut
+from cpc_repr.vision.model import VisionModel
+
+ACROSS = 12  # patches of each unit
+
+
+def draw_offsets(path: Path, offsets: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
+    """Accuracy of picking the positive against the offset, and the bound, of what `evaluate.contrastive` found."""
+    panels = [
+        ("accuracy (top-1)", {"CPC": found["accuracy"], "chance (1/N)": found["chance"]}),
+        ("negatives beaten", {"CPC": found["win_rate"], "chance (1/2)": [0.5] * len(offsets)}),
+        ("bound on I(x; c), nats", {"log N - L": found["bound"], "log N": found["log_n"]}),
+    ]
+    plot_curves(path, panels, list(offsets), "k, rows of the grid")
+
+
+def figure_5(path: Path, bench: Bench, model: VisionModel) -> None:
+    """Test patches that excite a unit of z most, a row a unit; no two of a row from the same picture."""
+    units, _, patches = most_exciting(bench, model)
+    figure = Figure(figsize=(0.5 * ACROSS + 1, 0.5 * len(units) + 0.4), layout="constrained")
+    axes = figure.subplots(len(units), ACROSS, squeeze=False)
+    for unit, row, cells in zip(units, axes, patches, strict=True):
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+            axis.axis("off")
+        for axis, patch in zip(row, cells, strict=False):
+            axis.imshow(patch.permute(1, 2, 0).numpy())
+        row[0].set_title(f"unit {unit}", fontsize="xx-small", loc="left")
+    figure.savefig(path, dpi=110)
+
+
+@torch.no_grad()
+def most_exciting(bench: Bench, model: VisionModel) -> tuple[list[int], Tensor, list[Tensor]]:
+    """The units of z that vary most over test pictures, and what excites them.
+
+    Returns:
+        units: Their numbers, U of them.
+        values: Activations [U, n], falling.
+        patches: For each, uint8 [n, 3, p, p].
+    """
+    split, config, model = bench.pictures.test, bench.config, model.eval()
+    peaks, places = [], []
+    with bench.live("units") as tick:
+        for start in range(0, len(split), 64):
+            images = crops(split.pictures(range(start, min(start + 64, len(split)))), config.view)
+            z = model(plain_patches(images.to(bench.device), config.view)).flatten(1, 2)  # [B, H * W, D]
+            peak, place = z.max(1)
+            peaks.append(peak.cpu())
+            places.append(place.cpu())
+            tick(start + len(images), len(split))
+    best, where = torch.cat(peaks), torch.cat(places)  # [N, D]
+    units = best.std(0).topk(min(config.evaluation.units, best.shape[1])).indices.tolist()
+    values, pictures = best[:, units].topk(min(ACROSS, len(best)), dim=0)  # [n, U]
+    patches = []
+    for column, unit in enumerate(units):
+        chosen = pictures[:, column]
+        images = crops(split.pictures(chosen), config.view)
+        cells = cut(images, config.view).flatten(1, 2)  # [n, H * W, 3, s, s]
+        patches.append(cells[torch.arange(len(chosen)), where[chosen, unit]])
+    return units, values.t(), patches

@@ -1,0 +1,119 @@
+"""Words, books, and the windows training draws from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import UsageError
+from cpc_repr.text.books import BatchConfig, Windows, book_files, count_words, hold_out, read_book, read_library
+from cpc_repr.text.words import PAD, UNKNOWN, Vocabulary, split
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("He didn't.", "he didn't ."),
+        ("it 's n't , well-known !", "it 's n't , well-known !"),
+        ('"Stop," SHE said', '" stop , " she said'),
+        ("caf\u00e9 42", "caf\u00e9 42"),
+        ("  \t ", ""),
+    ],
+)
+def test_split(text: str, words: str) -> None:
+    assert " ".join(split(text)) == words
+
+
+def test_vocabulary(tmp_path: Path) -> None:
+    words = Vocabulary.of(Counter("bbbaaccd"), 3)
+    assert words.words == ("b", "a", "c") and len(words) == 3  # frequency, then the alphabet
+    assert words.rows("bd") == [2, UNKNOWN]
+    assert words.pad([("b", "c", "a"), ("d",)], most=2).tolist() == [[2, 4], [UNKNOWN, PAD]]
+    words.write(tmp_path / "v.txt")
+    assert Vocabulary.read(tmp_path / "v.txt").words == words.words
+    with pytest.raises(UsageError, match="missing"):
+        Vocabulary.read(tmp_path / "none.txt")
+
+
+def test_lines_and_prose(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text('One is here. Two\nis too! "Three?" Four\n\nFive at 3.5 p.m. today\n')
+    lines = [" ".join(words) for words in read_book(path, "lines")]
+    prose = [" ".join(words) for words in read_book(path, "prose")]
+    assert lines == ["one is here . two", 'is too ! " three ? " four', "five at 3 . 5 p . m . today"]
+    assert prose == ["one is here .", "two is too !", '" three ?', "four", "five at 3 . 5 p . m . today"]
+
+
+def test_what_is_wrong_with_books(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder"):
+        book_files(tmp_path / "none")
+    (tmp_path / "a.txt").write_bytes(b"ab\xff")
+    with pytest.raises(ValueError, match="1 books .*at least two"):
+        book_files(tmp_path)
+    with pytest.raises(ValueError, match=r"a\.txt is not UTF-8 \(byte 2\)"):
+        list(read_book(tmp_path / "a.txt", "lines"))
+    (tmp_path / "deep").mkdir()
+    for name in ("b.txt", "deep/c.txt"):
+        (tmp_path / name).write_text("\n \n")
+    files = book_files(tmp_path)[1:]
+    assert [file.name for file in files] == ["b.txt", "c.txt"]
+    with pytest.raises(ValueError, match="no sentence in 2 books"):
+        read_library(files, "lines", Vocabulary(["x"]))
+
+
+def test_hold_out() -> None:
+    files = [Path(str(i)) for i in range(7)]
+    assert [p.name for p in hold_out(files, 3)[1]] == ["2", "5"]
+    assert [[p.name for p in part] for part in hold_out(files[:2], 20)] == [["0"], ["1"]]
+
+
+def library(tmp_path: Path, sizes: tuple[int, ...]):
+    """Book i's sentence j is `i j` and then j more words."""
+    files = []
+    for i, size in enumerate(sizes):
+        path = tmp_path / f"{i}.txt"
+        path.write_text("".join(f"b{i} s{j}{' more' * j}\n" for j in range(size)))
+        files.append(path)
+    counts = count_words(files, "lines")
+    assert counts["b0"] == sizes[0]
+    vocabulary = Vocabulary.of(counts, 100)
+    return read_library(files, "lines", vocabulary), vocabulary
+
+
+def test_windows_are_whole_stretches_of_one_book(tmp_path: Path) -> None:
+    found, vocabulary = library(tmp_path, (5, 2, 3))
+    assert (len(found), found.sentences) == (3, 10)
+    windows = Windows(found, BatchConfig(window=3, batch_size=200), most=4, seed=1)
+    chosen = windows.choose(0)
+    assert {tuple(row) for row in chosen.tolist()} == {
+        (0, 1, 2),
+        (1, 2, 3),
+        (2, 3, 4),
+        (7, 8, 9),
+    }  # book 1 is too short
+    tokens = windows.tokens(0)
+    assert tokens.shape == (200, 3, 4)  # cut at four words
+    first = int(np.flatnonzero(chosen[:, 0] == 7)[0])
+    row = vocabulary.row
+    want = [[row["b2"], row[f"s{j}"], *[row["more"]] * j] for j in range(3)]
+    assert tokens[first].tolist() == [line + [PAD] * (4 - len(line)) for line in want]
+
+
+def test_a_batch_is_a_function_of_seed_and_number(tmp_path: Path) -> None:
+    found, _ = library(tmp_path, (50, 50))
+    draw = lambda seed, number: Windows(found, BatchConfig(), 32, seed).choose(number)  # noqa: E731
+    assert (draw(1, 5) == draw(1, 5)).all()
+    assert (draw(1, 5) != draw(1, 6)).any() and (draw(1, 5) != draw(2, 5)).any()
+    with pytest.raises(UsageError, match="--window 51: the longest of 2 books has 50"):
+        Windows(found, BatchConfig(window=51), 32, 1)
+
+
+def test_large_vocabularies_fit(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("w69999 w0\n")
+    vocabulary = Vocabulary([f"w{i}" for i in range(70_000)])
+    found = read_library([path], "lines", vocabulary)
+    assert found.tokens(np.array([0]), 9).tolist() == [[70_001, 2]]

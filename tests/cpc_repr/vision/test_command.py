@@ -1,0 +1,190 @@
+"""`python -m cpc_repr.vision` as a user meets it, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from configs import UsageError
+from cpc_repr.vision import load
+from cpc_repr.vision.__main__ import main
+from cpc_repr.vision.batches import plain_patches
+from cpc_repr.vision.grid import crops
+from cpc_repr.vision.pictures import open_pictures
+from cpc_rl.runs import read_metrics
+from tests.cpc_repr.vision.toy import SIDE, write_toy
+
+ROOT = Path(__file__).parents[3]
+TINY = f"""
+train: {{updates: 8, batch_size: 4, accumulate: 2, supervised_updates: 3}}
+view: {{resize: {SIDE}, crop: 20, patch: 8, stride: 4, jitter: 7, grey: 0}}
+cpc: {{offsets: [1, 2], context_width: 8, context_blocks: 2, directions: 2, target: 6, scale: 0.1, bias: true}}
+optim: {{warmup: 2, beta1: 0.8, clip: 0.01, average: 0.99}}
+model: {{stem: [4, 3, 2], pool: false, blocks: [1, 1], bottlenecks: [4, 4], maps: [8, 8], norm: layer}}
+augment: {{operations: 1, elastic: 0.2, histogram: 0.2, colour: 0.2, grey: 0.2, drop: 0.2}}
+probe: {{epochs: 1, hidden: 4}}
+protocol: {{sgd_updates: 5, sgd_batch: 8, lbfgs_iterations: 3, grid_updates: 3, grid_batch: 8}}
+efficient: {{fractions: [0.5], blocks: 1, maps: 8, bottleneck: 4, batch_size: 4, updates: 2, every: 1}}
+evaluation: {{batches: 1, units: 3}}
+run: {{threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}}
+"""
+
+
+def start(*flags: str, **options) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cpc_repr.vision", *map(str, flags)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    out, _ = process.communicate(timeout=240)
+    assert process.returncode == code, out
+    return out
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--data", str(write_toy(folder / "toy")), "--config", str(folder / "tiny.yaml")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, toy: list[str]) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    assert main([*toy, "--run", str(run)]) == 0
+    return run
+
+
+def newest(run: Path) -> dict:
+    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
+    return torch.load(path, weights_only=True)
+
+
+def test_smoke(tmp_path: Path) -> None:
+    """With nothing given but --smoke: drawn pictures, all stages, tables and plots."""
+    out = finish(start("--smoke", "--run", tmp_path / "run", "--cache", tmp_path / "cache"))
+    table = (tmp_path / "run/report/table.md").read_text()
+    for row in ("chance", "pixels", "random encoder", "CPC", "supervised, end to end", "every cell, Adam", "50 % of"):
+        assert f"| {row}" in table, row
+    assert "48.7" in table and "71.5" in table and "10 classes" in table
+    assert "6 updates (100%)" in out and "left" in out and "done:" in out and "pictures a second" in out
+    assert {p.name for p in (tmp_path / "run/report").iterdir()} == {
+        "table.md",
+        "results.json",
+        "accuracy_per_offset.png",
+        "units.png",
+    }
+
+
+def test_what_a_run_leaves(finished: Path) -> None:
+    rows = read_metrics(finished / "metrics.jsonl")
+    assert [row["updates"] for row in rows] == [2, 4, 6, 8]
+    assert {"loss/total", "cpc/accuracy_1", "cpc/bound_2", "cpc/log_n", "updates_per_second"} <= rows[0].keys()
+    results = json.loads((finished / "report/results.json").read_text())["results"]
+    assert {"chance", "pixels", "cpc", "cpc_grid", "random", "random_grid", "supervised", "labels_0.5"} < results.keys()
+    assert results["cpc"].keys() == {a + b for a in ("linear", "lbfgs", "mlp") for b in ("", "_top5")}
+    assert results["labels_0.5"].keys() == {a + b for a in ("pixels", "frozen", "tuned") for b in ("", "_top5")}
+    assert results["chance"]["linear"][0] == pytest.approx(1 / 3)
+    assert results["throughput"]["encoder_share"] > 0 and results["throughput"]["images_per_second"] > 0
+    assert len(results["per_offset"]["win_rate"]) == 2
+    assert results["per_offset"]["chance"][0] == pytest.approx(1 / (4 * 16), rel=1e-4)
+    assert not (finished / "scratch").exists()
+
+
+def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
+    assert main(["--resume", str(finished)]) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    out = capsys.readouterr().out
+    assert "48.7" in out and "done:" in out
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(*toy, "--run", run)
+    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    out = finish(process, code=130)
+    assert f"--resume {run}" in out
+    assert main(["--resume", str(run)]) == 0
+    one, two = newest(finished), newest(run)
+    assert one["updates"] == two["updates"] == 8
+    for part in ("module", "average"):
+        assert one[part].keys() == two[part].keys() != set()
+        for name, value in one[part].items():
+            assert torch.equal(value, two[part][name]), name
+    results = [json.loads((r / "report/results.json").read_text())["results"] for r in (finished, run)]
+    for found in results:
+        found.pop("throughput")
+    assert results[0] == results[1]
+
+
+def test_ablation_and_seeds(toy: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    flags = ["--ablation", "directions", "--seeds", "2", "--updates", "2", "--efficient.fractions"]
+    assert main([*toy, "--run", str(run), *flags[:-1]]) == 0
+    table = (run / "report/table.md").read_text()
+    assert all(f"| {row} |" in table for row in ("1 direction", "2 directions", "4 directions"))
+    assert "±" in table and "2 seeds" in table
+    assert len(list(run.glob("*/checkpoint-2.pt"))) == 6
+    with pytest.raises(UsageError, match="holds several runs"):
+        load(run)
+
+
+def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
+    sight = load(finished)
+    test = open_pictures("folder", Path(toy[1])).test
+    pictures = test.pictures(range(5))
+    z = sight.encode(pictures)
+    assert z.shape == (5, 4, 4, 8) and z.dtype == torch.float32 and z.isfinite().all()
+    torch.testing.assert_close(sight.encode(torch.stack(pictures), chunk=2), z)
+    wide = sight.encode([torch.zeros(3, 50, 90, dtype=torch.uint8), pictures[0]])
+    torch.testing.assert_close(wide[1], z[0])
+    # The mean of the weights is what is loaded, not the last ones.
+    saved = newest(finished)
+    stem = sight.model.encoder.stem.weight
+    assert torch.equal(stem, saved["average"]["model.encoder.stem.weight"])
+    assert not torch.equal(stem, saved["module"]["model.encoder.stem.weight"])
+    expected = sight.model(plain_patches(crops(pictures, sight.view), sight.view))
+    torch.testing.assert_close(z, expected)
+    for wrong in (torch.zeros(2, 3, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8)):
+        with pytest.raises(ValueError, match=r"uint8 \[3, h, w\]"):
+            sight.encode(wrong)
+    assert sight.encode([]).shape == (0, 4, 4, 8)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--offsetz", "3"], "did you mean --offsets"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--resume", "/no/such/run"], "not a run directory"),
+        (["--jitter", "100"], "--jitter, --patch"),
+    ],
+)
+def test_wrong_flags_end_in_one_line(
+    flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags, *(["--run", str(tmp_path / "run")] if "--resume" not in flags else [])]) == 2
+    said = capsys.readouterr()
+    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for word in ("--smoke", "--data", "--ablation", "--directions", "--augment.drop", "--offsets", "runs/NAME"):
+        assert word in out

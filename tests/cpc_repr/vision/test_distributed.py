@@ -1,0 +1,51 @@
+"""Two processes that share the batches of each update are one: the same weights, one set of records."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from cpc_repr.vision.__main__ import main
+from cpc_rl.runs import read_metrics
+from tests.cpc_repr.vision.test_command import ROOT, TINY, finish, newest
+from tests.cpc_repr.vision.toy import write_toy
+
+LAUNCH = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")  # the dashes: --run is not theirs
+
+
+def start(*flags: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", *LAUNCH, "cpc_repr.vision", *flags]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_two_ranks_are_one(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
+    out = finish(start(*flags, "--run", str(tmp_path / "two")))
+    assert out.count("done:") == 1 and out.count("8 updates (100%)") == 1
+    assert main([*flags, "--run", str(tmp_path / "one")]) == 0
+    one, two = newest(tmp_path / "one"), newest(tmp_path / "two")
+    for name, value in one["module"].items():
+        torch.testing.assert_close(value, two["module"][name], atol=1e-5, rtol=1e-4)
+    rows = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
+    assert [row["updates"] for row in rows[1]] == [2, 4, 6, 8]
+    for a, b in zip(*rows, strict=True):
+        assert abs(a["loss/total"] - b["loss/total"]) < 1e-4 and abs(a["cpc/log_n"] - b["cpc/log_n"]) < 1e-5
+    results = [json.loads((tmp_path / n / "report/results.json").read_text())["results"].keys() for n in ("one", "two")]
+    assert results[0] == results[1]
+    assert (tmp_path / "two/supervised").is_dir()
+
+
+def test_what_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
+    out = finish(start(*flags, "--run", str(tmp_path / "run"), "--accumulate", "3"), code=1)  # torchrun's own code
+    assert "--accumulate 3: 2 processes" in out
