@@ -11,6 +11,7 @@ from torch import nn
 
 from configs import Frozen, RunFailure, UsageError
 from cpc_repr.training import Learner, OptimConfig, Stopped, fit, part, seeded, warmed_up
+from cpc_rl.distributed import World
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
 
 
@@ -190,3 +191,9 @@ def test_the_mean_of_weights_survives_a_resume(tmp_path: Path) -> None:
     resumed = shaped(average=0.9)
     run(tmp_path / "halves", resumed, 10)
     assert torch.equal(whole.settle().weight, resumed.settle().weight)
+
+
+def test_ranks_share_out_batches_evenly_or_not_at_all() -> None:
+    target = learner()
+    with pytest.raises(UsageError, match="--accumulate 3: 2 processes"):
+        Learner(target.module, target.loss, target.optim, 3, World(0, 2))

@@ -42,10 +42,3 @@ def test_two_ranks_are_one(tmp_path: Path) -> None:
     results = [json.loads((tmp_path / n / "report/results.json").read_text())["results"].keys() for n in ("one", "two")]
     assert results[0] == results[1]
     assert (tmp_path / "two/supervised").is_dir()
-
-
-def test_what_cannot_be_shared_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
-    out = finish(start(*flags, "--run", str(tmp_path / "run"), "--accumulate", "3"), code=1)  # torchrun's own code
-    assert "--accumulate 3: 2 processes" in out
