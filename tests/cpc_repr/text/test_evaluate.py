@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,19 @@ def test_corpus(bench: Bench) -> None:
     assert set(task_words(corpus.tasks)) >= {"sea", "farm", "the", "."}
     with pytest.raises(UsageError, match="cannot resume: the books in .*books are not those"):
         open_corpus(bench.config, Vocabulary(["x"]))
+
+
+def test_the_vocabulary_is_that_of_training_books(tmp_path: Path) -> None:
+    for name, text in (("a.txt", "seen words\n"), ("b.txt", "unseen words\n")):
+        (tmp_path / name).write_text(text * 10)
+    c = config("--data", str(tmp_path), "--tasks", str(write_toy_tasks(tmp_path / "tasks")))
+    assert sorted(open_corpus(c).vocabulary.words) == ["seen", "words"]
+
+
+def test_stand_in_vectors_go_with_generated_books_only(tmp_path: Path) -> None:
+    flags = ["--preset", "smoke", "--corpora", str(tmp_path / "corpora")]
+    assert open_corpus(config(*flags)).vectors
+    assert open_corpus(config(*flags, "--data", str(write_books(tmp_path / "books")))).vectors is None
 
 
 def test_scores(bench: Bench) -> None:
