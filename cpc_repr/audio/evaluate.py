@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rich.console
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from cpc_repr.audio.config import Config
@@ -21,12 +19,11 @@ from cpc_repr.audio.greedy import NAMES, pooled
 from cpc_repr.audio.learners import Supervised, Task, generator
 from cpc_repr.audio.mfcc import mfcc
 from cpc_repr.audio.model import CPCModel, SpeechModel, contrast, frames
+from cpc_repr.live import Tick, live
 from cpc_repr.probes import Score, clustered, fit_probe, most_frequent, score
-from cpc_repr.training import Stopped
 from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
 
-Tick = Callable[[int, int], None]
 TASKS: tuple[Task, ...] = ("phone", "speaker")
 
 
@@ -46,25 +43,9 @@ class Bench:
         corpus = self.waveforms.corpus
         return corpus.num_phones if task == "phone" else len(corpus.speakers)
 
-    @contextmanager
-    def live(self, what: str) -> Iterator[Tick]:
-        """A function that shows on a terminal how many of how many are done, and raises Stopped once a signal came."""
-        console = rich.console.Console()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(what)
-
-            def tick(done: int, total: int) -> None:
-                if self.stop.stop:
-                    raise Stopped("stopped while evaluating")
-                progress.update(task, completed=done, total=total)
-
-            yield tick
+    def live(self, what: str) -> AbstractContextManager[Tick]:
+        """A live line for one stage; see `cpc_repr.live`."""
+        return live(what, self.stop)
 
 
 def probe(bench: Bench, name: str, features: Features, shift: int, mlp: bool = False) -> dict[str, Score]:

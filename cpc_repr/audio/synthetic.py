@@ -22,13 +22,13 @@ import numpy as np
 from pydantic import Field
 
 from configs import Frozen
-from cpc_repr.audio.cache import build_once, check_hashes, hashes
 from cpc_repr.audio.channel import DOWN, UP, Channel, to_16k
 from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, Corpus, open_corpus
 from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.grammar import texts
 from cpc_repr.audio.phones import PHONES, labels_of, phone_class
 from cpc_repr.audio.voices import ACCENTS, VARIANTS, Speaker, draw_speakers, speak
+from cpc_repr.cache import build_once, check_hashes, hashes
 
 VERSION = 1  # raised whenever the same configuration gives other speech
 CHAPTERS = 2  # of a speaker, each with a microphone and a room of its own

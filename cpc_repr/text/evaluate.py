@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-import rich.console
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy import stats
 from torch.nn import functional as F
 
+from cpc_repr.live import Tick, live
 from cpc_repr.probes import Score
 from cpc_repr.text.config import Config
 from cpc_repr.text.corpus import Corpus
@@ -24,11 +23,9 @@ from cpc_repr.text.model import CPCModel, contrast
 from cpc_repr.text.senteval import Task
 from cpc_repr.text.tables import NEW
 from cpc_repr.text.words import Sentence, Vocabulary
-from cpc_repr.training import Stopped
 from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
 
-Tick = Callable[[int, int], None]
 Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
 
 
@@ -42,25 +39,9 @@ class Bench:
     stop: StopSignal
     say: Callable[[str], None]
 
-    @contextmanager
-    def live(self, what: str) -> Iterator[Tick]:
-        """A function that shows on a terminal how many of how many are done, and raises Stopped once a signal came."""
-        console = rich.console.Console()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(what)
-
-            def tick(done: int, total: int) -> None:
-                if self.stop.stop:
-                    raise Stopped("stopped while evaluating")
-                progress.update(task, completed=done, total=total)
-
-            yield tick
+    def live(self, what: str) -> AbstractContextManager[Tick]:
+        """A live line for one stage; see `cpc_repr.live`."""
+        return live(what, self.stop)
 
 
 def score_tasks(bench: Bench, name: str, features: Features) -> dict[str, Score]:

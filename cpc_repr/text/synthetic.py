@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpc_repr.audio.cache import build_once, check_hashes, hashes
+from cpc_repr.cache import build_once, check_hashes, hashes
 from cpc_repr.text.examples import draw_tasks
 from cpc_repr.text.senteval import write_tasks
 from cpc_repr.text.stories import StoriesConfig, story

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen, UsageError
+from cpc_repr.live import Tick
 from cpc_repr.vision.batches import Batch
 from cpc_repr.vision.grid import normalised
 from cpc_repr.vision.resnet import Bottleneck, Encoder, initialise, normalise
 
 Method = Literal["pixels", "frozen", "tuned"]
 METHODS: tuple[Method, ...] = ("pixels", "frozen", "tuned")
-Tick = Callable[[int, int], None]
 
 
 class EfficientConfig(Frozen):

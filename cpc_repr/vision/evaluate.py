@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import rich.console
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cpc_repr.live import Tick, live
 from cpc_repr.probes import Score, fit_probe
-from cpc_repr.training import Stopped, seeded
+from cpc_repr.training import seeded
 from cpc_repr.vision import efficient
 from cpc_repr.vision.augment import AugmentConfig
 from cpc_repr.vision.batches import Batches, generator, patches, plain_patches
@@ -30,7 +29,6 @@ from cpc_rl.distributed import ALONE, World
 from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
 
-Tick = Callable[[int, int], None]
 Features = Callable[[Tensor], Tensor]  # images uint8 [B, 3, S, S] -> [B, D]
 IN_MEMORY = 2**32  # bytes: features beyond this lie in a file
 _CHUNK = 64  # pictures looked at together
@@ -53,23 +51,9 @@ class Bench:
         """How many there are to tell apart."""
         return len(self.pictures.classes)
 
-    @contextmanager
-    def live(self, what: str) -> Iterator[Tick]:
-        """A function that shows on a terminal how many of how many are done, and raises Stopped once a signal came."""
-        console = rich.console.Console()
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn())
-        shown = Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-        )
-        with shown as progress:
-            task = progress.add_task(what)
-
-            def tick(done: int, total: int) -> None:
-                if self.stop.stop:
-                    raise Stopped("stopped while evaluating")
-                progress.update(task, completed=done, total=total)
-
-            yield tick
+    def live(self, what: str) -> AbstractContextManager[Tick]:
+        """A live line for one stage; see `cpc_repr.live`."""
+        return live(what, self.stop)
 
 
 def pixels(config: Config) -> Features:

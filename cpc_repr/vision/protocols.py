@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen
+from cpc_repr.live import Tick
 from cpc_repr.probes import Score
 
-Tick = Callable[[int, int], None]
 SCHEDULE = ((50, 0.1), (75, 0.01), (85, 0.001))  # CPC v1: until 50, 75 and 85 thousand updates of the 85
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from cpc_repr.audio.cache import build_once, check_hashes, hashes
+from cpc_repr.cache import build_once, check_hashes, hashes
 from cpc_repr.vision.pictures import ArraySplit, Pictures
 from cpc_repr.vision.render import draw_picture
 from cpc_repr.vision.world import CLASSES, SPLITS, WorldConfig, labels_of

@@ -13,11 +13,12 @@ import pytest
 import soundfile
 from pydantic import ValidationError
 
-from cpc_repr.audio import cache, synthetic
-from cpc_repr.audio.cache import build_once
+from cpc_repr import cache
+from cpc_repr.audio import synthetic
 from cpc_repr.audio.corpus import Corpus, open_corpus
 from cpc_repr.audio.phones import PHONES
 from cpc_repr.audio.synthetic import SyntheticConfig, default_folder, make_corpus
+from cpc_repr.cache import build_once
 
 pytest.importorskip("espeakng_loader")
 TINY = SyntheticConfig(speakers=3, utterances=5, seed=3)  # two of the voices breathe, which takes random numbers

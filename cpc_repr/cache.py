@@ -50,7 +50,7 @@ def check_hashes(folder: Path, expected: Mapping[str, str]) -> None:
         path = folder / name
         if not path.is_file() or _sha256(path) != digest:
             state = "has changed" if path.exists() else "is gone"
-            raise ValueError(f"{path} {state} since the corpus was made: delete {folder}, and it is made anew")
+            raise ValueError(f"{path} {state} since it was made: delete {folder}, and it is made anew")
 
 
 def _sha256(path: Path) -> str:
