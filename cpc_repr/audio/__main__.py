@@ -18,76 +18,40 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable
 
-import rich.console
-import torch
-
-from configs import UsageError, as_usage_error, guarded, load
-from cpc_repr.audio.config import Config, CorpusConfig, arms
+from configs import UsageError, as_usage_error
+from cpc_repr.audio.config import Config, CorpusConfig
 from cpc_repr.audio.corpus import Corpus, open_corpus
 from cpc_repr.audio.data import Waveforms
 from cpc_repr.audio.evaluate import Bench
-from cpc_repr.audio.experiment import recorded, run_arm
+from cpc_repr.audio.experiment import run_arm
 from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.greedy import NAMES
 from cpc_repr.audio.synthetic import default_folder, make_corpus
 from cpc_repr.audio.tables import Row, table_1, table_2, table_modules
+from cpc_repr.command import Session, arms, command
 from cpc_repr.report import Table
-from cpc_repr.training import Stopped, part
-from cpc_rl.distributed import ALONE
-from cpc_rl.memory import keep_freed_memory
-from cpc_rl.runs import RunDirectory, StopSignal, open_run, pick_device
-from cpc_rl.runs.directory import fresh_path
+from cpc_repr.training import Stopped
 
 PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
 
 
-def train(config: Config) -> int:
-    """Run everything `config` says; 0 when it is done, 130 when a signal stopped it."""
-    device = pick_device(config.run.device)
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
-    console = rich.console.Console(highlight=False, soft_wrap=True)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False)
-        console.file.flush()
-
-    kind = ("greedy" if config.greedy else "cpc") + f"-{config.ablation}" * (config.ablation != "none")
-    run, _ = open_run(config.run, fresh_path("audio", kind, config.run.seed), recorded(config), ALONE)
-    run.write_config(recorded(config))
-    with StopSignal() as stop:
-        try:
-            rows = run_all(config, run, device, stop, say)
-        except Stopped as stopped:
-            say(f"{stopped}; go on with: python -m cpc_repr.audio --resume {run.path}")
-            return 130
-    table = tabulate(config, rows, heard(config))
-    (run.report / "table.md").write_text(table.markdown(), encoding="utf-8")
-    table.show()
-    say(f"done: {run.path}  table and pictures: {run.report}")
-    return 0
-
-
-def run_all(
-    config: Config, run: RunDirectory, device: torch.device, stop: StopSignal, say: Callable[[str], None]
-) -> dict[str, list[dict[str, Row]]]:
-    """Run all arms; gives, for each row of the table, the results of its seeds."""
+def experiment(config: Config, session: Session) -> list[Table]:
+    """Run all arms; gives the table."""
     with as_usage_error():
         for package in PACKAGES:
             audio_module(package)  # complain before hours of training
-        waveforms = Waveforms(find_corpus(config, say, stop))
-    say(describe(waveforms.corpus))
+        waveforms = Waveforms(find_corpus(config, session))
+    session.say(describe(waveforms.corpus))
     found: dict[str, list[dict[str, Row]]] = defaultdict(list)
     for arm in arms(config):
-        folder = part(run.path / arm.folder, recorded(arm.config)) if arm.folder else run
-        bench = Bench(arm.config, waveforms, device, stop, folder.path, say)
+        folder = session.folder(arm)
+        bench = Bench(arm.config, waveforms, session.device, session.stop, folder.path, session.say)
         found[arm.row].append(run_arm(bench, folder, baselines=config.ablation == "none"))
-    return found
+    return [tabulate(config, found, heard(config))]
 
 
-def find_corpus(config: Config, say: Callable[[str], None], stop: StopSignal) -> Corpus:
+def find_corpus(config: Config, session: Session) -> Corpus:
     """The speech `config` names.
 
     Raises:
@@ -103,10 +67,10 @@ def find_corpus(config: Config, say: Callable[[str], None], stop: StopSignal) ->
             raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
 
     def progress(done: int, total: int) -> None:
-        if stop.stop:
+        if session.stop.stop:
             raise Stopped(f"stopped with {done} of {total} speakers made, which are made anew next time")
         if done % max(1, total // 4) == 0:
-            say(f"making synthetic speech: {done} of {total} speakers")
+            session.say(f"making synthetic speech: {done} of {total} speakers")
 
     return make_corpus(c.corpora or default_folder(), config.speech, progress)
 
@@ -136,21 +100,7 @@ def tabulate(config: Config, rows: dict[str, list[dict[str, Row]]], corpus: str)
 
 def main(argv: list[str] | None = None) -> int:
     """The command line."""
-    argv = sys.argv[1:] if argv is None else argv
-    keep_freed_memory()
-
-    def program() -> int:
-        config = load(
-            Config,
-            argv,
-            prog="python -m cpc_repr.audio",
-            description=__doc__ or "",
-            default_preset=lambda chosen: "smoke" if "--smoke" in argv else "small",
-            family="audio",
-        )
-        return train(config)
-
-    return guarded(program, debug="--debug" in argv)
+    return command(argv, "audio", Config, __doc__ or "", experiment)
 
 
 if __name__ == "__main__":

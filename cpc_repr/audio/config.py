@@ -1,9 +1,9 @@
-"""All settings of `python -m cpc_repr.audio`, and the arms of its ablations."""
+"""All settings of `python -m cpc_repr.audio`, and the rows of its ablations."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import tyro
 from pydantic import Field
@@ -12,9 +12,9 @@ from configs import Frozen
 from cpc_repr.audio.data import BatchConfig
 from cpc_repr.audio.model import CPCConfig, ModelConfig
 from cpc_repr.audio.synthetic import SyntheticConfig
+from cpc_repr.command import CommandConfig
 from cpc_repr.probes import ProbeConfig
 from cpc_repr.training import OptimConfig
-from cpc_rl.runs import RunSettings
 from cpc_rl.runs.config import Folder
 
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -67,7 +67,7 @@ class EvaluationConfig(Frozen):
     picture_frames: int = Field(default=60, ge=1, description="Frames of each of them.")
 
 
-class Config(Frozen):
+class Config(CommandConfig):
     """Train CPC on raw speech, probe it for phones and speakers, and print the paper's table beside ours."""
 
     corpus: Annotated[CorpusConfig, tyro.conf.OmitArgPrefixes] = CorpusConfig()
@@ -76,7 +76,6 @@ class Config(Frozen):
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
     optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
     model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
-    run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
     greedy: bool = Field(
         default=False,
         description="Greedy InfoMax: six modules, each with a loss of its own and no gradient from another "
@@ -86,19 +85,29 @@ class Config(Frozen):
         default="none",
         description="Run the rows of Table 2: where negatives come from, or how many steps are predicted.",
     )
-    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
-    smoke: bool = Field(default=False, description="All stages on a tiny corpus, in seconds: --preset smoke.")
     speech: SyntheticConfig = SyntheticConfig()
     probe: ProbeConfig = ProbeConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    @property
+    def kind(self) -> str:
+        """What is trained, for the name of a fresh run directory."""
+        return ("greedy" if self.greedy else "cpc") + f"-{self.ablation}" * (self.ablation != "none")
 
-class Arm(NamedTuple):
-    """One of the runs a command makes."""
+    def rows(self) -> dict[str, Config]:
+        """The rows of Table 2 that are asked for."""
+        if self.ablation == "strategies":
+            return {name: self._changed(batch=b, candidates=c) for name, b, c in STRATEGIES}
+        if self.ablation == "steps":
+            return {f"{k} steps": self._changed(steps=k) for k in STEPS}
+        return {"": self}
 
-    row: str  # of the table; several arms of a row differ in seed
-    folder: str  # within the run directory; "" is the run directory itself
-    config: Config
+    def _changed(self, **values: object) -> Config:
+        """A copy with other values in the sections `batches` and `cpc`."""
+        batches = {name: value for name, value in values.items() if name in BatchConfig.model_fields}
+        cpc = {name: value for name, value in values.items() if name in CPCConfig.model_fields}
+        sections = {"batches": self.batches.model_copy(update=batches), "cpc": self.cpc.model_copy(update=cpc)}
+        return self.model_copy(update=sections)
 
 
 STRATEGIES: tuple[tuple[str, Literal["mixed", "same_speaker"], Literal["all", "exclude_own", "own"]], ...] = (
@@ -111,37 +120,9 @@ STRATEGIES: tuple[tuple[str, Literal["mixed", "same_speaker"], Literal["all", "e
 STEPS = (2, 4, 8, 12, 16)
 
 
-def arms(config: Config) -> list[Arm]:
-    """Every run that `config` asks for: the rows of its ablation, each with all seeds."""
-    rows = [("", config)]
-    if config.ablation == "strategies":
-        rows = [(name, _changed(config, batch=b, candidates=c)) for name, b, c in STRATEGIES]
-    elif config.ablation == "steps":
-        rows = [(f"{k} steps", _changed(config, steps=k)) for k in STEPS]
-    found = []
-    for name, changed in rows:
-        for seed in range(config.run.seed, config.run.seed + config.seeds):
-            parts = [_slug(name)] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
-            run = changed.run.model_copy(update={"seed": seed})
-            found.append(Arm(name, "-".join(parts), changed.model_copy(update={"run": run})))
-    return found
-
-
 def may_change(key: str) -> bool:
     """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
     section, _, name = key.partition(".")
     if section in ("probe", "evaluation") or key in ("seeds", "smoke", "corpus.corpora"):
         return key != "evaluation.shift"  # supervised training is on shifted labels
     return (section == "run" and name != "seed") or key in ("train.updates", "train.supervised_updates")
-
-
-def _changed(config: Config, **values: object) -> Config:
-    """A copy with other values in the sections `batches` and `cpc`."""
-    batches = {name: value for name, value in values.items() if name in BatchConfig.model_fields}
-    cpc = {name: value for name, value in values.items() if name in CPCConfig.model_fields}
-    sections = {"batches": config.batches.model_copy(update=batches), "cpc": config.cpc.model_copy(update=cpc)}
-    return config.model_copy(update=sections)
-
-
-def _slug(name: str) -> str:
-    return "_".join("".join(c if c.isalnum() else " " for c in name).split())

@@ -15,6 +15,7 @@ from cpc_repr.audio.greedy import NAMES, GreedyModel
 from cpc_repr.audio.learners import Supervised, build, cpc_learner, supervised_learner
 from cpc_repr.audio.model import CPCModel, parameters
 from cpc_repr.audio.tables import Row
+from cpc_repr.command import recorded, settings
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_rl.runs import RunDirectory
@@ -108,17 +109,3 @@ def _shown(config: Config) -> dict[str, str]:
         "accuracy at 1": "cpc/accuracy_1",
         f"at {far}": f"cpc/accuracy_{far}",
     }
-
-
-def settings(config: Config) -> dict[str, Any]:
-    """What results depend on: all but how the run is recorded."""
-    plain = config.model_dump(mode="json")
-    plain["run"] = {"seed": config.run.seed}
-    for name in ("seeds", "smoke", "ablation"):
-        del plain[name]
-    return plain
-
-
-def recorded(config: Config) -> Config:
-    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
-    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import tyro
 from pydantic import Field
 
 from configs import Frozen
+from cpc_repr.command import CommandConfig
 from cpc_repr.text.books import BatchConfig, Layout
 from cpc_repr.text.logistic import LogisticConfig
 from cpc_repr.text.model import CPCConfig, ModelConfig
 from cpc_repr.text.stories import StoriesConfig
 from cpc_repr.training import OptimConfig
-from cpc_rl.runs import RunSettings
 from cpc_rl.runs.config import Folder
 
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -63,7 +63,7 @@ class EvaluationConfig(Frozen):
     neighbours: int = Field(default=4, ge=1, le=100, description="Sentences whose nearest neighbours are printed.")
 
 
-class Config(Frozen):
+class Config(CommandConfig):
     """Train CPC on books, score its sentences on five tasks, and print the paper's table beside ours."""
 
     corpus: Annotated[CorpusConfig, tyro.conf.OmitArgPrefixes] = CorpusConfig()
@@ -72,30 +72,9 @@ class Config(Frozen):
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
     optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
     model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
-    run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
-    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
-    smoke: bool = Field(default=False, description="All stages on a tiny corpus, in seconds: --preset smoke.")
     stories: StoriesConfig = StoriesConfig()
     logistic: LogisticConfig = LogisticConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-
-
-class Arm(NamedTuple):
-    """One of the runs a command makes."""
-
-    folder: str  # within the run directory; "" is the run directory itself
-    config: Config
-
-
-def arms(config: Config) -> list[Arm]:
-    """A run for each seed."""
-    if config.seeds == 1:
-        return [Arm("", config)]
-    found = []
-    for seed in range(config.run.seed, config.run.seed + config.seeds):
-        run = config.run.model_copy(update={"seed": seed})
-        found.append(Arm(f"s{seed}", config.model_copy(update={"run": run})))
-    return found
 
 
 def may_change(key: str) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from configs import as_usage_error
+from cpc_repr.command import recorded, settings
 from cpc_repr.probes import Score
 from cpc_repr.results import Results
 from cpc_repr.text.config import Config, may_change
@@ -131,17 +132,3 @@ def _shown(config: Config) -> dict[str, str]:
         "accuracy at 1": "cpc/accuracy_1",
         f"at {far}": f"cpc/accuracy_{far}",
     }
-
-
-def settings(config: Config) -> dict[str, Any]:
-    """What results depend on: all but how the run is recorded."""
-    plain = config.model_dump(mode="json")
-    plain["run"] = {"seed": config.run.seed}
-    for name in ("seeds", "smoke"):
-        del plain[name]
-    return plain
-
-
-def recorded(config: Config) -> Config:
-    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
-    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})

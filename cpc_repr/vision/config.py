@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import tyro
 from pydantic import Field, model_validator
 
 from configs import Frozen
+from cpc_repr.command import CommandConfig
 from cpc_repr.probes import ProbeConfig
 from cpc_repr.training import OptimConfig
 from cpc_repr.vision.augment import AugmentConfig
@@ -17,7 +18,6 @@ from cpc_repr.vision.model import CPCConfig
 from cpc_repr.vision.protocols import ProtocolConfig
 from cpc_repr.vision.resnet import EncoderConfig
 from cpc_repr.vision.synthetic import SyntheticConfig
-from cpc_rl.runs import RunSettings
 from cpc_rl.runs.config import Folder
 
 
@@ -61,7 +61,7 @@ class EvaluationConfig(Frozen):
     units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
 
 
-class Config(Frozen):
+class Config(CommandConfig):
     """Train CPC on pictures, probe it for their classes, and print the papers' tables beside ours."""
 
     data: Annotated[DataConfig, tyro.conf.OmitArgPrefixes] = DataConfig()
@@ -70,12 +70,9 @@ class Config(Frozen):
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
     optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
-    run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
     ablation: Literal["none", "directions", "augmentation"] = Field(
         default="none", description="Run CPC with one, two and four directions, or with less and more augmentation."
     )
-    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
-    smoke: bool = Field(default=False, description="All stages on a few pictures, in seconds: --preset smoke.")
     augment: AugmentConfig = AugmentConfig()
     pictures: SyntheticConfig = SyntheticConfig()
     probe: ProbeConfig = ProbeConfig()
@@ -90,13 +87,19 @@ class Config(Frozen):
             raise ValueError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
         return self
 
+    @property
+    def kind(self) -> str:
+        """What is trained, for the name of a fresh run directory."""
+        return "cpc" + f"-{self.ablation}" * (self.ablation != "none")
 
-class Arm(NamedTuple):
-    """One of the runs a command makes."""
-
-    row: str  # of the table; several arms of a row differ in seed
-    folder: str  # within the run directory; "" is the run directory itself
-    config: Config
+    def rows(self) -> dict[str, Config]:
+        """The rows of the ablation that is asked for."""
+        if self.ablation == "directions":
+            changed = {name: self.cpc.model_copy(update={"directions": n}) for name, n in DIRECTION_ROWS.items()}
+            return {name: self.model_copy(update={"cpc": cpc}) for name, cpc in changed.items()}
+        if self.ablation == "augmentation":
+            return {name: self.model_copy(update={"augment": a}) for name, a in AUGMENTATION_ROWS.items()}
+        return {"": self}
 
 
 FULL = AugmentConfig(operations=2, elastic=0.2, histogram=0.2, colour=0.8, grey=0.25)  # Hénaff et al. 2020, A.2
@@ -106,23 +109,6 @@ AUGMENTATION_ROWS = {
     "colour dropping": AugmentConfig(drop=1.0),
     "patch augmentation": FULL,
 }
-
-
-def arms(config: Config) -> list[Arm]:
-    """Every run that `config` asks for: the rows of its ablation, each with all seeds."""
-    rows = [("", config)]
-    if config.ablation == "directions":
-        changed = {name: config.cpc.model_copy(update={"directions": n}) for name, n in DIRECTION_ROWS.items()}
-        rows = [(name, config.model_copy(update={"cpc": cpc})) for name, cpc in changed.items()]
-    elif config.ablation == "augmentation":
-        rows = [(name, config.model_copy(update={"augment": a})) for name, a in AUGMENTATION_ROWS.items()]
-    found = []
-    for name, changed_config in rows:
-        for seed in range(config.run.seed, config.run.seed + config.seeds):
-            parts = [name.replace(" ", "_")] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
-            run = changed_config.run.model_copy(update={"seed": seed})
-            found.append(Arm(name, "-".join(parts), changed_config.model_copy(update={"run": run})))
-    return found
 
 
 def may_change(key: str) -> bool:

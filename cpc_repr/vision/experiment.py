@@ -10,6 +10,8 @@ from typing import Any, cast
 
 from torch import nn
 
+from cpc_repr import command
+from cpc_repr.command import recorded
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_repr.vision.config import Config, may_change
@@ -127,15 +129,7 @@ def _shown(config: Config) -> dict[str, str]:
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """What results depend on: all but how the run is recorded."""
-    plain = config.model_dump(mode="json")
-    plain["run"] = {"seed": config.run.seed}
+    """What results depend on."""
+    plain = command.settings(config)
     del plain["efficient"]["fractions"]  # each has a result of its own
-    for name in ("seeds", "smoke", "ablation"):
-        del plain[name]
     return plain
-
-
-def recorded(config: Config) -> Config:
-    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
-    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})

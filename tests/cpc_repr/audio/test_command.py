@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +15,15 @@ from cpc_repr.audio.__main__ import main
 from cpc_repr.audio.extract import main as extract
 from cpc_rl.runs import read_metrics
 from tests.cpc_repr.audio.toy import tones, write_toy
+from tests.cpc_repr.commands import (
+    check_a_stopped_run_goes_on,
+    check_help,
+    check_nothing_is_computed_anew,
+    check_one_line,
+    finish,
+    start,
+)
 
-ROOT = Path(__file__).parents[3]
 TINY = """
 train: {updates: 8, supervised_updates: 3}
 batches: {window: 6400, batch_size: 4}
@@ -31,20 +33,6 @@ probe: {epochs: 1, hidden: 4}
 evaluation: {batches: 1, picture_speakers: 3, picture_frames: 10}
 run: {threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}
 """
-
-
-def start(*flags: str, **options) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cpc_repr.audio", *map(str, flags)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
-
-
-def finish(process: subprocess.Popen, code: int = 0) -> str:
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == code, out
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +49,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, toy: list[str]) -> Path:
     return run
 
 
-def newest(run: Path) -> dict:
-    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-    return torch.load(path, weights_only=True)
-
-
 def test_smoke(tmp_path: Path) -> None:
     """With nothing given but --smoke: synthetic speech, all stages, table and pictures."""
-    out = finish(start("--smoke", "--run", tmp_path / "run", "--corpora", tmp_path / "corpora"))
+    out = finish(start("audio", "--smoke", "--run", tmp_path / "run", "--corpora", tmp_path / "corpora"))
     table = (tmp_path / "run/report/table.md").read_text()
     for row in (
         "most frequent class",
@@ -105,29 +88,11 @@ def test_what_a_run_leaves(finished: Path) -> None:
 
 
 def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = finished
-    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
-    assert main(["--resume", str(run)]) == 0
-    assert {p: p.stat().st_mtime_ns for p in before} == before
-    out = capsys.readouterr().out
-    assert "64.6" in out and "done:" in out
+    check_nothing_is_computed_anew(main, finished, capsys, "64.6")
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = start(*toy, "--run", run)
-    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    out = finish(process, code=130)
-    assert f"--resume {run}" in out
-    assert main(["--resume", str(run)]) == 0
-    one, two = newest(finished), newest(run)
-    assert one["updates"] == two["updates"] == 8
-    for name, value in one["module"].items():
-        assert torch.equal(value, two["module"][name]), name
-    results = [json.loads((r / "report/results.json").read_text())["results"] for r in (finished, run)]
-    assert results[0] == results[1]
+    check_a_stopped_run_goes_on("audio", main, toy, finished, tmp_path / "run")
 
 
 def test_seeds_and_ablation(toy: list[str], tmp_path: Path) -> None:
@@ -162,17 +127,11 @@ def test_greedy(toy: list[str], tmp_path: Path) -> None:
 def test_wrong_flags_end_in_one_line(
     flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*flags, *(["--run", str(tmp_path / "run")] if "--resume" not in flags else [])]) == 2
-    said = capsys.readouterr()
-    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+    check_one_line(main, flags, words, tmp_path / "run", capsys)
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    for word in ("--smoke", "--data", "--ablation", "--greedy", "--steps", "--candidates", "runs/NAME", "extract"):
-        assert word in out
+    check_help(main, ("--ablation", "--greedy", "--steps", "--candidates", "extract"), capsys)
 
 
 def test_extract(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

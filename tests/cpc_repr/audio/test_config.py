@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from configs import UsageError, load, preset_names
-from cpc_repr.audio.config import Config, arms, may_change
+from cpc_repr.audio.config import Config, may_change
 from cpc_repr.audio.tables import PAPER, PAPER_PHONES, table_1, table_2
+from cpc_repr.command import arms
 from cpc_repr.probes import Score
 
 

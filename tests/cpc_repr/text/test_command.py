@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +13,17 @@ from cpc_repr.text import load
 from cpc_repr.text.__main__ import main
 from cpc_repr.text.vectors import write_vectors
 from cpc_rl.runs import read_metrics
+from tests.cpc_repr.commands import (
+    check_a_stopped_run_goes_on,
+    check_help,
+    check_nothing_is_computed_anew,
+    check_one_line,
+    finish,
+    results,
+    start,
+)
 from tests.cpc_repr.text.toy import FILLERS, TOPICS, write_books, write_toy_tasks
 
-ROOT = Path(__file__).parents[3]
 TINY = """
 corpus: {hold_out: 4, vocabulary: 12}
 train: {updates: 8, supervised_epochs: 1}
@@ -31,20 +33,6 @@ logistic: {folds: 3, inner: 2, c_powers: [-4, 0]}
 evaluation: {batches: 1, neighbours: 2}
 run: {threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}
 """
-
-
-def start(*flags: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cpc_repr.text", *map(str, flags)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process: subprocess.Popen, code: int = 0) -> str:
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == code, out
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +52,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, toy: list[str]) -> Path:
     return run
 
 
-def newest(run: Path) -> dict:
-    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-    return torch.load(path, weights_only=True)
-
-
-def results(run: Path) -> dict:
-    return json.loads((run / "report/results.json").read_text())["results"]
-
-
 def test_smoke(tmp_path: Path) -> None:
     """With nothing given but --smoke: generated text, all stages, tables and pictures."""
-    out = finish(start("--smoke", "--run", tmp_path / "run", "--corpora", tmp_path / "corpora"))
+    out = finish(start("text", "--smoke", "--run", tmp_path / "run", "--corpora", tmp_path / "corpora"))
     table = (tmp_path / "run/report/table.md").read_text()
     for row in (
         "most frequent class", "bag of words", "bag of random embeddings", "bag of word vectors", "random weights, z",
@@ -107,27 +86,11 @@ def test_what_a_run_leaves(finished: Path) -> None:
 
 
 def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
-    assert main(["--resume", str(finished)]) == 0
-    assert {p: p.stat().st_mtime_ns for p in before} == before
-    out = capsys.readouterr().out
-    assert "76.9" in out and "done:" in out
+    check_nothing_is_computed_anew(main, finished, capsys, "76.9")
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = start(*toy, "--run", run)
-    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    out = finish(process, code=130)
-    assert f"--resume {run}" in out
-    assert main(["--resume", str(run)]) == 0
-    one, two = newest(finished), newest(run)
-    assert one["updates"] == two["updates"] == 8
-    for name, value in one["module"].items():
-        assert torch.equal(value, two["module"][name]), name
-    assert results(finished) == results(run)
+    check_a_stopped_run_goes_on("text", main, toy, finished, tmp_path / "run")
 
 
 def test_seeds(toy: list[str], tmp_path: Path) -> None:
@@ -172,10 +135,7 @@ def test_encode_as_a_library(finished: Path, toy: list[str]) -> None:
 def test_wrong_flags_end_in_one_line(
     flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    corpora = ["--smoke", "--corpora", str(tmp_path / "corpora")]
-    assert main([*corpora, *flags, *(["--run", str(tmp_path / "run")] if "--resume" not in flags else [])]) == 2
-    said = capsys.readouterr()
-    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+    check_one_line(main, ["--smoke", "--corpora", str(tmp_path / "corpora"), *flags], words, tmp_path / "run", capsys)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +165,4 @@ def test_other_books_cannot_go_on(toy: list[str], tmp_path: Path, capsys: pytest
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    for word in ("--smoke", "--data", "--tasks", "--vectors", "--stories.negation", "--steps", "--kernel", "runs/NAME"):
-        assert word in out
+    check_help(main, ("--tasks", "--vectors", "--stories.negation", "--steps", "--kernel"), capsys)

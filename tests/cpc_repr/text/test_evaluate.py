@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from configs import UsageError, load, preset_names
+from cpc_repr.command import arms
 from cpc_repr.probes import Score
 from cpc_repr.text import experiment, logistic
-from cpc_repr.text.config import Config, arms, may_change
+from cpc_repr.text.config import Config, may_change
 from cpc_repr.text.corpus import open_corpus, task_words
 from cpc_repr.text.encode import TextEncoder
 from cpc_repr.text.evaluate import (

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +15,17 @@ from cpc_repr.vision.batches import plain_patches
 from cpc_repr.vision.grid import crops
 from cpc_repr.vision.pictures import open_pictures
 from cpc_rl.runs import read_metrics
+from tests.cpc_repr.commands import (
+    check_a_stopped_run_goes_on,
+    check_help,
+    check_nothing_is_computed_anew,
+    check_one_line,
+    finish,
+    newest,
+    start,
+)
 from tests.cpc_repr.vision.toy import SIDE, write_toy
 
-ROOT = Path(__file__).parents[3]
 TINY = f"""
 train: {{updates: 8, batch_size: 4, accumulate: 2, supervised_updates: 3}}
 view: {{resize: {SIDE}, crop: 20, patch: 8, stride: 4, jitter: 7, grey: 0}}
@@ -36,20 +39,6 @@ efficient: {{fractions: [0.5], blocks: 1, maps: 8, bottleneck: 4, batch_size: 4,
 evaluation: {{batches: 1, units: 3}}
 run: {{threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}}
 """
-
-
-def start(*flags: str, **options) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cpc_repr.vision", *map(str, flags)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
-
-
-def finish(process: subprocess.Popen, code: int = 0) -> str:
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == code, out
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +55,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, toy: list[str]) -> Path:
     return run
 
 
-def newest(run: Path) -> dict:
-    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
-    return torch.load(path, weights_only=True)
-
-
 def test_smoke(tmp_path: Path) -> None:
     """With nothing given but --smoke: drawn pictures, all stages, tables and plots."""
-    out = finish(start("--smoke", "--run", tmp_path / "run", "--cache", tmp_path / "cache"))
+    out = finish(start("vision", "--smoke", "--run", tmp_path / "run", "--cache", tmp_path / "cache"))
     table = (tmp_path / "run/report/table.md").read_text()
     for row in ("chance", "pixels", "random encoder", "CPC", "supervised, end to end", "every cell, Adam", "50 % of"):
         assert f"| {row}" in table, row
@@ -103,32 +87,11 @@ def test_what_a_run_leaves(finished: Path) -> None:
 
 
 def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
-    assert main(["--resume", str(finished)]) == 0
-    assert {p: p.stat().st_mtime_ns for p in before} == before
-    out = capsys.readouterr().out
-    assert "48.7" in out and "done:" in out
+    check_nothing_is_computed_anew(main, finished, capsys, "48.7")
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = start(*toy, "--run", run)
-    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    out = finish(process, code=130)
-    assert f"--resume {run}" in out
-    assert main(["--resume", str(run)]) == 0
-    one, two = newest(finished), newest(run)
-    assert one["updates"] == two["updates"] == 8
-    for part in ("module", "average"):
-        assert one[part].keys() == two[part].keys() != set()
-        for name, value in one[part].items():
-            assert torch.equal(value, two[part][name]), name
-    results = [json.loads((r / "report/results.json").read_text())["results"] for r in (finished, run)]
-    for found in results:
-        found.pop("throughput")
-    assert results[0] == results[1]
+    check_a_stopped_run_goes_on("vision", main, toy, finished, tmp_path / "run", ("module", "average"))
 
 
 def test_ablation_and_seeds(toy: list[str], tmp_path: Path) -> None:
@@ -177,14 +140,8 @@ def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
 def test_wrong_flags_end_in_one_line(
     flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*flags, *(["--run", str(tmp_path / "run")] if "--resume" not in flags else [])]) == 2
-    said = capsys.readouterr()
-    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+    check_one_line(main, flags, words, tmp_path / "run", capsys)
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    for word in ("--smoke", "--data", "--ablation", "--directions", "--augment.drop", "--offsets", "runs/NAME"):
-        assert word in out
+    check_help(main, ("--ablation", "--directions", "--augment.drop", "--offsets"), capsys)

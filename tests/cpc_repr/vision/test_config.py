@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from configs import UsageError, load, preset_names
+from cpc_repr.command import arms
 from cpc_repr.probes import Score
 from cpc_repr.vision.augment import AugmentConfig
-from cpc_repr.vision.config import FULL, Config, arms, may_change
+from cpc_repr.vision.config import FULL, Config, may_change
 from cpc_repr.vision.tables import (
     FEW_LABELS,
     PAPER,

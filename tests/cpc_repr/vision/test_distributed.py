@@ -12,7 +12,8 @@ import torch
 
 from cpc_repr.vision.__main__ import main
 from cpc_rl.runs import read_metrics
-from tests.cpc_repr.vision.test_command import ROOT, TINY, finish, newest
+from tests.cpc_repr.commands import ROOT, finish, newest
+from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
 
 LAUNCH = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")  # the dashes: --run is not theirs

@@ -1,0 +1,66 @@
+"""Copy finished runs into the repository, small enough to be committed and whole enough to be compared again.
+
+    python benchmarks/keep_runs.py RUN_OR_SWEEP... --out benchmarks/results/figure6
+    python -m cpc_rl.compare benchmarks/results/figure6/*
+
+Of each run that reached its planned frames: its config.yaml, and of metrics.jsonl the lines in which episodes ended,
+with returns, entropy, speed and three of CPC's accuracies. A run that is there already is left alone, so that the
+folder grows run by run. Trials that failed are named, never left out silently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from cpc_rl.comparison.reading import Run, find
+from cpc_rl.runs import read_metrics
+
+KEYS = ["frames", "seconds", "memory_mb", "episodes", "episode_return", "entropy", "loss/baseline"]
+KEYS += [f"{aux}/accuracy_{k}" for aux in ("cpc", "cpc_action") for k in (1, 5, 30)]
+
+
+def thin(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the lines that have a return, and the last one, with four digits of `KEYS`."""
+    kept = [row for i, row in enumerate(rows) if row.get("episodes") or i == len(rows) - 1]
+    return [{key: short(row[key]) for key in KEYS if key in row} for row in kept]
+
+
+def short(value: Any) -> Any:
+    """Four significant digits of a float; an integer stays."""
+    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+
+
+def name(run: Run, by: list[str]) -> str:
+    """What the run's folder is called: level, loss, other settings in `by`, seed."""
+    words = [str(run.env), str(run.settings["aux"]), *(f"{key.split('.')[-1]}={run.settings.get(key)}" for key in by)]
+    return "-".join([*words, f"s{run.seed}"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories and sweeps")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--by", nargs="*", default=[], help="further settings in the folders' names, e.g. cpc.steps")
+    options = parser.parse_args()
+    found = find(options.runs)
+    for run in found.runs:
+        place = options.out / name(run, options.by)
+        if run.state != "done":
+            print(f"{run.path}: {run.state} at {run.reached:,} frames {run.error}".rstrip())
+        elif not place.exists():
+            place.mkdir(parents=True)
+            shutil.copy(run.path / "config.yaml", place)
+            lines = thin(read_metrics(run.path / "metrics.jsonl"))
+            (place / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+            print(f"{place}: {len(lines)} lines")
+    for words in found.lost:
+        print(words)
+
+
+if __name__ == "__main__":
+    main()

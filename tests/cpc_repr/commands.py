@@ -1,0 +1,89 @@
+"""What `python -m cpc_repr.FAMILY` must do whatever the family."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+Main = Callable[[list[str]], int]
+
+
+def start(family: str, *flags: str | Path) -> subprocess.Popen:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", f"cpc_repr.{family}", *map(str, flags)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    """What it printed, once it has ended with `code`."""
+    out, _ = process.communicate(timeout=240)
+    assert process.returncode == code, out
+    return out
+
+
+def newest(run: Path) -> dict:
+    path = max(run.glob("checkpoint-*.pt"), key=lambda p: int(p.stem.split("-")[1]))
+    return torch.load(path, weights_only=True)
+
+
+def results(run: Path) -> dict:
+    return json.loads((run / "report/results.json").read_text())["results"]
+
+
+def check_nothing_is_computed_anew(main: Main, finished: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    """Resuming a finished run prints its table, with `word` in it, and changes no file."""
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.suffix in (".pt", ".json", ".jsonl")}
+    assert main(["--resume", str(finished)]) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    out = capsys.readouterr().out
+    assert word in out and "done:" in out
+
+
+def check_a_stopped_run_goes_on(
+    family: str, main: Main, flags: Sequence[str], finished: Path, run: Path, parts: Sequence[str] = ("module",)
+) -> None:
+    """SIGTERM after the first checkpoint, then --resume: weights and results are those of `finished`, bit for bit."""
+    process = start(family, *flags, "--run", run)
+    while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    assert f"--resume {run}" in finish(process, code=130)
+    assert main(["--resume", str(run)]) == 0
+    one, two = newest(finished), newest(run)
+    assert one["updates"] == two["updates"] == 8
+    for part in parts:
+        assert one[part].keys() == two[part].keys() != set()
+        for name, value in one[part].items():
+            assert torch.equal(value, two[part][name]), name
+    found = [results(r) for r in (finished, run)]
+    for each in found:
+        each.pop("throughput", None)  # a timing
+    assert found[0] == found[1]
+
+
+def check_one_line(main: Main, flags: Sequence[str], words: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong `flags` end with exit code 2 and one line that has `words`."""
+    assert main([*flags, *(["--run", str(run)] if "--resume" not in flags else [])]) == 2
+    said = capsys.readouterr()
+    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+
+
+def check_help(main: Main, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for word in ("--smoke", "--data", "--seeds", "--resume", "runs/NAME", *words):
+        assert word in out
