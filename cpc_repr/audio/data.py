@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from cpc_repr.audio.corpus import Corpus, Utterance
 from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.model import HOP
 
-T = TypeVar("T")
 IN_MEMORY = 2**28  # samples (1 GiB): a corpus below this is read once
 
 
@@ -141,25 +139,6 @@ class Windows:
         )
         speaker = torch.tensor([self._speaker[u.speaker] for u in utterances])
         return Batch(self.samples(number), speaker, torch.from_numpy(phones))
-
-
-class Ahead(Generic[T]):
-    """Calls a function of 0, 1, 2, ... in threads, some numbers ahead of the one asked for: reading while training."""
-
-    def __init__(self, function: Callable[[int], T], workers: int = 4, ahead: int = 8) -> None:
-        self._function, self._ahead = function, ahead
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="reader")
-        self._coming: dict[int, Future[T]] = {}
-
-    def __call__(self, number: int) -> T:
-        """What `function(number)` gives, or raises."""
-        wanted = range(number, number + self._ahead + 1)
-        for n in wanted:
-            if n not in self._coming:
-                self._coming[n] = self._pool.submit(self._function, n)
-        for n in [n for n in self._coming if n not in wanted]:
-            self._coming.pop(n).cancel()
-        return self._coming.pop(number).result()
 
 
 def align(labels: np.ndarray, first: int, frames: int, shift: int) -> np.ndarray:

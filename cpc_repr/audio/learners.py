@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cpc_repr.ahead import Ahead
 from cpc_repr.audio.config import Config
-from cpc_repr.audio.data import Ahead, Batch, Waveforms, Windows
+from cpc_repr.audio.data import Batch, Waveforms, Windows
 from cpc_repr.audio.greedy import NAMES, GreedyModel, greedy_loss
 from cpc_repr.audio.model import HOP, CPCModel, ModelConfig, SpeechModel, contrast, frames
 from cpc_repr.training import Learner, OptimConfig, seeded

@@ -26,7 +26,7 @@ from cpc_repr.text.evaluate import Bench
 from cpc_repr.text.experiment import run_arm
 from cpc_repr.text.figures import figure_tasks
 from cpc_repr.text.logistic import sklearn_module
-from cpc_repr.text.tables import Row, means, table_5, table_expansion
+from cpc_repr.text.tables import Row, intervals, table_5, table_expansion
 from cpc_repr.text.words import Vocabulary
 
 
@@ -42,7 +42,7 @@ def experiment(config: Config, session: Session) -> list[Table]:
         run_arm(Bench(arm.config, corpus, session.device, session.stop, session.say), session.folder(arm))
         for arm in arms(config)
     ]
-    figure_tasks(session.run.report / "tasks.png", means(seeds))
+    figure_tasks(session.run.report / "tasks.png", intervals(seeds))
     return tabulate(config, seeds)
 
 

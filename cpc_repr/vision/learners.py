@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cpc_repr.audio.data import Ahead
+from cpc_repr.ahead import Ahead
 from cpc_repr.training import Learner, OptimConfig, seeded
 from cpc_repr.vision.batches import Batch, Batches, generator, patches
 from cpc_repr.vision.config import Config

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from configs import RunFailure, UsageError
+from cpc_repr.ahead import Ahead
 from cpc_repr.audio.corpus import Corpus
-from cpc_repr.audio.data import Ahead, BatchConfig, Waveforms, Windows, align
+from cpc_repr.audio.data import BatchConfig, Waveforms, Windows, align
 from cpc_repr.audio.model import Encoder, frames
 from tests.cpc_repr.audio.toy import toy_corpus
 

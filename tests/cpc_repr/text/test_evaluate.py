@@ -29,7 +29,7 @@ from cpc_repr.text.learners import build
 from cpc_repr.text.logistic import LogisticConfig, _best, predict, splits
 from cpc_repr.text.model import ModelConfig, TextModel
 from cpc_repr.text.senteval import Task
-from cpc_repr.text.tables import PAPER, means, table_5, table_expansion
+from cpc_repr.text.tables import PAPER, intervals, table_5, table_expansion
 from cpc_repr.text.words import Vocabulary
 from cpc_rl.runs import StopSignal
 from tests.cpc_repr.text.toy import write_books, write_toy_tasks
@@ -244,7 +244,8 @@ def test_tables() -> None:
         ("CPC, z, expanded", "60.0 ± 0.0", *["-"] * 4),
     )
     assert table_expansion([{"cpc": seed["cpc"]}]) is None
-    assert means([seed, {"cpc": scores(0.8, "MR")}])["CPC, z"][0] == pytest.approx(0.7)
+    found = intervals([seed, {"cpc": scores(0.8, "MR")}])["CPC, z"][0]
+    assert found.accuracy == pytest.approx(0.7) and found.high - found.accuracy == pytest.approx(1.27, abs=0.01)
 
 
 def test_each_row_is_of_its_own_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
