@@ -30,14 +30,18 @@ def thin(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: short(row[key]) for key in KEYS if key in row} for row in kept]
 
 
-def short(value: Any) -> Any:
-    """Four significant digits of a float; an integer stays."""
-    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+def short(value: Any, digits: int = 4) -> Any:
+    """So many significant digits of a float; an integer stays."""
+    return float(f"{value:.{digits}g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
 def name(run: Run, by: list[str]) -> str:
     """What the run's folder is called: level, loss, other settings in `by`, seed."""
-    words = [str(run.env), str(run.settings["aux"]), *(f"{key.split('.')[-1]}={run.settings.get(key)}" for key in by)]
+    words = [
+        str(run.env),
+        str(run.settings["aux"]),
+        *(f"{key.split('.')[-1]}={short(run.settings.get(key), 3)}" for key in by),
+    ]
     return "-".join([*words, f"s{run.seed}"])
 
 
