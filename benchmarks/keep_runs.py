@@ -37,12 +37,8 @@ def short(value: Any, digits: int = 4) -> Any:
 
 def name(run: Run, by: list[str]) -> str:
     """What the run's folder is called: level, loss, other settings in `by`, seed."""
-    words = [
-        str(run.env),
-        str(run.settings["aux"]),
-        *(f"{key.split('.')[-1]}={short(run.settings.get(key), 3)}" for key in by),
-    ]
-    return "-".join([*words, f"s{run.seed}"])
+    others = [f"{key.split('.')[-1]}={short(run.settings.get(key), 3)}" for key in by]
+    return "-".join([run.env, str(run.settings["aux"]), *others, f"s{run.seed}"])
 
 
 def main() -> None:
