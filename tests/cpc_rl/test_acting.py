@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 import cpc_rl.acting
 from agents.a2c import A2CConfig, Config, Learner
-from cpc_rl.acting import Actor, Captured, act, begin, collect, prepare, sample
+from cpc_rl.acting import Actor, Captured, act, begin, collect, final_value, prepare, sample
 from cpc_rl.networks import NetworkConfig
 from envs.api import EnvStep
 from envs.config import EnvConfig
@@ -209,3 +209,16 @@ def test_without_a_part_of_its_own_nothing_else_moves():
 
 def test_an_actor_is_what_the_learner_uses():
     assert isinstance(minilab_learner(4).actor, Actor)
+
+
+def test_only_an_episode_cut_by_a_time_limit_alone_goes_on_with_a_value():
+    """Of four rows, one ended both ways at once: it is over, and worth nothing from there on."""
+    agent = minilab_learner(4)
+    row = agent.env.reset()
+    terminated = torch.tensor([False, True, False, True])
+    truncated = torch.tensor([False, False, True, True])
+    step = row._replace(terminated=terminated, truncated=truncated, final_obs=row.obs.flip(1))
+    action, state = torch.zeros(4, dtype=torch.int64), agent.net.initial_state(4)
+    with torch.no_grad():
+        value = final_value(agent.net, step, action, state)
+    assert value.ne(0).tolist() == [False, False, True, False]
