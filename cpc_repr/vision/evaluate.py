@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
 
 Features = Callable[[Tensor], Tensor]  # images uint8 [B, 3, S, S] -> [B, D]
+Draw = Callable[[int], tuple[Tensor, Tensor]]  # number of an update -> z [B, H, W, D], labels [B]
 IN_MEMORY = 2**32  # bytes: features beyond this lie in a file
 _CHUNK = 64  # pictures looked at together
 
@@ -119,9 +121,9 @@ def probe(bench: Bench, name: str, features: Features, protocols: bool = True) -
 
 def probe_grid(bench: Bench, name: str, model: VisionModel) -> dict[str, Score]:
     """The protocol of CPC v2: a classifier of every cell, fitted on patches that are jittered but not augmented."""
-    config, device = bench.config, bench.device
+    config, device, train = bench.config, bench.device, bench.pictures.train
     model.eval()
-    batches = Batches(bench.pictures.train, config.view, config.protocol.grid_batch, config.run.seed)
+    batches = Batches(train, config.view, config.protocol.grid_batch, config.run.seed)
     read = reader(config, batches)
 
     def batch(number: int) -> tuple[Tensor, Tensor]:
@@ -131,8 +133,13 @@ def probe_grid(bench: Bench, name: str, model: VisionModel) -> dict[str, Score]:
             z = model(patches(images.to(device), config.view, AugmentConfig(), draws))
         return z, labels.to(device)
 
+    draw: Draw = batch
+    if config.protocol.grid_views:
+        count = math.ceil(config.protocol.grid_views * len(train) / config.protocol.grid_batch)
+        with bench.live(f"features of every cell, {name}") as tick:
+            draw = remembered(batch, count, config.run.seed, tick)
     with bench.live(f"probing {name}: grid") as tick:
-        fitted = fit_grid(model.size, bench.classes, config.protocol, batch, tick)
+        fitted = fit_grid(model.size, bench.classes, config.protocol, draw, tick)
 
     @torch.no_grad()
     def logits(images: Tensor) -> Tensor:
@@ -142,6 +149,22 @@ def probe_grid(bench: Bench, name: str, model: VisionModel) -> dict[str, Score]:
     found = scores(nn.Identity(), test, bench.pictures.test.labels, "grid")
     bench.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
     return found
+
+
+def remembered(batch: Draw, count: int, seed: int, tick: Tick) -> Draw:
+    """Batches that are drawn from the rows of the first `count` of `batch`, which are made once."""
+    made = []
+    for number in range(count):
+        made.append(batch(number))
+        tick(number + 1, count)
+    z, y = torch.cat([z for z, _ in made]), torch.cat([y for _, y in made])
+    size = len(made[0][1])
+
+    def again(number: int) -> tuple[Tensor, Tensor]:
+        rows = torch.randint(len(y), (size,), generator=generator(seed, number, 5)).to(y.device)
+        return z[rows], y[rows]
+
+    return again
 
 
 def chance(bench: Bench) -> dict[str, Score]:

@@ -42,6 +42,11 @@ class ProtocolConfig(Frozen):
     )
     grid_batch: int = Field(default=512, ge=1, description="Pictures of each.")
     grid_learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Of that.")
+    grid_views: int | None = Field(
+        default=None,
+        ge=1,
+        description="Encode so many views of each picture once and draw from those; none: new views at each update.",
+    )
 
 
 class Linear(nn.Module):

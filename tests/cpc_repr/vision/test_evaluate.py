@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cpc_repr.vision.config import Config, DataConfig, EvaluationConfig, TrainConfig
-from cpc_repr.vision.evaluate import Bench, chance, collect, pixels, pooled, probe
+from cpc_repr.vision.evaluate import Bench, chance, collect, pixels, pooled, probe, remembered
 from cpc_repr.vision.figures import figure_5, most_exciting
 from cpc_repr.vision.grid import ViewConfig, crops
 from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
@@ -103,3 +103,20 @@ def test_most_exciting_patches() -> None:
 def test_figure_5(tmp_path: Path) -> None:
     figure_5(tmp_path / "units.png", bench(), build(CONFIG).model)
     assert (tmp_path / "units.png").stat().st_size > 1000
+
+
+def test_remembered_rows_are_made_once_and_keep_their_labels() -> None:
+    asked: list[int] = []
+
+    def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(number)
+        y = torch.arange(3) + 3 * number
+        return y.float()[:, None, None, None], y
+
+    told: list[tuple[int, int]] = []
+    draw = remembered(batch, 4, 0, lambda done, total: told.append((done, total)))
+    drawn = [draw(number) for number in range(60)]
+    assert asked == [0, 1, 2, 3] and told[-1] == (4, 4)
+    assert all(z.shape == (3, 1, 1, 1) and torch.equal(z.flatten(), y.float()) for z, y in drawn)
+    assert set(torch.cat([y for _, y in drawn]).tolist()) == set(range(12))
+    assert torch.equal(draw(7)[1], drawn[7][1]) and not torch.equal(drawn[7][1], drawn[8][1])
