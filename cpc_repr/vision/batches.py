@@ -65,7 +65,7 @@ class Batches:
 
 
 def generator(seed: int, number: int, purpose: int) -> torch.Generator:
-    """On the CPU, for what `purpose` (views 0, order 1, patches 2, negatives 3, probes 4, 5) draws for batch `number`."""
+    """On the CPU, for what `purpose` draws for batch `number`: views 0, order 1, patches 2, negatives 3, probes 4 5."""
     state = np.random.SeedSequence([seed, number, purpose]).generate_state(1)[0]  # torch reads 32 bits of it
     return torch.Generator().manual_seed(int(state))
 
