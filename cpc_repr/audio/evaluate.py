@@ -20,6 +20,7 @@ from cpc_repr.audio.learners import Supervised, Task, generator
 from cpc_repr.audio.mfcc import mfcc
 from cpc_repr.audio.model import CPCModel, SpeechModel, contrast, frames
 from cpc_repr.live import Tick, live
+from cpc_repr.offsets import mean_offsets
 from cpc_repr.probes import Score, clustered, fit_probe, most_frequent, score
 from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
@@ -147,10 +148,7 @@ def contrastive(bench: Bench, model: CPCModel) -> dict[str, list[float]]:
             encoding = model.model(samples)
             found.append(contrast(encoding, model.heads, cpc, generator(config, number)).per_offset)
             tick(number + 1, config.evaluation.batches)
-    columns = {"accuracy": 1, "win_rate": 2, "bound": 3, "log_n": 4}
-    means = {name: torch.stack([offsets[i] for offsets in found]).mean(0) for name, i in columns.items()}
-    means["chance"] = means["log_n"].neg().exp()
-    return {name: values.tolist() for name, values in means.items()}
+    return mean_offsets(found)
 
 
 def _rows(bench: Bench, features: Features, shift: int, part: str) -> Rows:

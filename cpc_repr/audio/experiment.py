@@ -10,12 +10,13 @@ from typing import Any, cast
 
 from cpc_repr.audio.config import Config, may_change
 from cpc_repr.audio.evaluate import TASKS, Bench, cepstra, chance, context, contrastive, layer, probe, supervised
-from cpc_repr.audio.figures import figure_2, figure_3
+from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import NAMES, GreedyModel
 from cpc_repr.audio.learners import Supervised, build, cpc_learner, supervised_learner
 from cpc_repr.audio.model import CPCModel, parameters
 from cpc_repr.audio.tables import Row
 from cpc_repr.command import recorded, settings
+from cpc_repr.offsets import plot_offsets
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_rl.runs import RunDirectory
@@ -57,7 +58,8 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
             row(name, partial(probe, bench, name, layer(model.model, bench.device, name), shift))
     else:
         offsets = results.get("per_offset", lambda: contrastive(bench, model))
-        figure_3(run.report / "accuracy_per_step.png", offsets)
+        steps = range(1, config.cpc.steps + 1)
+        plot_offsets(run.report / "accuracy_per_step.png", steps, offsets, "steps of 10 ms")
         row("cpc", lambda: probe(bench, "CPC", context(model.model, bench.device), shift, mlp=baselines))
         if baselines:
             _baselines(bench, run, row)

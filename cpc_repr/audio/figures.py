@@ -1,8 +1,7 @@
-"""Figures 2 and 3 of the paper, and the bound on mutual information."""
+"""Figure 2 of the paper: speakers in c."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,6 @@ from matplotlib.figure import Figure
 from cpc_repr.audio.evaluate import Bench
 from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.features import Features
-from cpc_repr.report import plot_curves
-
-
-def figure_3(path: Path, offsets: Mapping[str, Sequence[float]]) -> None:
-    """Accuracy of picking the positive against the step k, and the bound; `offsets` as `evaluate.contrastive` gives it.
-
-    The paper's caption can be read as top-1 or as the share of negatives beaten, so both are drawn.
-    """
-    steps = [k + 1 for k in range(len(offsets["accuracy"]))]
-    panels = [
-        ("accuracy (top-1)", {"CPC": offsets["accuracy"], "chance (1/N)": offsets["chance"]}),
-        ("negatives beaten", {"CPC": offsets["win_rate"], "chance (1/2)": [0.5] * len(steps)}),
-        ("bound on I(x; c), nats", {"log N - L": offsets["bound"], "log N": offsets["log_n"]}),
-    ]
-    plot_curves(path, panels, steps, "k, steps of 10 ms")
 
 
 def figure_2(path: Path, bench: Bench, features: Features) -> None:

@@ -13,6 +13,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from cpc_repr.live import Tick, live
+from cpc_repr.offsets import mean_offsets
 from cpc_repr.probes import Score
 from cpc_repr.text.config import Config
 from cpc_repr.text.corpus import Corpus
@@ -141,10 +142,7 @@ def contrastive(bench: Bench, model: CPCModel) -> dict[str, list[float]]:
         for number in range(config.evaluation.batches):
             found.append(contrast(model.model(drawn.tokens(number).to(bench.device)), model.heads).per_offset)
             tick(number + 1, config.evaluation.batches)
-    columns = {"accuracy": 1, "win_rate": 2, "bound": 3, "log_n": 4}
-    means = {name: torch.stack([offsets[i] for offsets in found]).mean(0) for name, i in columns.items()}
-    means["chance"] = means["log_n"].neg().exp()
-    return {name: values.tolist() for name, values in means.items()}
+    return mean_offsets(found)
 
 
 def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], queries: int, count: int = 3) -> list[Any]:

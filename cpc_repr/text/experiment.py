@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from configs import as_usage_error
 from cpc_repr.command import recorded, settings
+from cpc_repr.offsets import plot_offsets
 from cpc_repr.probes import Score
 from cpc_repr.results import Results
 from cpc_repr.text.config import Config, may_change
@@ -26,7 +27,6 @@ from cpc_repr.text.evaluate import (
     supervised,
 )
 from cpc_repr.text.expand import expand, with_random_words
-from cpc_repr.text.figures import figure_steps
 from cpc_repr.text.learners import build, cpc_learner
 from cpc_repr.text.model import CPCModel, TextModel, parameters
 from cpc_repr.text.tables import TITLES, Row
@@ -57,7 +57,8 @@ def run_arm(bench: Bench, run: RunDirectory) -> dict[str, Row]:
     model.eval().requires_grad_(False)
     bench.say(f"{_speed(run, config):,.0f} sentences/s")
     results = Results(run.report / "results.json", settings(config))
-    figure_steps(run.report / "accuracy_per_step.png", results.get("per_offset", lambda: contrastive(bench, model)))
+    offsets = results.get("per_offset", lambda: contrastive(bench, model))
+    plot_offsets(run.report / "accuracy_per_step.png", range(1, config.cpc.steps + 1), offsets, "sentences")
     rows: dict[str, Row] = {}
 
     def row(name: str, compute: Callable[[], Mapping[str, Any]]) -> None:

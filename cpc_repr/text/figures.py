@@ -1,4 +1,4 @@
-"""Accuracy of the contrastive task by step, and of the five tasks by row of the table."""
+"""Accuracy in the five tasks by row of the table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cpc_repr.probes import Score
-from cpc_repr.report import plot_curves
 from cpc_repr.text.senteval import TASKS
-
-
-def figure_steps(path: Path, offsets: Mapping[str, Sequence[float]]) -> None:
-    """Accuracy of picking the positive against the step k, and the bound; `offsets` as `evaluate.contrastive` gives."""
-    steps = [k + 1 for k in range(len(offsets["accuracy"]))]
-    panels = [
-        ("accuracy (top-1)", {"CPC": offsets["accuracy"], "chance (1/N)": offsets["chance"]}),
-        ("negatives beaten", {"CPC": offsets["win_rate"], "chance (1/2)": [0.5] * len(steps)}),
-        ("bound on I(x; c), nats", {"log N - L": offsets["bound"], "log N": offsets["log_n"]}),
-    ]
-    plot_curves(path, panels, steps, "k, sentences")
 
 
 def figure_tasks(path: Path, rows: Mapping[str, Sequence[Score]]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.live import Tick, live
+from cpc_repr.offsets import mean_offsets
 from cpc_repr.probes import Score, fit_probe
 from cpc_repr.training import seeded
 from cpc_repr.vision import efficient
@@ -195,10 +196,7 @@ def contrastive(bench: Bench, model: CPCModel) -> dict[str, list[float]]:
             x = patches(images, config.view, config.augment, generator(seed, number, 2))
             found.append(model(x, generator(seed, number, 3)).per_offset)
             tick(number + 1, config.evaluation.batches)
-    columns = ("loss", "accuracy", "win_rate", "bound", "log_n")
-    means = {name: torch.stack([offsets[i] for offsets in found]).mean(0) for i, name in enumerate(columns)}
-    means["chance"] = means["log_n"].neg().exp()
-    return {name: values.tolist() for name, values in means.items()}
+    return mean_offsets(found)
 
 
 def few_labels(bench: Bench, model: VisionModel, fraction: float) -> dict[str, Score]:

@@ -12,6 +12,7 @@ from torch import nn
 
 from cpc_repr import command
 from cpc_repr.command import recorded
+from cpc_repr.offsets import plot_offsets
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_repr.vision.config import Config, may_change
@@ -27,7 +28,7 @@ from cpc_repr.vision.evaluate import (
     probe_grid,
     throughput,
 )
-from cpc_repr.vision.figures import draw_offsets, figure_5
+from cpc_repr.vision.figures import figure_5
 from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
 from cpc_repr.vision.model import CPCModel, parameters
 from cpc_repr.vision.tables import Row, few
@@ -70,7 +71,7 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
         rows[name] = results.scores(name, lambda: dict(compute()))
 
     offsets = results.get("per_offset", lambda: contrastive(bench, model))
-    draw_offsets(run.report / "accuracy_per_offset.png", config.cpc.offsets, offsets)
+    plot_offsets(run.report / "accuracy_per_offset.png", config.cpc.offsets, offsets, "rows of the grid")
     row("cpc", lambda: probe(bench, "CPC", pooled(model.model, config), protocols=baselines))
     if baselines:
         row("cpc_grid", lambda: probe_grid(bench, "CPC", model.model))

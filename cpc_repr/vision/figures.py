@@ -1,31 +1,19 @@
-"""Figure 5 of the paper, which patches excite a unit, and the accuracy of every offset."""
+"""Figure 5 of the paper: which patches excite a unit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cpc_repr.report import plot_curves
 from cpc_repr.vision.batches import plain_patches
 from cpc_repr.vision.evaluate import Bench
 from cpc_repr.vision.grid import crops, cut
 from cpc_repr.vision.model import VisionModel
 
 ACROSS = 12  # patches of each unit
-
-
-def draw_offsets(path: Path, offsets: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
-    """Accuracy of picking the positive against the offset, and the bound, of what `evaluate.contrastive` found."""
-    panels = [
-        ("accuracy (top-1)", {"CPC": found["accuracy"], "chance (1/N)": found["chance"]}),
-        ("negatives beaten", {"CPC": found["win_rate"], "chance (1/2)": [0.5] * len(offsets)}),
-        ("bound on I(x; c), nats", {"log N - L": found["bound"], "log N": found["log_n"]}),
-    ]
-    plot_curves(path, panels, list(offsets), "k, rows of the grid")
 
 
 def figure_5(path: Path, bench: Bench, model: VisionModel) -> None:
