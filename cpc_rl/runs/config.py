@@ -31,7 +31,7 @@ class RunSettings(Frozen):
         default=None, description="Run directory to continue, with its own configuration; other flags still count."
     )
     preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = Field(
-        default=None, description="Settings to start from: a file in configs/, without `.yaml`."
+        default=None, description="Settings to start from, by name; a name that is not there lists those that are."
     )
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = Field(
         default=None, description="YAML file laid over the preset; flags are laid over both."
