@@ -1,0 +1,31 @@
+"""What only several processes meet in `cpc_repr.command`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import cpc_repr.command
+from cpc_repr.audio.__main__ import main as audio
+from cpc_repr.vision.__main__ import main as vision
+from cpc_rl.distributed import World
+
+
+@pytest.mark.parametrize(
+    "main, flags, words",
+    [
+        (audio, ["--smoke"], "cpc_repr.audio trains in one process"),
+        (vision, ["--smoke", "--seeds", "2"], "--seeds and --ablation go without torchrun"),
+        (vision, ["--smoke", "--ablation", "directions"], "--seeds and --ablation go without torchrun"),
+    ],
+)
+def test_what_torchrun_cannot_share_is_refused(main, flags, words, tmp_path, monkeypatch, capsys) -> None:
+    @contextmanager
+    def two() -> Iterator[World]:
+        yield World(0, 2)
+
+    monkeypatch.setattr(cpc_repr.command, "joined", two)
+    assert main([*flags, "--run", str(tmp_path / "run")]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "run").exists()
