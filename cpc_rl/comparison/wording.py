@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cpc_rl.comparison import grouping
@@ -174,11 +175,23 @@ def _shortcomings(panel: Panel) -> list[str]:
                 told.append(
                     f"left out, for its curve ends at {millions(run.curve.frames[-1])}, before half of the longest"
                 )
-            elif panel.grid is not None and run.curve.frames[-1] == panel.frames and _longer(panel, run):
-                told.append(f"is the shortest: all are compared up to {millions(panel.frames)} frames")
             if told:
                 found.append(f"{run.path}: {'; '.join(told)}")
-    return found
+    return found + _cut_short(panel)
+
+
+def _cut_short(panel: Panel) -> list[str]:
+    """Which runs end the comparison, where others went noticeably (a fiftieth) further."""
+    ends = {run.path: run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted}
+    if panel.grid is None or max(ends.values()) <= 1.02 * panel.frames:
+        return []
+    shortest = [path for path, end in ends.items() if end <= 1.02 * panel.frames]
+    return [f"{several(shortest)}: no further than {millions(panel.frames)} frames, where all are compared"]
+
+
+def several(paths: Sequence[Path]) -> str:
+    """The first of some paths, and how many there are."""
+    return str(paths[0]) + (f" and {len(paths) - 1} others" if len(paths) > 1 else "")
 
 
 def state(run: Run) -> list[str]:
@@ -188,9 +201,3 @@ def state(run: Run) -> list[str]:
     if run.state == "unfinished" and run.planned:
         return [f"unfinished, {millions(run.reached)} of {millions(run.planned)} frames"]
     return []
-
-
-def _longer(panel: Panel, run: Run) -> bool:
-    """Whether other runs that count went noticeably (a fiftieth) further."""
-    ends = [other.curve.frames[-1] for arm in panel.arms.values() for other in arm.counted]
-    return bool(max(ends) > 1.02 * run.curve.frames[-1])

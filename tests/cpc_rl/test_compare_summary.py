@@ -71,7 +71,7 @@ def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_pa
     panel = comparison.panels["maze"]
     assert panel.frames == 500 and len(panel.arms["cpc"].counted) == 2
     told = wording.notes(comparison)
-    assert f"{half}: is the shortest: all are compared up to 500 frames" in told
+    assert f"{half}: no further than 500 frames, where all are compared" in told
     assert f"{short}: left out, for its curve ends at 490, before half of the longest" in told
     assert not any(str(long) in note for note in told)
 
