@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from configs import UsageError, load_yaml
 from cpc_repr.audio.model import KERNELS, PADDING, STRIDES, Block, Encoding, ModelConfig, SpeechModel
-from cpc_rl.runs import RunDirectory
+from cpc_repr.trained import model_weights, open_trained
 
 Sound = np.ndarray | Tensor
 
@@ -111,22 +110,15 @@ class _Layer:
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> SpeechEncoder:
-    """The network of a run directory (its newest checkpoint).
+    """The network of a run directory (its newest checkpoint; the mean of the weights if the run has one).
 
     Raises:
         UsageError: There is no such run, or it is not one of `python -m cpc_repr.audio`.
         RunFailure: It has no whole checkpoint.
     """
-    run = RunDirectory.open(Path(path))
-    settings = load_yaml(run.config_path)
-    if "model" not in settings or "cpc" not in settings or "corpus" not in settings:
-        raise UsageError(f"{path} is not a run of cpc_repr.audio")
-    if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):
-        raise UsageError(f"{path} holds several runs: take one of {', '.join(map(str, parts))}")
+    run, settings = open_trained(path, "audio", {"model", "cpc", "corpus"})
     model = SpeechModel(ModelConfig.model_validate(settings["model"]))
-    state = run.checkpoints.load()["module"]
-    prefix = "model."
-    model.load_state_dict({name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)})
+    model.load_state_dict(model_weights(run))
     return SpeechEncoder(model, device)
 
 

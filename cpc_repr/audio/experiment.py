@@ -98,7 +98,7 @@ def _baselines(bench: Bench, run: RunDirectory, row: Callable[[str, Callable[[],
 
 def _train(bench: Bench, run: RunDirectory, learner: Learner, updates: int, shown: Mapping[str, str]) -> None:
     fit(run, bench.config.run, recorded(bench.config), learner, updates, bench.stop, shown, may_change)
-    learner.module.eval().requires_grad_(False)
+    learner.settle()
 
 
 def _shown(config: Config) -> dict[str, str]:

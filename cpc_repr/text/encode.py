@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from configs import UsageError, as_usage_error, load_yaml
+from configs import as_usage_error
 from cpc_repr.text.expand import expand
 from cpc_repr.text.model import Encoding, ModelConfig, TextModel
 from cpc_repr.text.vectors import read_vectors
 from cpc_repr.text.words import Sentence, Vocabulary, split
-from cpc_rl.runs import RunDirectory
+from cpc_repr.trained import model_weights, open_trained
 
 VOCABULARY = "vocabulary.txt"
 _CHUNK = 256  # sentences encoded together
@@ -68,7 +68,7 @@ class TextEncoder:
 
 
 def load(path: Path | str, device: torch.device | str = "cpu", vectors: Path | str | None = None) -> TextEncoder:
-    """The network of a run directory (its newest checkpoint).
+    """The network of a run directory (its newest checkpoint; the mean of the weights if the run has one).
 
     Args:
         path: The run directory.
@@ -79,17 +79,10 @@ def load(path: Path | str, device: torch.device | str = "cpu", vectors: Path | s
         UsageError: There is no such run, it is not one of `python -m cpc_repr.text`, or the vectors are no good.
         RunFailure: It has no whole checkpoint.
     """
-    run = RunDirectory.open(Path(path))
-    settings = load_yaml(run.config_path)
-    if "model" not in settings or "stories" not in settings:
-        raise UsageError(f"{path} is not a run of cpc_repr.text")
-    if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):
-        raise UsageError(f"{path} holds several runs: take one of {', '.join(map(str, parts))}")
+    run, settings = open_trained(path, "text", {"model", "stories"})
     vocabulary = Vocabulary.read(run.path / VOCABULARY)
     model = TextModel(len(vocabulary), ModelConfig.model_validate(settings["model"]))
-    state = run.checkpoints.load()["module"]
-    prefix = "model."
-    model.load_state_dict({name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)})
+    model.load_state_dict(model_weights(run))
     if vectors is not None:
         with as_usage_error():
             model, vocabulary = expand(model, vocabulary, read_vectors(Path(vectors), _Everything()))

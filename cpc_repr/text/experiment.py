@@ -54,7 +54,7 @@ def run_arm(bench: Bench, run: RunDirectory) -> dict[str, Row]:
         f"{config.cpc.steps} sentences ahead"
     )
     fit(run, config.run, recorded(config), learner, config.train.updates, bench.stop, _shown(config), may_change)
-    model.eval().requires_grad_(False)
+    learner.settle()
     bench.say(f"{_speed(run, config):,.0f} sentences/s")
     results = Results(run.report / "results.json", settings(config))
     offsets = results.get("per_offset", lambda: contrastive(bench, model))

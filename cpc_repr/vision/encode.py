@@ -14,12 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from configs import UsageError, load_yaml
+from cpc_repr.trained import model_weights, open_trained
 from cpc_repr.vision.batches import plain_patches
 from cpc_repr.vision.grid import ViewConfig, crops
 from cpc_repr.vision.model import VisionModel
 from cpc_repr.vision.resnet import EncoderConfig
-from cpc_rl.runs import RunDirectory
 
 
 class VisionEncoder:
@@ -59,16 +58,9 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:
         UsageError: There is no such run, or it is not one of `python -m cpc_repr.vision`.
         RunFailure: It has no whole checkpoint.
     """
-    run = RunDirectory.open(Path(path))
-    settings = load_yaml(run.config_path)
-    if not {"model", "cpc", "view"} <= settings.keys():
-        raise UsageError(f"{path} is not a run of cpc_repr.vision")
-    if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):
-        raise UsageError(f"{path} holds several runs: take one of {', '.join(map(str, parts))}")
+    run, settings = open_trained(path, "vision", {"model", "cpc", "view"})
     model = VisionModel(EncoderConfig.model_validate(settings["model"]))
-    saved = run.checkpoints.load()
-    state, prefix = saved["module"] | saved["average"], "model."
-    model.load_state_dict({name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)})
+    model.load_state_dict(model_weights(run))
     return VisionEncoder(model, ViewConfig.model_validate(settings["view"]), device)
 
 

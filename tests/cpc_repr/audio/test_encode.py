@@ -102,7 +102,7 @@ def test_load_takes_the_newest_checkpoint(tmp_path: Path, greedy: bool) -> None:
     run = RunDirectory.create(tmp_path / "run", config)
     model = build(config)
     model.model(torch.randn(2, 4_000))
-    run.checkpoints.save({"module": model.state_dict()}, number=3)
+    run.checkpoints.save({"module": model.state_dict(), "average": {}}, number=3)
     x = torch.randn(3_000)
     got = load(run.path).encode(x)
     want = model.eval().model(x[None])

@@ -18,6 +18,7 @@ from tests.cpc_repr.commands import (
     check_help,
     check_nothing_is_computed_anew,
     check_one_line,
+    check_the_mean_of_weights_is_used,
     finish,
     results,
     start,
@@ -91,6 +92,10 @@ def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: p
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
     check_a_stopped_run_goes_on("text", main, toy, finished, tmp_path / "run")
+
+
+def test_the_mean_of_weights_is_what_is_evaluated(finished: Path, toy: list[str], tmp_path: Path) -> None:
+    check_the_mean_of_weights_is_used(main, toy, load, finished, tmp_path / "run")
 
 
 def test_seeds(toy: list[str], tmp_path: Path) -> None:

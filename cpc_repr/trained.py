@@ -1,0 +1,43 @@
+"""Reading back what a run has trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from configs import UsageError, load_yaml
+from cpc_rl.runs import RunDirectory
+
+MODEL = "model."  # what every experiment calls the network it trains, beside its heads
+
+
+def open_trained(path: Path | str, family: str, sections: set[str]) -> tuple[RunDirectory, dict[str, Any]]:
+    """The run directory `path` of `python -m cpc_repr.FAMILY`, and its settings.
+
+    Args:
+        path: Of one run, not of an experiment of several.
+        family: See above.
+        sections: Of the settings, by which runs of this family are known.
+
+    Raises:
+        UsageError: There is no such run, it is another family's, or it holds several.
+    """
+    run = RunDirectory.open(Path(path))
+    settings = load_yaml(run.config_path)
+    if not sections <= settings.keys():
+        raise UsageError(f"{path} is not a run of cpc_repr.{family}")
+    if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):
+        raise UsageError(f"{path} holds several runs: take one of {', '.join(map(str, parts))}")
+    return run, settings
+
+
+def model_weights(run: RunDirectory) -> dict[str, Tensor]:
+    """The network of its newest checkpoint, with the mean of the weights where the run has one.
+
+    Raises RunFailure if it has no whole checkpoint.
+    """
+    saved = run.checkpoints.load()
+    state: dict[str, Tensor] = saved["module"] | saved["average"]
+    return {name.removeprefix(MODEL): x for name, x in state.items() if name.startswith(MODEL)}
