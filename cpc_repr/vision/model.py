@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field, model_validator
@@ -57,7 +57,11 @@ class CPCConfig(Frozen):
     num_negatives: int | None = Field(
         default=None, ge=1, description="Draw so many of the batch's patches at each update; none: use all of them."
     )
-    exclude_own: bool = Field(default=False, description="No negatives from the same picture.")
+    candidates: Literal["all", "exclude_own", "own"] = Field(
+        default="all",
+        description="Negatives: `all` patches of the batch's pictures, all but those of the anchor's own picture "
+        "(`exclude_own`), or those of its `own` picture only.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> CPCConfig:
@@ -78,26 +82,22 @@ class Direction(nn.Module):
         self.heads = linear_heads(maps, size, len(config.offsets), bias=config.bias)
 
     def forward(self, z: Tensor, generator: torch.Generator | None = None) -> CPC:
-        """The loss of predicting rows of z [B, H, W, D] from contexts above them, each column a sequence of its own."""
-        batch, _, width, _ = z.shape
-        config = self.config
-        image = torch.arange(batch, device=z.device).repeat_interleave(width)  # [B * W]
+        """The loss of predicting rows of z [B, H, W, D] from contexts above them.
+
+        A picture is one sequence, read row by row: k rows below lie k W steps ahead, in the same column.
+        """
+        config, width = self.config, z.shape[2]
         return cpc_loss(
-            columns(self.context(z)),
-            columns(self.target(z)),
+            self.context(z).flatten(1, 2),
+            self.target(z).flatten(1, 2),
             self.heads,
-            config.offsets,
-            group=image,
-            exclude_own=config.exclude_own,
+            [k * width for k in config.offsets],
+            pool="sequence" if config.candidates == "own" else "batch",
+            exclude_own=config.candidates == "exclude_own",
             num_negatives=config.num_negatives,
             generator=generator,
             scale=config.scale,
         )
-
-
-def columns(z: Tensor) -> Tensor:
-    """[B, H, W, D] -> [B * W, H, D]."""
-    return z.transpose(1, 2).flatten(0, 1)
 
 
 class VisionModel(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from configs import load
 from cpc_repr.vision.batches import plain_patches
 from cpc_repr.vision.config import Config
-from cpc_repr.vision.model import DIRECTIONS, CPCConfig, CPCModel, Direction, VisionModel, columns, parameters
+from cpc_repr.vision.model import DIRECTIONS, CPCConfig, CPCModel, Direction, VisionModel, parameters
 from cpc_repr.vision.pixelcnn import PixelCNN
 from cpc_repr.vision.resnet import Bottleneck, EncoderConfig
 from cpc_rl.infonce import cpc_loss
@@ -156,7 +157,6 @@ def test_directions_turn_the_grid() -> None:
     turned = {name: turn(grid)[0, ..., 0] for name, turn in DIRECTIONS.items()}
     assert turned["down"][0].tolist() == [0, 1, 2, 3] and turned["up"][0].tolist() == [8, 9, 10, 11]
     assert turned["right"][0].tolist() == [0, 4, 8] and turned["left"][0].tolist() == [3, 7, 11]
-    assert columns(grid)[1, :, 0].tolist() == [1, 5, 9]
 
 
 def test_directions_have_networks_of_their_own_and_their_losses_are_summed() -> None:
@@ -173,28 +173,30 @@ def test_directions_have_networks_of_their_own_and_their_losses_are_summed() -> 
     assert len(set.union(*own)) == sum(map(len, own))
 
 
-def test_negatives_are_all_patches_of_the_batch_or_those_of_other_pictures() -> None:
+def test_negatives_are_all_patches_of_the_batch_or_those_of_other_pictures_or_of_the_same() -> None:
     torch.manual_seed(0)
     z = torch.randn(3, 4, 4, 8)
     count = {}
-    for own in (False, True):
-        direction = Direction(8, CPCConfig(offsets=(1,), context_width=8, exclude_own=own))
-        count[own] = round(direction(z).per_offset.log_n.exp().item())
-    assert count == {False: 3 * 16, True: 2 * 16 + 1}
+    for candidates in ("all", "exclude_own", "own"):
+        direction = Direction(8, CPCConfig(offsets=(1,), context_width=8, candidates=candidates))
+        count[candidates] = round(direction(z).per_offset.log_n.exp().item())
+    assert count == {"all": 3 * 16, "exclude_own": 2 * 16 + 1, "own": 16}
     some = Direction(8, CPCConfig(offsets=(1,), context_width=8, num_negatives=10))
     assert some(z, torch.Generator().manual_seed(0)).per_offset.log_n.exp().item() <= 11.01
 
 
-def test_excluded_negatives_are_those_of_the_same_picture() -> None:
+@pytest.mark.parametrize("candidates", ["exclude_own", "own"])
+def test_negatives_of_the_same_picture_are_those(candidates: Any) -> None:
     torch.manual_seed(0)
-    direction = Direction(5, CPCConfig(offsets=(1,), context_width=8, exclude_own=True)).double()
+    direction = Direction(5, CPCConfig(offsets=(1,), context_width=8, candidates=candidates)).double()
     nn.init.normal_(direction.heads[0].weight)
     z = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     logits = direction.heads[0](direction.context(z))[:, :-1].flatten(0, 2) @ z.flatten(0, 2).t()  # [16, 24]
     positive = torch.tensor([12 * b + 4 * (row + 1) + w for b in range(2) for row in range(2) for w in range(4)])
     own = torch.arange(16)[:, None] // 8 == torch.arange(24) // 12
-    own[torch.arange(16), positive] = False
-    expected = F.cross_entropy(logits.masked_fill(own, -torch.inf), positive)
+    left_out = own if candidates == "exclude_own" else ~own
+    left_out[torch.arange(16), positive] = False
+    expected = F.cross_entropy(logits.masked_fill(left_out, -torch.inf), positive)
     torch.testing.assert_close(direction(z).loss, expected)
 
 
