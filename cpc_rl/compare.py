@@ -36,7 +36,11 @@ class CompareConfig(Frozen):
         "what differs.",
     )
     baseline: Annotated[str | None, tyro.conf.arg(metavar="ARM")] = Field(
-        default=None, description="Arm the others are compared with. By default `none`, or else the first."
+        default=None,
+        description="Arm the others are compared with. By default the first without auxiliary loss, or else the first.",
+    )
+    frames: int | None = Field(
+        default=None, ge=1, description="Compare the first so many frames only; longer runs are cut there."
     )
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
         default=Path("runs/compared"), description="Folder of the figure, the tables and report.html."
@@ -70,7 +74,8 @@ def compare_runs(config: CompareConfig, command: Sequence[str]) -> None:
     console = rich.console.Console()
     if not console.is_terminal:  # a file is as wide as its lines
         console.width = 240
-    comparison = compare(reading.find(config.runs), config.by, config.baseline, config.mix_backends)
+    found = reading.find(config.runs)
+    comparison = compare(found, config.by, config.baseline, config.mix_backends, config.frames)
     show(comparison, console)
     written = report.write(comparison, config.out, command)
     console.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True, markup=False)

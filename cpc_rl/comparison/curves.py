@@ -44,6 +44,11 @@ def read_curve(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, int]:
     return Curve(frames, returns, episodes), int((~finite).sum())
 
 
+def first(curve: Curve, frames: float) -> Curve:
+    """The curve up to so many frames."""
+    return Curve(*(column[: np.searchsorted(curve.frames, frames, side="right")] for column in curve))
+
+
 def common_grid(curves: Iterable[Curve], points: int = POINTS) -> np.ndarray | None:
     """Frames [points] at which all of `curves` have returns; None where they share none."""
     ends = [(curve.frames[0], curve.frames[-1]) for curve in curves]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ def draw(comparison: Comparison, title: str = "", notes: Sequence[str] = ()) -> 
     handles = _legend(comparison, chosen)
     across = max(1, int(width / (0.8 + 0.1 * max(len(str(handle.get_label())) for handle in handles))))
     foot = 0.2 + 0.24 * math.ceil(len(handles) / across) + 0.17 * len(footer.splitlines())  # inches
-    head = _wrapped(title, width, 10)
+    head = _wrapped(title, width, 9.2)
     height = 3.3 * rows + foot + 0.2 * len(head.splitlines())
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -143,14 +144,17 @@ def _own_grid(panel: Panel, run: Run) -> tuple[np.ndarray, float | None]:
 
 def _facts(panel: Panel) -> str:
     """Back end, frames and how many runs of each arm count: `minilab · 6 M frames · none 3 seeds, cpc 2 of 3 runs`."""
-    counts = {label: (arm.replicates, len(arm.counted), len(arm.runs)) for label, arm in panel.arms.items()}
-    if len(set(counts.values())) == 1 and next(iter(counts.values()))[1] == next(iter(counts.values()))[2]:
-        runs = next(iter(counts.values()))[0] + (" an arm" if len(counts) > 1 else "")
-    else:
-        runs = ", ".join(
-            f"{label} {words}" if counted == runs else f"{label} {counted} of {runs} runs"
-            for label, (words, counted, runs) in counts.items()
-        )
+    counts = {
+        label: arm.replicates if len(arm.counted) == len(arm.runs) else f"{len(arm.counted)} of {len(arm.runs)} runs"
+        for label, arm in panel.arms.items()
+    }
+    arms = Counter(counts.values())
+    if len(arms) == 1:
+        runs = next(iter(arms)) + (" an arm" if len(counts) > 1 else "")
+    elif len(counts) <= 2:
+        runs = ", ".join(f"{label} {words}" for label, words in counts.items())
+    else:  # the names of many arms would be wider than the panel; the tables have them
+        runs = ", ".join(f"{words} ({number} arm{'s' * (number > 1)})" for words, number in arms.items())
     return f"{' and '.join(panel.backends)} · {millions(panel.frames)} frames · {runs}"
 
 
@@ -176,5 +180,5 @@ def _footer(notes: Sequence[str], width: float) -> str:
     return "\n".join(_wrapped(text, width, 16) for text in (how, *told))
 
 
-def _wrapped(text: str, width: float, letters: float = 11.5) -> str:
+def _wrapped(text: str, width: float, letters: float) -> str:
     return "\n".join(textwrap.wrap(text, int(width * letters)))

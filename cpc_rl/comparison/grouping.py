@@ -115,10 +115,14 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
 
 
 def pick_baseline(labels: Sequence[str], wanted: str | None) -> str:
-    """The arm others are compared with: `wanted`, else `none`, else the first. Raises UsageError if it is not there."""
+    """The arm others are compared with: `wanted`, else the first without auxiliary loss (`none`), else the first.
+
+    Raises UsageError if it is not there.
+    """
     if wanted is not None and wanted not in labels:
         raise UsageError(f"--baseline {wanted}: no such arm; arms are {'; '.join(labels)}")
-    return wanted or ("none" if "none" in labels else labels[0])
+    without = [label for label in labels if label == "none" or label.startswith("none, ")]
+    return wanted or [*without, *labels][0]
 
 
 def pair(arm: Sequence[Run], base: Sequence[Run]) -> list[tuple[int, int]]:

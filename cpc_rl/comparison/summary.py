@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,20 +86,29 @@ class Comparison:
         return sorted(found, key=lambda label: (label != self.baseline, grouping.natural(label)))
 
 
-def compare(found: Found, by: Sequence[str] = (), baseline: str | None = None, mix: bool = False) -> Comparison:
+def compare(
+    found: Found,
+    by: Sequence[str] = (),
+    baseline: str | None = None,
+    mix: bool = False,
+    frames: float | None = None,
+) -> Comparison:
     """Compare runs.
 
     Args:
         found: At least one run with an episode.
         by: Settings that tell the arms apart; none: what differs (`grouping.choose`).
-        baseline: The arm that others are compared with; by default `none`, or else the first.
+        baseline: The arm that others are compared with; by default the first without auxiliary loss, or else the first.
         mix: Put runs of different back ends together.
+        frames: Look at the first so many only; None: at all.
 
     Raises:
         UsageError: A key or a baseline that is not there, or back ends that would be mixed.
         RunFailure: No run has a curve.
     """
     runs = found.runs
+    if frames is not None:
+        runs = [replace(run, curve=curves.first(run.curve, frames)) for run in runs]
     if not any(run.has_episodes for run in runs):
         raise RunFailure(f"no episode has ended yet in {', '.join(str(run.path) for run in runs) or 'any run'}")
     by = grouping.choose(runs, by)

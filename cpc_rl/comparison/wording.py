@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,9 @@ def _seeds(panel: Panel, baseline: str) -> list[str]:
 
 
 def _shortcomings(panel: Panel) -> list[str]:
-    found = []
+    found: dict[str, list[Path]] = defaultdict(list)  # what is wrong -> with which runs
+    alike = 1.02  # lengths that differ by less are the same
+    longest = max((run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted), default=0.0)
     for arm in panel.arms.values():
         for run in arm.runs:
             told = state(run)
@@ -175,23 +177,17 @@ def _shortcomings(panel: Panel) -> list[str]:
                 told.append(
                     f"left out, for its curve ends at {millions(run.curve.frames[-1])}, before half of the longest"
                 )
+            elif run.curve.frames[-1] <= alike * panel.frames and longest > alike * panel.frames:
+                told.append(f"no further than {millions(panel.frames)} frames, where all are compared")
             if told:
-                found.append(f"{run.path}: {'; '.join(told)}")
-    return found + _cut_short(panel)
-
-
-def _cut_short(panel: Panel) -> list[str]:
-    """Which runs end the comparison, where others went noticeably (a fiftieth) further."""
-    ends = {run.path: run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted}
-    if panel.grid is None or max(ends.values()) <= 1.02 * panel.frames:
-        return []
-    shortest = [path for path, end in ends.items() if end <= 1.02 * panel.frames]
-    return [f"{several(shortest)}: no further than {millions(panel.frames)} frames, where all are compared"]
+                found["; ".join(told)].append(run.path)
+    return [f"{several(paths)}: {told}" for told, paths in found.items()]
 
 
 def several(paths: Sequence[Path]) -> str:
-    """The first of some paths, and how many there are."""
-    return str(paths[0]) + (f" and {len(paths) - 1} others" if len(paths) > 1 else "")
+    """The first three of some paths, and how many more there are."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(map(str, paths[:3])) + more
 
 
 def state(run: Run) -> list[str]:

@@ -186,6 +186,12 @@ def test_runs_that_do_not_count_stand_on_the_figure(tmp_path: Path) -> None:
     assert len(axis.lines) == 9  # seven runs, two means
 
 
+def test_the_facts_of_many_arms_fit_the_panel(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / f"{k}-{s}", seed=s, settings={"cpc.steps": k}) for k in (1, 5, 30) for s in (1, 2, 3)]
+    (axis, _) = draw(compare(found(*runs[:-1])), "A title").axes
+    assert axis.texts[0].get_text() == "minilab · 1 k frames · 3 seeds (2 arms), 2 seeds (1 arm)"
+
+
 def test_two_seeds_have_no_band(tmp_path: Path) -> None:
     given = found(*map(Path, arms(tmp_path)))
     (axis, _) = draw(compare(Found(given.runs[:2] + given.runs[3:], [], 0)), "A title").axes

@@ -90,7 +90,8 @@ def test_levels_come_as_the_suite_lists_them(tmp_path: Path) -> None:
 
 def test_the_baseline(tmp_path: Path) -> None:
     assert grouping.pick_baseline(["cpc", "none"], None) == "none"
-    assert grouping.pick_baseline(["a", "b"], None) == "a"
+    assert grouping.pick_baseline(["cpc, k=1", "none, k=1", "none, k=2", "nonesuch"], None) == "none, k=1"
+    assert grouping.pick_baseline(["a", "nonesuch"], None) == "a"
     assert grouping.pick_baseline(["a", "b"], "b") == "b"
     with pytest.raises(UsageError, match="--baseline c: no such arm; arms are a; b"):
         grouping.pick_baseline(["a", "b"], "c")

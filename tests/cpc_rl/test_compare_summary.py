@@ -76,6 +76,29 @@ def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_pa
     assert not any(str(long) in note for note in told)
 
 
+def test_the_first_frames_only(tmp_path: Path) -> None:
+    """A longer run compared up to N frames is the run that ended there."""
+    long = [write_run(tmp_path / f"long{n}", returns=[1.0, 2.0, 3.0, 4.0], seed=n, frames=1000) for n in (1, 2, 3)]
+    first = [write_run(tmp_path / f"first{n}", returns=[1.0, 2.0], seed=n, frames=500) for n in (1, 2, 3)]
+    cut, whole, short = (
+        compare(found(*runs), frames=n).panels["maze"] for runs, n in ((long, 500), (long, None), (first, None))
+    )
+    assert (cut.frames, whole.frames) == (500, 1000)
+    (one,), (two,) = cut.arms.values(), short.arms.values()
+    np.testing.assert_array_equal(one.curves, two.curves)
+    with pytest.raises(RunFailure, match="no episode has ended"):
+        compare(found(*long), frames=249)
+
+
+def test_many_runs_with_the_same_shortcoming_are_one_note(tmp_path: Path) -> None:
+    long = write_run(tmp_path / "long", seed=0, frames=1000)
+    short = [write_run(tmp_path / f"short{n}", seed=n, frames=600) for n in range(1, 6)]
+    told = "\n".join(wording.notes(compare(found(long, *short))))
+    three = ", ".join(map(str, short[:3]))
+    assert f"{three} and 2 more: no further than 600 frames, where all are compared" in told
+    assert told.count("no further") == 1 and str(long) not in told
+
+
 def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
     good = write_run(tmp_path / "good", seed=1)
     holes = write_run(tmp_path / "holes", returns=[1.0] * 8 + [None, 1.0], seed=2)
