@@ -30,13 +30,18 @@ class Stopped(Exception):
 
 
 class OptimConfig(Frozen):
-    """Adam, with a learning rate that rises linearly to its value and stays there."""
+    """Adam, with a learning rate that rises linearly to its value and stays there or falls again."""
 
     learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Step size after the warm-up.")
     warmup: int = Field(
         default=1000,
         ge=0,
         description="Updates over which the learning rate rises from 0: without them CPC can sit at log N for long.",
+    )
+    fall: int = Field(
+        default=0,
+        ge=0,
+        description="Updates at whose end the learning rate has fallen, linearly, to 0; 0: it does not fall.",
     )
     beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of Adam's mean gradient.")
     clip: float | None = Field(default=None, gt=0, description="Largest norm of the gradient; none: any.")
@@ -97,7 +102,7 @@ class Learner:
         for name in ("loss/total", "gradient_norm"):
             if not abs(values[name]) < float("inf"):
                 raise RunFailure(f"{name} is {values[name]} at update {self.updates}")
-        values["learning_rate"] = warmed_up(self.optim, self.updates)
+        values["learning_rate"] = learning_rate(self.optim, self.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = values["learning_rate"]
         self.optimiser.step()
@@ -124,22 +129,32 @@ class Learner:
         """For `torch.save`; tensors and plain Python only."""
         return {
             "updates": self.updates,
+            "fall": self.optim.fall,
             "module": self.module.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Continue where `state_dict` was taken."""
+        """Continue where `state_dict` was taken.
+
+        Raises UsageError if the learning rate fell over another number of updates there.
+        """
+        if (before := saved.get("fall", 0)) != (now := self.optim.fall):
+            raise UsageError(
+                f"cannot resume: the learning rate falls over {now} updates, and over {before} (0: never) in the "
+                "checkpoint; ask for as many as before, or begin a new run"
+            )
         self.updates = saved["updates"]
         self.module.load_state_dict(saved["module"])
         self.average = {name: x.to(self.params[0].device) for name, x in saved.get("average", {}).items()}
         self.optimiser.load_state_dict(saved["optimiser"])
 
 
-def warmed_up(optim: OptimConfig, update: int) -> float:
-    """Learning rate of the update with this number, from 0."""
-    return optim.learning_rate * min(1.0, (update + 1) / max(1, optim.warmup))
+def learning_rate(optim: OptimConfig, update: int) -> float:
+    """Of the update with this number, from 0."""
+    left = max(0.0, 1 - update / optim.fall) if optim.fall else 1.0
+    return optim.learning_rate * min(1.0, (update + 1) / max(1, optim.warmup)) * left
 
 
 def seeded(seed: int, build: Callable[[], nn.Module]) -> nn.Module:

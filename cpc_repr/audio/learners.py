@@ -97,5 +97,6 @@ def supervised_learner(config: Config, task: Task, waveforms: Waveforms, device:
         hit = (logits.argmax(-1) == wanted) & known
         return F.cross_entropy(logits, wanted, ignore_index=-1), {"accuracy": hit.sum() / known.sum()}
 
-    optim = OptimConfig(learning_rate=config.train.supervised_learning_rate, warmup=config.optim.warmup)
+    rate, updates = config.train.supervised_learning_rate, config.train.supervised_updates
+    optim = OptimConfig(learning_rate=rate, warmup=config.optim.warmup, fall=updates)
     return Learner(model, loss, optim, config.train.accumulate)

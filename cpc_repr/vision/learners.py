@@ -82,5 +82,6 @@ def supervised_learner(config: Config, pictures: Pictures, device: torch.device,
         logits, wanted = model(batch.images.to(device)), batch.labels.to(device)
         return F.cross_entropy(logits, wanted), {"accuracy": (logits.argmax(-1) == wanted).float().mean()}
 
-    optim = OptimConfig(learning_rate=config.train.supervised_learning_rate, warmup=config.optim.warmup)
+    rate, updates = config.train.supervised_learning_rate, config.train.supervised_updates
+    optim = OptimConfig(learning_rate=rate, warmup=config.optim.warmup, fall=updates)
     return Learner(model, loss, optim, config.train.accumulate, world)

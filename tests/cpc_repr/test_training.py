@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from configs import Frozen, RunFailure, UsageError
-from cpc_repr.training import Learner, OptimConfig, Stopped, fit, part, seeded, warmed_up
+from cpc_repr.training import Learner, OptimConfig, Stopped, fit, learning_rate, part, seeded
 from cpc_rl.distributed import World
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
 
@@ -44,9 +45,14 @@ def run(path: Path, target: Learner, updates: int = 10, stop: StopSignal | None 
 
 def test_learning_rate_rises_to_its_value_and_stays() -> None:
     optim = OptimConfig(learning_rate=0.4, warmup=4)
-    assert [warmed_up(optim, n) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
-    assert warmed_up(OptimConfig(learning_rate=0.4, warmup=0), 0) == 0.4
+    assert [learning_rate(optim, n) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    assert learning_rate(OptimConfig(learning_rate=0.4, warmup=0), 0) == 0.4
     assert OptimConfig().warmup > 0
+
+
+def test_learning_rate_falls_to_nothing_if_asked() -> None:
+    optim = OptimConfig(learning_rate=0.4, warmup=2, fall=4)
+    assert [learning_rate(optim, n) for n in range(6)] == pytest.approx([0.2, 0.3, 0.2, 0.1, 0, 0])
 
 
 def test_the_rate_is_the_one_adam_uses() -> None:
@@ -143,7 +149,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     assert not torch.equal(one.weight, seeded(4, lambda: nn.Linear(2, 2)).weight)
 
 
-def shaped(**values: float) -> Learner:
+def shaped(**values: Any) -> Learner:
     target = learner()
     return Learner(target.module, target.loss, OptimConfig(learning_rate=0.05, warmup=0, **values))
 
@@ -191,6 +197,16 @@ def test_the_mean_of_weights_survives_a_resume(tmp_path: Path) -> None:
     resumed = shaped(average=0.9)
     run(tmp_path / "halves", resumed, 10)
     assert torch.equal(whole.settle().weight, resumed.settle().weight)
+
+
+def test_a_falling_rate_is_resumed_over_its_own_length_only(tmp_path: Path) -> None:
+    whole, resumed = shaped(fall=10), shaped(fall=10)
+    run(tmp_path / "whole", whole, 10)
+    run(tmp_path / "halves", shaped(fall=10), 4)
+    with pytest.raises(UsageError, match="falls over 20 updates, and over 10"):
+        run(tmp_path / "halves", shaped(fall=20), 20)
+    run(tmp_path / "halves", resumed, 10)
+    assert torch.equal(whole.module.weight, resumed.module.weight)
 
 
 def test_ranks_share_out_batches_evenly_or_not_at_all() -> None:
