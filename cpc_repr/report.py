@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +45,21 @@ class Table:
         console.print(table)
 
 
+def pooled(scores: Sequence[Score]) -> Score:
+    """One seed with its own interval, of several their mean and its 95 % t-interval, of none NaN."""
+    if len(scores) < 2:
+        return scores[0] if scores else Score(*[float("nan")] * 3)
+    mean, half = t_interval([score.accuracy for score in scores])
+    return Score(mean, mean - half, mean + half)
+
+
 def percent(scores: Sequence[Score]) -> str:
-    """`61.2 [60.1, 62.3]`: of one seed with its own interval, of several their mean and its 95 % t-interval."""
+    """`61.2 [60.1, 62.3]` of one seed, `61.2 ± 1.1` of several; see `pooled`."""
     if not scores:
         return "-"
-    if len(scores) == 1:
-        (one,) = scores
-        return f"{one.accuracy:.1%} [{one.low:.1%}, {one.high:.1%}]".replace("%", "")
-    mean, half = t_interval([s.accuracy for s in scores])
-    return f"{mean:.1%} ± {half:.1%}".replace("%", "")
+    mean, low, high = astuple(pooled(scores))
+    words = f"{mean:.1%} [{low:.1%}, {high:.1%}]" if len(scores) == 1 else f"{mean:.1%} ± {high - mean:.1%}"
+    return words.replace("%", "")
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Table, percent, t_interval
+from cpc_repr.report import Table, percent, pooled
 from cpc_repr.text.senteval import TASKS
 
 NEW = "_new"  # follows the name of a task: its sentences with a word that no book has
@@ -63,15 +63,8 @@ def intervals(seeds: Sequence[Mapping[str, Row]]) -> dict[str, list[Score]]:
     for name, title in TITLES.items():
         scores = [[row[name][task] for row in seeds if task in row.get(name, {})] for task in TASKS]
         if any(scores):
-            found[title] = [_interval(each) for each in scores]
+            found[title] = [pooled(each) for each in scores]
     return found
-
-
-def _interval(scores: Sequence[Score]) -> Score:
-    if len(scores) < 2:
-        return scores[0] if scores else Score(*[float("nan")] * 3)
-    mean, half = t_interval([score.accuracy for score in scores])
-    return Score(mean, mean - half, mean + half)
 
 
 def _cells(seeds: Sequence[Mapping[str, Row]], name: str, suffix: str) -> list[str]:

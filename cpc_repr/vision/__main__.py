@@ -19,18 +19,21 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from configs import as_usage_error
 from cpc_repr.command import Session, arms, command
-from cpc_repr.report import Table
+from cpc_repr.report import Table, pooled
 from cpc_repr.training import Stopped
 from cpc_repr.vision.augment import transforms
 from cpc_repr.vision.config import Config
 from cpc_repr.vision.evaluate import Bench
 from cpc_repr.vision.experiment import run_arm
+from cpc_repr.vision.figures import figure_labels
 from cpc_repr.vision.pictures import Pictures, open_pictures
 from cpc_repr.vision.synthetic import default_folder, make_pictures
-from cpc_repr.vision.tables import Row, table_ablation, table_few_labels, table_linear, table_protocols
+from cpc_repr.vision.tables import Row, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
 
 
 def experiment(config: Config, session: Session) -> list[Table]:
@@ -45,7 +48,11 @@ def experiment(config: Config, session: Session) -> list[Table]:
         folder = session.folder(arm)
         bench = Bench(arm.config, pictures, session.device, session.stop, folder.path, session.say, session.world)
         found[arm.row].append(run_arm(bench, folder, config.ablation == "none"))
-    return tabulate(config, found, pictures) if session.world.leads else []
+    if not session.world.leads:
+        return []
+    if config.ablation == "none" and len(config.efficient.fractions) > 1:
+        draw_labels(session.run.report / "labels.png", config, found[""])
+    return tabulate(config, found, pictures)
 
 
 def find_pictures(config: Config, session: Session) -> Pictures:
@@ -89,6 +96,14 @@ def tabulate(config: Config, rows: dict[str, list[dict[str, Row]]], pictures: Pi
     if config.efficient.fractions:
         tables.append(table_few_labels(rows[""], config.efficient.fractions, what))
     return tables
+
+
+def draw_labels(path: Path, config: Config, seeds: Sequence[Mapping[str, Row]]) -> None:
+    """Few labels, in a picture."""
+    fractions = sorted(config.efficient.fractions)
+    curves = {name: [pooled(scores) for scores in column] for name, column in few_labels(seeds, fractions).items()}
+    bound = pooled([row["supervised"]["linear"] for row in seeds if "supervised" in row])
+    figure_labels(path, fractions, curves, bound)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,19 +1,49 @@
-"""Figure 5 of the paper: which patches excite a unit."""
+"""Which patches excite a unit (van den Oord et al. 2018, Figure 5), and accuracy from few labels."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from torch import Tensor
 
+from cpc_repr.probes import Score
 from cpc_repr.vision.batches import plain_patches
 from cpc_repr.vision.evaluate import Bench
 from cpc_repr.vision.grid import crops, cut
 from cpc_repr.vision.model import VisionModel
 
 ACROSS = 12  # patches of each unit
+
+
+def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, Sequence[Score]], bound: Score) -> None:
+    """Accuracy, with its interval, against the share of the labels (Hénaff et al. 2020, Figure 1).
+
+    Args:
+        path: Of a PNG.
+        fractions: Shares of the labels.
+        curves: Name of a method -> its accuracy at each share.
+        bound: The network trained on all labels; NaN leaves it out.
+    """
+    figure = Figure(figsize=(5.4, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for name, values in curves.items():
+        mean, low, high = np.array([(s.accuracy, s.low, s.high) for s in values]).T * 100
+        axis.errorbar(fractions, mean, (mean - low, high - mean), fmt=".-", capsize=2, elinewidth=1, label=name)
+    if not math.isnan(bound.accuracy):
+        axis.axhline(100 * bound.accuracy, linestyle="--", color="grey", linewidth=1, label="from pixels, all labels")
+    ticks = [f"{100 * fraction:g} %" for fraction in fractions]
+    axis.set(title="accuracy (top-1) and 95 % interval, %", xlabel="share of the labels", xscale="log", ylim=(0, 100))
+    axis.set_xticks(fractions, ticks)
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
+    figure.savefig(path, dpi=110)
 
 
 def figure_5(path: Path, bench: Bench, model: VisionModel) -> None:

@@ -70,14 +70,20 @@ def table_ablation(arms: Mapping[str, Sequence[Row]], what: str) -> Table:
 
 def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], what: str) -> Table:
     """Classification from few labels; `seeds` maps rows called as `few` does to accuracies of each method."""
+    columns = few_labels(seeds, fractions)
     rows = []
-    for fraction in fractions:
-        found = [row[few(fraction)] for row in seeds if few(fraction) in row]
+    for i, fraction in enumerate(fractions):
         pixels, _, cpc, _ = FEW_LABELS.get(fraction, ("",) * 4)
-        cells = [_column(found, method) for method in METHODS]
+        cells = [percent(column[i]) for column in columns.values()]
         rows.append((f"{100 * fraction:g} % of labels", *cells, pixels, cpc))
-    header = ("top-1, %", *METHOD_TITLES.values(), "paper, pixels", "paper, CPC")
+    header = ("top-1, %", *columns, "paper, pixels", "paper, CPC")
     return Table("Few labels", header, tuple(rows), _note(len(seeds), what))
+
+
+def few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float]) -> dict[str, list[list[Score]]]:
+    """Title of a method -> for each share of the labels the accuracy of each seed."""
+    found = {fraction: [row[few(fraction)] for row in seeds if few(fraction) in row] for fraction in fractions}
+    return {METHOD_TITLES[m]: [[row[m] for row in found[f]] for f in fractions] for m in METHODS}
 
 
 def few(fraction: float) -> str:

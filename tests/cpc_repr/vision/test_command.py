@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
 
 from configs import UsageError
 from cpc_repr.vision import load
@@ -22,6 +24,7 @@ from tests.cpc_repr.commands import (
     check_one_line,
     finish,
     newest,
+    results,
     start,
 )
 from tests.cpc_repr.vision.toy import SIDE, write_toy
@@ -75,14 +78,14 @@ def test_what_a_run_leaves(finished: Path) -> None:
     rows = read_metrics(finished / "metrics.jsonl")
     assert [row["updates"] for row in rows] == [2, 4, 6, 8]
     assert {"loss/total", "cpc/accuracy_1", "cpc/bound_2", "cpc/log_n", "updates_per_second"} <= rows[0].keys()
-    results = json.loads((finished / "report/results.json").read_text())["results"]
-    assert {"chance", "pixels", "cpc", "cpc_grid", "random", "random_grid", "supervised", "labels_0.5"} < results.keys()
-    assert results["cpc"].keys() == {a + b for a in ("linear", "lbfgs", "mlp") for b in ("", "_top5")}
-    assert results["labels_0.5"].keys() == {a + b for a in ("pixels", "frozen", "tuned") for b in ("", "_top5")}
-    assert results["chance"]["linear"][0] == pytest.approx(1 / 3)
-    assert results["throughput"]["encoder_share"] > 0 and results["throughput"]["images_per_second"] > 0
-    assert len(results["per_offset"]["win_rate"]) == 2
-    assert results["per_offset"]["chance"][0] == pytest.approx(1 / 16, rel=1e-4)  # --candidates own
+    found = results(finished)
+    assert {"chance", "pixels", "cpc", "cpc_grid", "random", "random_grid", "supervised", "labels_0.5"} < found.keys()
+    assert found["cpc"].keys() == {a + b for a in ("linear", "lbfgs", "mlp") for b in ("", "_top5")}
+    assert found["labels_0.5"].keys() == {a + b for a in ("pixels", "frozen", "tuned") for b in ("", "_top5")}
+    assert found["chance"]["linear"][0] == pytest.approx(1 / 3)
+    assert found["throughput"]["encoder_share"] > 0 and found["throughput"]["images_per_second"] > 0
+    assert len(found["per_offset"]["win_rate"]) == 2
+    assert found["per_offset"]["chance"][0] == pytest.approx(1 / 16, rel=1e-4)  # --candidates own
     assert not (finished / "scratch").exists()
 
 
@@ -92,6 +95,17 @@ def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: p
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
     check_a_stopped_run_goes_on("vision", main, toy, finished, tmp_path / "run", ("module", "average"))
+
+
+def test_few_labels_are_added_to_a_finished_run(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    assert main(["--resume", str(run), "--efficient.fractions", "0.5", "0.2"]) == 0
+    before, after = results(finished), results(run)
+    assert {name: value for name, value in after.items() if name != "labels_0.2"} == before
+    table = (run / "report/table.md").read_text()
+    assert "| 20 % of labels |" in table and "| 50 % of labels |" in table
+    picture = imread(run / "report/labels.png")
+    assert not (finished / "report/labels.png").exists() and np.ptp(picture[..., :3], axis=2).max() > 0.5  # colours
 
 
 def test_ablation_and_seeds(toy: list[str], tmp_path: Path) -> None:
