@@ -42,6 +42,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/infonce.py
 	$(BIN)/python benchmarks/limit.py
 	$(BIN)/python benchmarks/agent_speed.py
+	$(BIN)/python benchmarks/ranks.py
 
 bench-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
