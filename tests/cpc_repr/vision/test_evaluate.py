@@ -87,6 +87,7 @@ def test_training_lowers_the_loss_and_can_be_repeated() -> None:
     supervised = supervised_learner(config, b.pictures, b.device)
     accuracy = [supervised.update()["accuracy"] for _ in range(60)]
     assert sum(accuracy[-10:]) / 10 > 0.6
+    assert supervised.optim.fall == config.train.supervised_updates > 0
 
 
 def test_most_exciting_patches() -> None:
