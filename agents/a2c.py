@@ -26,9 +26,9 @@ from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, 
 from cpc_rl import losses
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
-from cpc_rl.distributed import ALONE, World, joined
+from cpc_rl.distributed import SINGLE, ProcessGroup, joined
 from cpc_rl.environments import default_preset, opened
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
@@ -92,7 +92,7 @@ class Learner:
     """The agent and all that a checkpoint must hold for a run to go on as if it had never stopped."""
 
     def __init__(
-        self, config: Config, env: BatchedEnv, device: torch.device | None = None, world: World = ALONE
+        self, config: Config, env: BatchedEnv, device: torch.device | None = None, group: ProcessGroup = SINGLE
     ) -> None:
         """Fresh weights, drawn from the run's seed; on `device`, by default that of the environments.
 
@@ -100,12 +100,12 @@ class Learner:
         """
         device = device or env.device
         torch.manual_seed(config.run.seed)
-        self.config, self.env, self.world = config, env, world
+        self.config, self.env, self.group = config, env, group
         self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
         sizes = AuxSizes(config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll)
         self.aux = build_aux(config.aux, sizes, config.cpc, seed=config.run.seed)
         if self.aux is not None:
-            self.aux.part = (world.rank, world.size)
+            self.aux.part = (group.rank, group.size)
         modules = [self.net] if self.aux is None else [self.net, self.aux.to(device)]
         self.params = [p for module in modules for p in module.parameters()]
         self.optimiser = build_optimiser(config.optimiser, self.params)
@@ -113,7 +113,7 @@ class Learner:
         state = self.net.initial_state(env.num_envs, device)
         batch = (config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions)
         self.rollout = Rollout(*batch, state, self.net.encoder)
-        self.actor = Actor(env, self.net, self.rollout, self.generator, world)
+        self.actor = Actor(env, self.net, self.rollout, self.generator, group)
         self.episodes = EpisodeTracker(env.num_envs)
         self.agent_steps = 0
         self.updates = 0
@@ -139,17 +139,17 @@ class Learner:
             "baseline": losses.baseline(value, returns),
             "entropy": losses.entropy(logits),
         }
-        rows = self.world.sum(valid.sum())
+        rows = self.group.sum(valid.sum())
         reduced = {name: losses.reduce(term, valid, a2c.reduction, rows) for name, term in terms.items()}
         total = reduced["policy"] + a2c.baseline_cost * reduced["baseline"] - a2c.entropy_cost * reduced["entropy"]
         means = {name: losses.reduce(term.detach(), valid, "mean", rows) for name, term in terms.items()}
         metrics = {"loss/policy": means["policy"], "loss/baseline": means["baseline"], "entropy": means["entropy"]}
         if self.aux is not None:
-            whole = [self.world.gather(x) for x in (out.z, out.c, r.action, r.is_first, r.valid)]  # [T, B, ...]
+            whole = [self.group.gather(x) for x in (out.z, out.c, r.action, r.is_first, r.valid)]  # [T, B, ...]
             loss, aux_metrics = self.aux(*whole)
             if not self.aux.divides:  # every rank has done all of it
-                loss = loss / self.world.size
-                aux_metrics = {name: value / self.world.size for name, value in aux_metrics.items()}
+                loss = loss / self.group.size
+                aux_metrics = {name: value / self.group.size for name, value in aux_metrics.items()}
             each = rows if a2c.reduction == "sum" else 1  # the weight means the same under both reductions
             total = total + self.aux.weight * each * loss
             metrics[f"loss/{self.config.aux}"] = loss.detach()
@@ -167,10 +167,10 @@ class Learner:
         metrics["steps"] = self.rollout.valid[1:].sum()
         self.optimiser.zero_grad()
         torch.autograd.backward(total)
-        self.world.sum_gradients(self.params)
+        self.group.sum_gradients(self.params)
         clip = self.config.optimiser.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(self.params, torch.inf if clip is None else clip)
-        summed = self.world.sum(torch.stack([m.float() for m in metrics.values()]))
+        summed = self.group.sum(torch.stack([m.float() for m in metrics.values()]))
         values = dict(zip([*metrics, "gradient_norm"], [*summed.tolist(), norm.item()], strict=True))
         for name in (*(n for n in values if n.startswith("loss/")), "gradient_norm"):
             if not abs(values[name]) < float("inf"):
@@ -197,7 +197,7 @@ class Learner:
             "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
             "config": recorded(self.config).model_dump(mode="json"),
             "device": self.generator.device.type,
-            "ranks": self.world.collect(
+            "ranks": self.group.collect(
                 {
                     "rollout": self.rollout.state_dict(),
                     "episodes": self.episodes.state_dict(),
@@ -221,9 +221,9 @@ class Learner:
             raise UsageError(
                 f"cannot resume on {self.generator.device.type}: the run's random numbers are {saved['device']}'s"
             )
-        if len(saved["ranks"]) != self.world.size:
-            raise UsageError(f"cannot resume with {self.world.size} ranks: the run has {len(saved['ranks'])}")
-        mine = saved["ranks"][self.world.rank]
+        if len(saved["ranks"]) != self.group.size:
+            raise UsageError(f"cannot resume with {self.group.size} ranks: the run has {len(saved['ranks'])}")
+        mine = saved["ranks"][self.group.rank]
         torch.set_rng_state(saved["torch_rng"])
         self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
         self.net.load_state_dict(saved["network"])
@@ -253,31 +253,31 @@ def train(config: Config) -> int:
         torch.set_num_threads(config.run.threads)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
-        home, pity = envs.best_device(env_config, device.type)
+        env_device, notice = envs.best_device(env_config, device.type)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
-    with joined() as world:
-        for line in filter(None, (why, pity) if world.leads else ()):
+    with joined() as group:
+        for line in filter(None, (why, notice) if group.is_main else ()):
             print(line)
-        with opened(config.env, config.run.seed, share=(world.rank, world.size), device=home) as env:
-            return train_in(env, config, device, world)
+        with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
+            return train_in(env, config, device, group)
 
 
-def train_in(env: BatchedEnv, config: Config, device: torch.device, world: World = ALONE) -> int:
+def train_in(env: BatchedEnv, config: Config, device: torch.device, group: ProcessGroup = SINGLE) -> int:
     """`train`, in environments that somebody else closes."""
     with as_usage_error():
-        learner = Learner(config, env, device, world)
+        learner = Learner(config, env, device, group)
     fresh = fresh_path(config.env.name, config.aux, config.run.seed)
-    run, saved = open_run(config.run, fresh, recorded(config), world)
+    run, saved = open_run(config.run, fresh, recorded(config), group)
     if saved is None:
         begin(env, learner.rollout)
     else:
         learner.load_state_dict(saved)
-    if world.leads:
+    if group.is_main:
         run.write_config(recorded(config))
     with (
         StopSignal() as signal,
-        Logger(run, config.run, learner.frames, saved and saved["logger"], keep=world.leads) as logger,
-        Console(config.run.frames, quiet=not world.leads) as console,
+        Logger(run, config.run, learner.frames, saved and saved["logger"], keep=group.is_main) as logger,
+        Console(config.run.frames, quiet=not group.is_main) as console,
     ):
         console.say(describe(config, learner, run.path, device))
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
@@ -291,19 +291,19 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device, world: World
             for name, value in values.items():
                 sums[name].append(value)
             # Read once: a signal from here on is seen after the next update.
-            stop, due = world.any(signal.stop, world.leads and time.monotonic() > next_save)
+            stop, due = group.any(signal.stop, group.is_main and time.monotonic() > next_save)
             last = stop or learner.frames >= config.run.frames
             if last or learner.updates % config.run.log_updates == 0:
                 means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
-                episodes = learner.episodes.pop(world)
+                episodes = learner.episodes.pop(group)
                 console.show(logger.log(learner.frames, learner.agent_steps, {**episodes, **means}))
             if last or due:
                 state = {**learner.state_dict(), "logger": logger.state_dict()}
-                if world.leads:
+                if group.is_main:
                     run.checkpoints.save(state)
                 next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
-    if not world.leads:
+    if not group.is_main:
         return 0 if learner.frames >= config.run.frames else 130
     if learner.frames < config.run.frames:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
@@ -317,7 +317,7 @@ def describe(config: Config, learner: Learner, path: Path, device: torch.device)
     """One paragraph in front of the run."""
     env, millions = learner.env, sum(p.numel() for p in learner.params) / 1e6
     start = f"resuming at {learner.frames:,} of" if learner.frames else "training"
-    batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if (size := learner.world.size) > 1 else "")
+    batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if (size := learner.group.size) > 1 else "")
     return (
         f"{path}: {start} {config.run.frames:,} frames of {env.name} ({env.backend}, {batch}), "
         f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {device}, "

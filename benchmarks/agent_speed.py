@@ -24,7 +24,7 @@ import envs
 from agents.a2c import Config, Learner
 from configs import load
 from cpc_rl.acting import begin
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from cpc_rl.runs import pick_device
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--updates", type=int, default=3, help="updates of each arm in a round")
-    parser.add_argument("--allocator", choices=["keep", "default"], default="keep", help="see cpc_rl/memory.py")
+    parser.add_argument("--allocator", choices=["keep", "default"], default="keep", help="see cpc_rl/malloc.py")
     parser.add_argument("--sweep", nargs="+", default=[], metavar="FLAG VALUE", help="a table over values of one flag")
     options, flags = parser.parse_known_args()
     if options.allocator == "keep":

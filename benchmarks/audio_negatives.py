@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.audio.model import CPCConfig, CPCModel, Encoding, ModelConfig, contrast
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 
 WINDOW = 20_480
 

@@ -20,7 +20,7 @@ import envs
 from agents.a2c import Config, Learner
 from configs import load_yaml
 from cpc_rl.acting import begin, collect
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory
 
 

@@ -20,7 +20,7 @@ from hardware import hardware
 from agents.a2c import Config
 from configs import load
 from cpc_rl.aux import AuxSizes, CPCConfig, build_aux
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 
 T = 100
 

@@ -15,7 +15,7 @@ from torch.autograd.profiler import profile
 from torch.nn import functional as F
 
 from cpc_rl.infonce import cpc_loss, linear_heads
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 
 TIME, WIDTH, NEGATIVES = 100, 256, 256
 

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cpc_rl.comparison.reading import Run, find
+from cpc_rl.compare.reading import Run, find
 from cpc_rl.runs import read_metrics
 
 KEYS = ["frames", "seconds", "memory_mb", "episodes", "episode_return", "entropy", "loss/baseline"]

@@ -20,9 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import envs
-from cpc_rl.comparison.curves import read_curve, resample
-from cpc_rl.comparison.figure import BASELINE, CPC
-from cpc_rl.comparison.statistics import t_interval
+from cpc_rl.compare.curves import read_curve, resample
+from cpc_rl.compare.figure import BASELINE, CPC
+from cpc_rl.compare.statistics import t_interval
 from cpc_rl.episodes import RandomPolicy, evaluate
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.runs import read_metrics

@@ -20,7 +20,7 @@ from hardware import hardware
 import envs
 from agents.a2c import Config
 from configs import load
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from cpc_rl.runs import pick_device
 

@@ -22,7 +22,7 @@ from hardware import hardware
 from venvs import Worker, python_with
 
 SCRIPT = Path(__file__).with_name("loss_peers_worker.py")
-# glibc keeps freed memory, for all alike: as in our training processes (cpc_rl.memory).
+# glibc keeps freed memory, for all alike: as in our training processes (cpc_rl.malloc).
 ENVIRON = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "CUDA_VISIBLE_DEVICES": ""}
 FORMULATIONS = {  # what the worker calls it -> heading, package
     "ours": ("ours", None),

@@ -23,7 +23,7 @@ from venvs import Worker, python_with
 
 HERE = Path(__file__).parent
 SB3 = "sb3-contrib==2.9.2"
-# What cpc_rl.memory does in our processes, for a program that does not know of it.
+# What cpc_rl.malloc does in our processes, for a program that does not know of it.
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
 

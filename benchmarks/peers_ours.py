@@ -15,7 +15,7 @@ from torch import Tensor
 from agents.a2c import Config, Learner
 from configs import load
 from cpc_rl.acting import begin
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from envs.api import EnvStep
 

@@ -15,8 +15,8 @@ from pydantic import Field
 from configs import Frozen, UsageError, guarded, load
 from cpc_repr.report import Table
 from cpc_repr.training import Stopped, part
-from cpc_rl.distributed import World, joined
-from cpc_rl.memory import keep_freed_memory
+from cpc_rl.distributed import ProcessGroup, joined
+from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, open_run, pick_device
 from cpc_rl.runs.directory import fresh_path
 
@@ -85,7 +85,7 @@ class Session:
     device: torch.device
     stop: StopSignal
     say: Callable[[str], None]  # prints a line
-    world: World
+    group: ProcessGroup
 
     def folder(self, arm: Arm[C]) -> RunDirectory:
         """Where an arm's checkpoints, metrics and results lie."""
@@ -125,36 +125,36 @@ def command(
             default_preset=lambda chosen: "smoke" if "--smoke" in argv else "small",
             family=family,
         )
-        with joined() as world:
-            if world.size > 1 and not shared:
+        with joined() as group:
+            if group.size > 1 and not shared:
                 raise UsageError(f"cpc_repr.{family} trains in one process: start it without torchrun")
-            if world.size > 1 and len(arms(config)) > 1:
+            if group.size > 1 and len(arms(config)) > 1:
                 raise UsageError("several processes train one network: --seeds and --ablation go without torchrun")
-            return _run(config, family, experiment, world)
+            return _run(config, family, experiment, group)
 
     return guarded(program, debug="--debug" in argv)
 
 
-def _run(config: C, family: str, experiment: Callable[[C, Session], list[Table]], world: World) -> int:
+def _run(config: C, family: str, experiment: Callable[[C, Session], list[Table]], group: ProcessGroup) -> int:
     device = pick_device(config.run.device)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    console = rich.console.Console(highlight=False, soft_wrap=True, quiet=not world.leads)
+    console = rich.console.Console(highlight=False, soft_wrap=True, quiet=not group.is_main)
 
     def say(text: str) -> None:
         console.print(text, markup=False)
         console.file.flush()
 
-    run, _ = open_run(config.run, fresh_path(family, config.kind, config.run.seed), recorded(config), world)
-    if world.leads:
+    run, _ = open_run(config.run, fresh_path(family, config.kind, config.run.seed), recorded(config), group)
+    if group.is_main:
         run.write_config(recorded(config))
     with StopSignal() as stop:
         try:
-            tables = experiment(config, Session(run, device, stop, say, world))
+            tables = experiment(config, Session(run, device, stop, say, group))
         except Stopped as stopped:
             say(f"{stopped}; go on with: python -m cpc_repr.{family} --resume {run.path}")
             return 130
-    if world.leads:
+    if group.is_main:
         (run.report / "table.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
         for table in tables:
             table.show()

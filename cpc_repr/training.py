@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from configs import Frozen, RunFailure, UsageError, difference
-from cpc_rl.distributed import ALONE, World
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.runs import Console, Logger, RunDirectory, RunSettings, StopSignal
 
 UNIT = "updates"
@@ -57,7 +57,7 @@ class Learner:
     """A module, its loss and its optimiser: what is trained, and all that a checkpoint must hold."""
 
     def __init__(
-        self, module: nn.Module, loss: Loss, optim: OptimConfig, accumulate: int = 1, world: World = ALONE
+        self, module: nn.Module, loss: Loss, optim: OptimConfig, accumulate: int = 1, group: ProcessGroup = SINGLE
     ) -> None:
         """Train `module` on `loss`.
 
@@ -66,15 +66,15 @@ class Learner:
             loss: Maps the number of a batch (0, 1, ...) to a scalar and to metrics, each of one number.
             optim: Of Adam.
             accumulate: Batches whose mean gradient makes one update.
-            world: Ranks that share out the batches of an update; each has the same module.
+            group: Ranks that share out the batches of an update; each has the same module.
 
         Raises:
             UsageError: They cannot be shared out evenly.
         """
-        if accumulate % world.size:
-            raise UsageError(f"--accumulate {accumulate}: {world.size} processes share these, so a multiple of that")
+        if accumulate % group.size:
+            raise UsageError(f"--accumulate {accumulate}: {group.size} processes share these, so a multiple of that")
         self.module, self.loss, self.optim, self.accumulate = module, loss, optim, accumulate
-        self.world = world
+        self.group = group
         self.params = [p for p in module.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(self.params, lr=optim.learning_rate, betas=(optim.beta1, 0.999))
         self.average: dict[str, Tensor] = {}  # of the weights
@@ -90,14 +90,14 @@ class Learner:
         self.module.train()
         self.optimiser.zero_grad()
         parts = []
-        for i in range(self.world.rank, self.accumulate, self.world.size):
+        for i in range(self.group.rank, self.accumulate, self.group.size):
             loss, metrics = self.loss(self.updates * self.accumulate + i)
             torch.autograd.backward(loss / self.accumulate)
             metrics = {"loss/total": loss.detach(), **metrics}
             parts.append(torch.stack([m.float() for m in metrics.values()]))
-        self.world.sum_gradients(self.params)
+        self.group.sum_gradients(self.params)
         norm = nn.utils.clip_grad_norm_(self.params, self.optim.clip or torch.inf)
-        means = self.world.sum(torch.stack(parts).mean(0)) / self.world.size  # of each metric
+        means = self.group.sum(torch.stack(parts).mean(0)) / self.group.size  # of each metric
         values = dict(zip([*metrics, "gradient_norm"], [*means.tolist(), norm.item()], strict=True))
         for name in ("loss/total", "gradient_norm"):
             if not abs(values[name]) < float("inf"):
@@ -182,7 +182,7 @@ def fit(
         config: Kept in the checkpoints: a run is continued with the configuration it was begun with.
         learner: Fresh; left as it is at the last update.
         updates: In all, those before a resume included.
-        stop: Read after each update. Of several ranks (`learner.world`) any may be asked to stop.
+        stop: Read after each update. Of several ranks (`learner.group`) any may be asked to stop.
         shown: Metrics of the live line: how it calls each, and its key.
         may_change: Keys of `config` that a resumed run may change.
 
@@ -197,10 +197,10 @@ def fit(
         learner.load_state_dict(saved)
     if learner.updates >= updates:
         return
-    world = learner.world
+    group = learner.group
     with (
-        Logger(run, settings, learner.updates, saved and saved["logger"], keep=world.leads, unit=UNIT) as logger,
-        Console(updates, quiet=not world.leads, unit=UNIT, shown=shown) as console,
+        Logger(run, settings, learner.updates, saved and saved["logger"], keep=group.is_main, unit=UNIT) as logger,
+        Console(updates, quiet=not group.is_main, unit=UNIT, shown=shown) as console,
     ):
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
@@ -212,12 +212,12 @@ def fit(
                 raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
             for name, value in values.items():
                 sums[name].append(value)
-            (asked,) = world.any(stop.stop)  # read once: a signal from here on is seen after the next update
+            (asked,) = group.any(stop.stop)  # read once: a signal from here on is seen after the next update
             last = asked or learner.updates >= updates
             if last or learner.updates % settings.log_updates == 0:
                 console.show(logger.write(learner.updates, {name: fmean(series) for name, series in sums.items()}))
                 sums.clear()
-            if world.leads and (last or time.monotonic() > next_save):
+            if group.is_main and (last or time.monotonic() > next_save):
                 state = {**learner.state_dict(), "logger": logger.state_dict()}
                 state["config"] = config.model_dump(mode="json")
                 run.checkpoints.save(state, number=learner.updates)

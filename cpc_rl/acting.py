@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from cpc_rl.distributed import ALONE, World
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.encoders import ShallowEncoder
 from cpc_rl.networks import ActorCritic, State
 from cpc_rl.rollout import Rollout
@@ -31,25 +31,25 @@ def begin(env: BatchedEnv, rollout: Rollout) -> None:
 
 
 def collect(
-    env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator, world: World = ALONE
+    env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator, group: ProcessGroup = SINGLE
 ) -> None:
     """Fill `rollout` with the next T steps, actions sampled from the policy with `generator`.
 
     The very first row comes from `begin`; later ones continue from the last row of the unroll before.
     """
-    prepare(rollout, generator, world)
+    prepare(rollout, generator, group)
     act(env, net, rollout)
 
 
-def prepare(rollout: Rollout, generator: torch.Generator, world: World = ALONE) -> None:
+def prepare(rollout: Rollout, generator: torch.Generator, group: ProcessGroup = SINGLE) -> None:
     """What comes before the first step: the last row becomes the first one, and chance is drawn for all T steps.
 
     Every rank draws for all environments and keeps its own share, so that the number of ranks changes nothing.
     """
     rollout.roll()
-    steps, batch, actions = rollout.clocks.shape
-    clocks = rollout.clocks.new_empty(steps, world.size * batch, actions).exponential_(generator=generator)
-    rollout.clocks.copy_(clocks[:, world.rank * batch : (world.rank + 1) * batch])
+    steps, batch, actions = rollout.noise.shape
+    noise = rollout.noise.new_empty(steps, group.size * batch, actions).exponential_(generator=generator)
+    rollout.noise.copy_(noise[:, group.rank * batch : (group.rank + 1) * batch])
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def act(env: Steps, net: ActorCritic, rollout: Rollout) -> None:
         inputs = (rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
         out = net(*inputs) if encoder is None else net(*inputs, rollout.encode(encoder, t, weights))
         logits, state = out.logits[0], out.state
-        action = sample(logits, rollout.clocks[t])  # [B]
+        action = sample(logits, rollout.noise[t])  # [B]
         rollout.logits[t] = logits
         rollout.last_action[t + 1] = action
         step = env.step(action.to(env.device))
@@ -76,13 +76,13 @@ def act(env: Steps, net: ActorCritic, rollout: Rollout) -> None:
         kept.copy_(reached)
 
 
-def sample(logits: Tensor, clocks: Tensor) -> Tensor:
-    """Draw from the policy: of A clocks of rates p the one that rings first. [B, A] twice -> int64 [B].
+def sample(logits: Tensor, noise: Tensor) -> Tensor:
+    """Draw from the policy: of A exponential clocks of rates p the one that rings first. [B, A] twice -> int64 [B].
 
-    `clocks` are standard exponential draws. Unlike torch.multinomial it does not wait for a GPU, and lets NaN through
+    `noise`: standard exponential draws. Unlike torch.multinomial it does not wait for a GPU, and lets NaN through
     to the losses, where it is reported.
     """
-    return (logits.softmax(-1) / clocks).argmax(-1)
+    return (logits.softmax(-1) / noise).argmax(-1)
 
 
 def final_value(net: ActorCritic, step: EnvStep, action: Tensor, state: State) -> Tensor:
@@ -114,10 +114,15 @@ class Actor:
     """
 
     def __init__(
-        self, env: BatchedEnv, net: ActorCritic, rollout: Rollout, generator: torch.Generator, world: World = ALONE
+        self,
+        env: BatchedEnv,
+        net: ActorCritic,
+        rollout: Rollout,
+        generator: torch.Generator,
+        group: ProcessGroup = SINGLE,
     ) -> None:
         """Everything is used as it is now: memory must stay where it is, values may change."""
-        self._rollout, self._generator, self._world = rollout, generator, world
+        self._rollout, self._generator, self._group = rollout, generator, group
         self._work: Callable[[], None] = lambda: act(env, net, rollout)
         self.parts = 1
         if rollout.obs.is_cuda:
@@ -144,7 +149,7 @@ class Actor:
 
     def unroll(self) -> None:
         """See `collect`."""
-        prepare(self._rollout, self._generator, self._world)
+        prepare(self._rollout, self._generator, self._group)
         self._work()
 
 

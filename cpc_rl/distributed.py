@@ -27,7 +27,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(minutes=10)  # without a word from another rank: longer than any reset, checkpoint or compilation
 
 
-class World:
+class ProcessGroup:
     """Who we are among the ranks. Alone, every method is the identity, and torch.distributed is not touched."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -35,7 +35,7 @@ class World:
         self.rank, self.size = rank, size
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this rank keeps the records."""
         return self.rank == 0
 
@@ -86,27 +86,27 @@ class World:
             raise RunFailure(f"rank {self.rank} of {self.size} lost another rank ({reason})") from error
 
 
-ALONE = World()
+SINGLE = ProcessGroup()
 
 
 class _Gather(torch.autograd.Function):
     """Concatenation over ranks along dimension 1."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, world: World) -> Tensor:
-        ctx.world = world
-        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world.size)]
-        world._talk(lambda: dist.all_gather(parts, x.contiguous()))
+    def forward(ctx: Any, x: Tensor, group: ProcessGroup) -> Tensor:
+        ctx.group = group
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(group.size)]
+        group._talk(lambda: dist.all_gather(parts, x.contiguous()))
         return torch.cat(parts, dim=1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        grad = ctx.world.sum(grads[0].contiguous())  # each rank used all columns
-        return grad.chunk(ctx.world.size, dim=1)[ctx.world.rank], None
+        grad = ctx.group.sum(grads[0].contiguous())  # each rank used all columns
+        return grad.chunk(ctx.group.size, dim=1)[ctx.group.rank], None
 
 
 @contextmanager
-def joined() -> Iterator[World]:
+def joined() -> Iterator[ProcessGroup]:
     """The ranks that torchrun started, for a `with` block; alone where it was not torchrun.
 
     Raises:
@@ -114,7 +114,7 @@ def joined() -> Iterator[World]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World()
+        yield ProcessGroup()
         return
     backend = "gloo"
     if torch.cuda.is_available():
@@ -127,7 +127,7 @@ def joined() -> Iterator[World]:
     except (RuntimeError, ValueError) as error:
         raise RunFailure(f"rank {os.environ.get('RANK')} of {size} cannot reach the others: {error}") from error
     try:
-        yield World(dist.get_rank(), size)
+        yield ProcessGroup(dist.get_rank(), size)
     finally:
         dist.destroy_process_group()
 

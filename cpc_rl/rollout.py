@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cpc_rl.distributed import ALONE, World
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.encoders import Activations, ShallowEncoder, Weights
 from cpc_rl.networks import State
 from envs.api import EnvStep
@@ -47,7 +47,7 @@ class Rollout:
         )  # [T+1, B] each
         self.last_action = torch.zeros(rows, dtype=torch.int64, device=device)  # [T+1, B], the action before row t
         self.logits = torch.zeros(unroll, num_envs, actions, device=device)  # [T, B, A], as they were while acting
-        self.clocks = torch.ones(unroll, num_envs, actions, device=device)  # [T, B, A], the chance in each action
+        self.noise = torch.ones(unroll, num_envs, actions, device=device)  # [T, B, A], the chance in each action
         kept = encoder.activations(*rows, device) if isinstance(encoder, ShallowEncoder) else None
         self.activations: Activations | None = kept  # [T+1, B, ...], of the encoder
         self.state: State = (state[0].clone(), state[1].clone())  # before row 0
@@ -70,7 +70,7 @@ class Rollout:
     def part(self, start: int, stop: int) -> Rollout:
         """A view of environments [start, stop)."""
         view = copy.copy(self)
-        for name in (*ROWS, "final_value", "logits", "clocks"):
+        for name in (*ROWS, "final_value", "logits", "noise"):
             setattr(view, name, getattr(self, name)[:, start:stop])
         view.activations = self.activations and self.activations.columns(start, stop)
         view.state = (self.state[0][start:stop], self.state[1][start:stop])
@@ -134,12 +134,12 @@ class EpisodeTracker:
             self.lengths[over[t]] = 0
         return int(valid.sum())
 
-    def pop(self, world: World = ALONE) -> dict[str, float]:
+    def pop(self, group: ProcessGroup = SINGLE) -> dict[str, float]:
         """Mean return and length of the episodes that ended since the last call (absent if none), and their number.
 
         Those of all ranks, each of which must call it.
         """
-        ended, self.ended = [episode for share in world.collect(self.ended) for episode in share], []
+        ended, self.ended = [episode for share in group.collect(self.ended) for episode in share], []
         means = (
             {
                 "episode_return": sum(r for r, _ in ended) / len(ended),

@@ -21,8 +21,8 @@ from cpc_rl.compare import CompareConfig, show
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from cpc_rl.comparison.reading import Found, Run
-    from cpc_rl.comparison.summary import Comparison
+    from cpc_rl.compare.reading import Found, Run
+    from cpc_rl.compare.summary import Comparison
 
 SILENT = 300.0  # seconds without a new line: the run may be dead
 
@@ -53,7 +53,7 @@ def table(found: Found, now: float) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from cpc_rl.comparison.wording import millions, number
+    from cpc_rl.compare.phrases import millions, number
 
     made = Table(box=rich.box.MINIMAL)
     for heading in ("run", "level", "aux", "seed"):
@@ -99,7 +99,7 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
     """
     from rich.live import Live
 
-    from cpc_rl.comparison import reading
+    from cpc_rl.compare import reading
 
     seen: object = None
     with Live(console=console, auto_refresh=False) as live:
@@ -125,8 +125,8 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
 
 def _report(config: WatchConfig, found: Found, command: Sequence[str], on: bool) -> Comparison | None:
     """Write the report; None while there is nothing to draw and something may come."""
-    from cpc_rl.comparison import report
-    from cpc_rl.comparison.summary import compare
+    from cpc_rl.compare import report
+    from cpc_rl.compare.summary import compare
 
     if going(found) and not any(run.has_episodes for run in found.runs):
         return None

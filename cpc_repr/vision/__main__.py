@@ -46,9 +46,9 @@ def experiment(config: Config, session: Session) -> list[Table]:
             with as_usage_error():
                 transforms()  # complain before the first update
         folder = session.folder(arm)
-        bench = Bench(arm.config, pictures, session.device, session.stop, folder.path, session.say, session.world)
+        bench = Bench(arm.config, pictures, session.device, session.stop, folder.path, session.say, session.group)
         found[arm.row].append(run_arm(bench, folder, config.ablation == "none"))
-    if not session.world.leads:
+    if not session.group.is_main:
         return []
     if config.ablation == "none" and len(config.efficient.fractions) > 1:
         draw_labels(session.run.report / "labels.png", config, found[""])

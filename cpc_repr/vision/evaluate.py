@@ -27,7 +27,7 @@ from cpc_repr.vision.learners import Supervised, reader
 from cpc_repr.vision.model import CPCModel, VisionModel
 from cpc_repr.vision.pictures import Pictures, Split
 from cpc_repr.vision.protocols import fit_grid, fit_lbfgs, fit_sgd, independent, scores, top
-from cpc_rl.distributed import ALONE, World
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.infonce import PerOffset
 from cpc_rl.runs import StopSignal
 
@@ -47,7 +47,7 @@ class Bench:
     stop: StopSignal
     scratch: Path  # a folder for features too large for memory
     say: Callable[[str], None]
-    world: World = ALONE
+    group: ProcessGroup = SINGLE
 
     @property
     def classes(self) -> int:

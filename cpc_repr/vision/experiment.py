@@ -38,7 +38,7 @@ from cpc_rl.runs import RunDirectory
 def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str, Row]:
     """Train and evaluate what `bench.config` says, in `run`.
 
-    All ranks of `bench.world` train together; the first one alone evaluates, the others get no rows.
+    All ranks of `bench.group` train together; the first one alone evaluates, the others get no rows.
 
     Args:
         bench: Pictures, device and configuration.
@@ -53,7 +53,7 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
     """
     config = bench.config
     bench = replace(bench, scratch=run.path / "scratch")
-    learner = cpc_learner(config, bench.pictures, bench.device, bench.world)
+    learner = cpc_learner(config, bench.pictures, bench.device, bench.group)
     model = cast(CPCModel, learner.module)
     bench.say(
         f"{run.path}: CPC, encoder of {parameters(model.model) / 1e6:.2f} M parameters, "
@@ -62,7 +62,7 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
     )
     _train(bench, run, learner, config.train.updates, _shown(config))
     supervised = _supervised(bench, run) if baselines and config.train.supervised_updates else None
-    if not bench.world.leads:
+    if not bench.group.is_main:
         return {}
     results = Results(run.report / "results.json", settings(config))
     rows: dict[str, Row] = {}
@@ -106,10 +106,10 @@ def _baselines(bench: Bench, row: Callable[[str, Callable[[], Mapping[str, Any]]
 def _supervised(bench: Bench, run: RunDirectory) -> nn.Module:
     """The encoder trained end to end, in a run directory of its own."""
     config = bench.config
-    learner = supervised_learner(config, bench.pictures, bench.device, bench.world)
-    if bench.world.leads:
+    learner = supervised_learner(config, bench.pictures, bench.device, bench.group)
+    if bench.group.is_main:
         part(run.path / "supervised", recorded(config))
-    bench.world.collect(None)  # now it is there for all
+    bench.group.collect(None)  # now it is there for all
     folder = RunDirectory.open(run.path / "supervised")
     bench.say(f"{folder.path}: end to end on labels, {config.train.supervised_updates:,} updates")
     _train(bench, folder, learner, config.train.supervised_updates, {"loss": "loss/total", "accuracy": "accuracy"})

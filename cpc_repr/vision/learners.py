@@ -17,7 +17,7 @@ from cpc_repr.vision.grid import normalised
 from cpc_repr.vision.model import CPCModel
 from cpc_repr.vision.pictures import Pictures
 from cpc_repr.vision.resnet import Encoder, EncoderConfig
-from cpc_rl.distributed import ALONE, World
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.infonce import PerOffset
 
 
@@ -48,7 +48,7 @@ def reader(config: Config, batches: Batches) -> Callable[[int], Batch]:
     return batches if config.data.data is None else Ahead(batches)
 
 
-def cpc_learner(config: Config, pictures: Pictures, device: torch.device, world: World = ALONE) -> Learner:
+def cpc_learner(config: Config, pictures: Pictures, device: torch.device, group: ProcessGroup = SINGLE) -> Learner:
     """CPC on the pictures without labels, where there are any, else on the training pictures."""
     model, seed = build(config).to(device), config.run.seed
     split = pictures.unlabeled or pictures.train
@@ -60,7 +60,7 @@ def cpc_learner(config: Config, pictures: Pictures, device: torch.device, world:
         result = model(x, generator(seed, number, 3))
         return result.loss, by_offset(result.per_offset, config.cpc.offsets)
 
-    return Learner(model, loss, config.optim, config.train.accumulate, world)
+    return Learner(model, loss, config.optim, config.train.accumulate, group)
 
 
 def by_offset(found: PerOffset, offsets: tuple[int, ...]) -> dict[str, Tensor]:
@@ -72,7 +72,9 @@ def by_offset(found: PerOffset, offsets: tuple[int, ...]) -> dict[str, Tensor]:
     return named
 
 
-def supervised_learner(config: Config, pictures: Pictures, device: torch.device, world: World = ALONE) -> Learner:
+def supervised_learner(
+    config: Config, pictures: Pictures, device: torch.device, group: ProcessGroup = SINGLE
+) -> Learner:
     """The encoder on all labels, with random crops and mirror images."""
     model = seeded(config.run.seed, lambda: Supervised(config.model, len(pictures.classes))).to(device)
     read = reader(config, Batches(pictures.train, config.view, config.train.batch_size, config.run.seed))
@@ -84,4 +86,4 @@ def supervised_learner(config: Config, pictures: Pictures, device: torch.device,
 
     rate, updates = config.train.supervised_learning_rate, config.train.supervised_updates
     optim = OptimConfig(learning_rate=rate, warmup=config.optim.warmup, fall=updates)
-    return Learner(model, loss, optim, config.train.accumulate, world)
+    return Learner(model, loss, optim, config.train.accumulate, group)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpc_rl._infonce_pairs import Pairs, Window
 from cpc_rl.aux.base import AuxSizes
 from cpc_rl.aux.cpc import CPCConfig, Predictive
 from cpc_rl.infonce import info_nce, linear_heads
+from cpc_rl.infonce.pairs import Pairs, Window
 
 
 class CPCAction(Predictive):
@@ -40,10 +40,10 @@ class CPCAction(Predictive):
         steps = torch.arange(rows) if drawn is None else drawn  # [S]
         window = Window("batch", rows, batch, valid, is_first.cumsum(0), None, targets_only=False)
         pairs = window.pairs(steps, range(1, config.steps + 1), z.float())
-        ranks = None
+        uniform = None
         if config.negatives == "sampled":
-            ranks = window.draw(config.num_negatives, self.generator, z.device)
-        roles = window.pools(z.detach().flatten(0, 1)[None], pairs.target, pairs.valid, ranks)
+            uniform = window.draw(config.num_negatives, self.generator, z.device)
+        roles = window.pools(z.detach().flatten(0, 1)[None], pairs.target, pairs.valid, uniform)
         number = torch.zeros_like(pairs.share).index_add(0, pairs.offset, pairs.valid.sum(1).float())  # [K]
         share = pairs.valid / number.clamp(min=1)[pairs.offset, None]  # [R, B], sums to 1 for each k, or to 0
         weight = share * (pairs.share / config.steps)[pairs.offset, None]  # [R, B]

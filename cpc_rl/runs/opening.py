@@ -8,14 +8,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from configs import RunFailure, UsageError
-from cpc_rl.distributed import World, restarted
+from cpc_rl.distributed import ProcessGroup, restarted
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import read_metrics
 
 
 def open_run(
-    config: RunSettings, fresh: Path, settings: BaseModel, world: World
+    config: RunSettings, fresh: Path, settings: BaseModel, group: ProcessGroup
 ) -> tuple[RunDirectory, dict[str, Any] | None]:
     """A new run directory, or the one to resume with its newest good checkpoint (None before the first).
 
@@ -25,19 +25,19 @@ def open_run(
         config: Says which.
         fresh: Where a run goes that was given no place.
         settings: The resolved configuration, for a new run's config.yaml.
-        world: All its ranks call this; the first one makes the directory.
+        group: All its ranks call this; the first one makes the directory.
 
     Raises:
         UsageError: The directory exists (new run), or there is none (resume).
         RunFailure: No checkpoint is whole.
     """
     found: Path | Exception | None = None
-    if world.leads:
+    if group.is_main:
         try:
             found = _place(config, fresh, settings)
         except (UsageError, RunFailure) as error:
             found = error
-    found = world.collect(found)[0]
+    found = group.collect(found)[0]
     if isinstance(found, Exception):
         raise found
     assert found is not None

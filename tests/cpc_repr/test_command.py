@@ -10,7 +10,7 @@ import pytest
 import cpc_repr.command
 from cpc_repr.audio.__main__ import main as audio
 from cpc_repr.vision.__main__ import main as vision
-from cpc_rl.distributed import World
+from cpc_rl.distributed import ProcessGroup
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from cpc_rl.distributed import World
 )
 def test_what_torchrun_cannot_share_is_refused(main, flags, words, tmp_path, monkeypatch, capsys) -> None:
     @contextmanager
-    def two() -> Iterator[World]:
-        yield World(0, 2)
+    def two() -> Iterator[ProcessGroup]:
+        yield ProcessGroup(0, 2)
 
     monkeypatch.setattr(cpc_repr.command, "joined", two)
     assert main([*flags, "--run", str(tmp_path / "run")]) == 2

@@ -12,7 +12,7 @@ from torch import nn
 
 from configs import Frozen, RunFailure, UsageError
 from cpc_repr.training import Learner, OptimConfig, Stopped, fit, learning_rate, part, seeded
-from cpc_rl.distributed import World
+from cpc_rl.distributed import ProcessGroup
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
 
 
@@ -212,4 +212,4 @@ def test_a_falling_rate_is_resumed_over_its_own_length_only(tmp_path: Path) -> N
 def test_ranks_share_out_batches_evenly_or_not_at_all() -> None:
     target = learner()
     with pytest.raises(UsageError, match="--accumulate 3: 2 processes"):
-        Learner(target.module, target.loss, target.optim, 3, World(0, 2))
+        Learner(target.module, target.loss, target.optim, 3, ProcessGroup(0, 2))

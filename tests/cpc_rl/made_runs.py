@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 
 from configs import Frozen
-from cpc_rl.comparison.curves import Curve
-from cpc_rl.comparison.reading import Found, Run, read_run
+from cpc_rl.compare.curves import Curve
+from cpc_rl.compare.reading import Found, Run, read_run
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
 
 

@@ -85,8 +85,8 @@ def test_an_error_in_a_part_reaches_the_caller(threads, monkeypatch):
 
 def test_actions_are_drawn_with_the_policy_s_probabilities():
     logits = torch.tensor([[0.0, 1.0, 2.0]])
-    clocks = torch.empty(200_000, 3).exponential_(generator=torch.Generator().manual_seed(0))
-    counts = sample(logits.expand(200_000, 3), clocks).bincount(minlength=3) / 200_000
+    noise = torch.empty(200_000, 3).exponential_(generator=torch.Generator().manual_seed(0))
+    counts = sample(logits.expand(200_000, 3), noise).bincount(minlength=3) / 200_000
     torch.testing.assert_close(counts, logits[0].softmax(-1), atol=0.005, rtol=0)
 
 

@@ -13,7 +13,7 @@ import pytest
 import rich.console
 
 from cpc_rl import watch
-from cpc_rl.comparison.reading import find, read_run
+from cpc_rl.compare.reading import find, read_run
 from cpc_rl.runs.sweep_directory import SweepDirectory
 from tests.cpc_rl.made_runs import found, write_run
 

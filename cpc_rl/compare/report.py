@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cpc_rl.comparison import figure, grouping, references, tables, wording
-from cpc_rl.comparison.page import page
-from cpc_rl.comparison.reading import Run
-from cpc_rl.comparison.summary import Comparison
+from cpc_rl.compare import figure, grouping, phrases, references, tables
+from cpc_rl.compare.page import page
+from cpc_rl.compare.reading import Run
+from cpc_rl.compare.summary import Comparison
 from cpc_rl.runs.files import write_atomic
 
 
@@ -27,7 +27,7 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str], refresh:
     Returns:
         The files.
     """
-    title, notes = wording.headline(comparison), wording.notes(comparison)
+    title, notes = phrases.headline(comparison), phrases.notes(comparison)
     made = tables.tables(comparison)
     runs = [_settings(comparison), _runs(comparison)]
     drawn = figure.draw(comparison, title, notes)
@@ -85,15 +85,15 @@ def _lead(comparison: Comparison) -> str:
 
 
 def _how(comparison: Comparison) -> list[str]:
-    found = [wording.HOW, wording.DIFFERENCES]
+    found = [phrases.HOW, phrases.DIFFERENCES]
     arms = [(panel, arm) for panel in comparison.panels.values() for arm in panel.arms.values()]
     if any(len(arm.counted) > tables.BEST for _, arm in arms):
-        found.append(wording.BEST_OF)
+        found.append(phrases.BEST_OF)
     if any(arm.normalised(panel.env) is not None for panel, arm in arms if arm.counted):
         found.append(f"{references.SOURCE[0].upper()}{references.SOURCE[1:]}.")
     if comparison.aggregate:
-        found.append(wording.AGGREGATE)
-    return [*found, wording.AGAIN]
+        found.append(phrases.AGGREGATE)
+    return [*found, phrases.AGAIN]
 
 
 def _settings(comparison: Comparison) -> tables.Table:
@@ -112,7 +112,7 @@ def _settings(comparison: Comparison) -> tables.Table:
 
 def _values(values: Iterable[Any]) -> str:
     different = {str(value): value for value in values if value is not None}
-    return wording.listed(sorted(different.values(), key=grouping.natural))
+    return phrases.listed(sorted(different.values(), key=grouping.natural))
 
 
 def _runs(comparison: Comparison) -> tables.Table:
@@ -126,7 +126,7 @@ def _runs(comparison: Comparison) -> tables.Table:
         finals = dict(zip(arm.counted, arm.finals, strict=True))
         for run in arm.runs:
             counted = "yes" if run in finals else "no"
-            told = [_seed(run), run.state, wording.millions(run.reached), counted, wording.number(finals.get(run))]
+            told = [_seed(run), run.state, phrases.millions(run.reached), counted, phrases.number(finals.get(run))]
             settings = (_values([run.settings.get(key)] if grouping.plays_a_part(key, run) else []) for key in keys)
             rows.append([env, arm.label, str(run.path), *told, *settings])
     return tables.Table("Runs", head, rows, left=3)

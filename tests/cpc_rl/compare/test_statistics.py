@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cpc_rl.comparison import statistics
-from cpc_rl.comparison.statistics import Estimate, band, best, estimate, iqm, mean, pooled_iqm, t_interval
+from cpc_rl.compare import statistics
+from cpc_rl.compare.statistics import Estimate, band, best, estimate, iqm, mean, pooled_iqm, t_interval
 
 VALUES = st.lists(st.integers(-5, 5), min_size=1, max_size=7)
 

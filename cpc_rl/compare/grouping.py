@@ -8,7 +8,7 @@ from typing import Any
 
 from configs import UsageError
 from configs.errors import suggest
-from cpc_rl.comparison.reading import Run
+from cpc_rl.compare.reading import Run
 from envs import LEVELS
 
 MOST_ARMS = 8  # that are inferred: a figure of more tells nobody anything

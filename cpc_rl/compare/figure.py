@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from cpc_rl.comparison import curves, references, statistics
-from cpc_rl.comparison.reading import Run
-from cpc_rl.comparison.summary import Arm, Comparison, Panel
-from cpc_rl.comparison.wording import millions
+from cpc_rl.compare import curves, references, statistics
+from cpc_rl.compare.phrases import millions
+from cpc_rl.compare.reading import Run
+from cpc_rl.compare.summary import Arm, Comparison, Panel
 
 # Black and red, as in the paper's Figure 6; #000000 itself is left unsaid in an SVG, where a page could not change it.
 BASELINE, CPC = "#0a0a0a", "#d62728"

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpc_rl.comparison import curves
-from cpc_rl.comparison.curves import (
+from cpc_rl.compare import curves
+from cpc_rl.compare.curves import (
     Curve,
     common_grid,
     final_return,

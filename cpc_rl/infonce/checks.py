@@ -5,8 +5,8 @@ from typing import get_args
 
 from torch import Tensor
 
-from cpc_rl._infonce_blocks import Estimator
-from cpc_rl._infonce_pairs import Pool
+from cpc_rl.infonce.blocks import Estimator
+from cpc_rl.infonce.pairs import Pool
 
 
 def expect(name: str, x: Tensor | None, *shape: int) -> None:

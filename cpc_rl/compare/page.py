@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from cpc_rl.comparison.figure import BASELINE, FAINT, INK, PAPER, RULE, Style
-from cpc_rl.comparison.tables import Table
+from cpc_rl.compare.figure import BASELINE, FAINT, INK, PAPER, RULE, Style
+from cpc_rl.compare.tables import Table
 
 INKS = {INK: "ink", FAINT: "faint", RULE: "rule", PAPER: "paper", BASELINE: "baseline"}
 CSS = """

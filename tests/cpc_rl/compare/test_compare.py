@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from cpc_rl.compare import main
-from cpc_rl.comparison.figure import BASELINE, CPC, draw, styles
-from cpc_rl.comparison.reading import Found
-from cpc_rl.comparison.summary import compare
+from cpc_rl.compare.figure import BASELINE, CPC, draw, styles
+from cpc_rl.compare.reading import Found
+from cpc_rl.compare.summary import compare
 from tests.cpc_rl.made_runs import found, write_run
 
 FILES = {"compared.png", "compared.svg", "curves.csv", "summary.csv", "summary.md", "report.html"}

@@ -12,10 +12,10 @@ import rich.box
 import rich.table
 from rich.text import Text
 
-from cpc_rl.comparison import statistics
-from cpc_rl.comparison.statistics import FEWEST, Estimate, estimate, iqm, mean
-from cpc_rl.comparison.summary import Arm, Comparison, Panel
-from cpc_rl.comparison.wording import interval, millions, number
+from cpc_rl.compare import statistics
+from cpc_rl.compare.phrases import interval, millions, number
+from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, iqm, mean
+from cpc_rl.compare.summary import Arm, Comparison, Panel
 
 BEST = 3
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from configs import UsageError
-from cpc_rl.comparison import grouping
+from cpc_rl.compare import grouping
 from tests.cpc_rl.made_runs import runs, write_run
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cpc_rl._infonce_blocks import Estimator, KnownGradient, Pools, Scores, contrast, count_negatives
-from cpc_rl._infonce_checks import check_core, check_options, check_pairs, check_pool, expect
-from cpc_rl._infonce_pairs import Pairs, Pool, Window, fold, unfold
+from cpc_rl.infonce.blocks import Estimator, KnownGradient, Pools, Scores, contrast, count_negatives
+from cpc_rl.infonce.checks import check_core, check_options, check_pairs, check_pool, expect
+from cpc_rl.infonce.pairs import Pairs, Pool, Window, fold, unfold
 
 __all__ = ["CPC", "InfoNCE", "PerAnchor", "PerOffset", "cpc_loss", "duplicate_rate", "info_nce", "linear_heads"]
 
@@ -202,11 +202,11 @@ def cpc_loss(
         tape = _Tape(c, z, heads) if differentiate else None
         pairs = window.pairs(steps, offsets, z)
         work = _Work(window, pairs, heads, c, z, scale, estimator, max_block, tape)
-        columns, ranks = [], None
+        columns, uniform = [], None
         for ks, rows in pairs.chunks(1 if resample_per_offset or targets_only else _CHUNK // batch):
-            if num_negatives is not None and (ranks is None or resample_per_offset):
-                ranks = window.draw(num_negatives, generator, device)  # [P, M]
-            columns.append(work.chunk(ks, rows, ranks))
+            if num_negatives is not None and (uniform is None or resample_per_offset):
+                uniform = window.draw(num_negatives, generator, device)  # [P, M]
+            columns.append(work.chunk(ks, rows, uniform))
         loss_k, accuracy, win_rate, bound, log_n, number = torch.cat(columns, dim=1)  # [6, K]
         loss_k = loss_k * pairs.share
         per_offset = PerOffset(loss_k, accuracy, win_rate, bound, log_n, number.long())
@@ -305,13 +305,13 @@ class _Work(NamedTuple):
     max_block: int
     tape: _Tape | None
 
-    def chunk(self, ks: range, rows: slice, ranks: Tensor | None) -> Tensor:
+    def chunk(self, ks: range, rows: slice, uniform: Tensor | None) -> Tensor:
         """Loss, accuracy, win rate, bound, log N and number of pairs of the offsets `ks`, [6, len(ks)]."""
         pool, batch, pairs, tape = self.window.pool, self.window.batch, self.pairs, self.tape
         graphs = [_predict(self.heads[k], self.c[: pairs.sizes[k]], self.z, tape is not None) for k in ks]
         a = fold(torch.cat([graph.prediction.to(self.z) for graph in graphs]), pool)  # [P, n, Dz]
         target, pair, place = pairs.target[rows], pairs.valid[rows], pairs.offset[rows] - ks.start
-        pools = self.window.pools(self.z, target, pair, ranks)
+        pools = self.window.pools(self.z, target, pair, uniform)
         count = count_negatives(pools, self.max_block)  # [P, n]
         pair = pair & (unfold(count, pool, batch) > 0)  # [n, B]
         number = a.new_zeros(len(ks)).index_add_(0, place, pair.sum(1).to(a))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from configs import RunFailure, UsageError
-from cpc_rl.comparison import wording
-from cpc_rl.comparison.reading import Found, find
-from cpc_rl.comparison.summary import compare, counting
+from cpc_rl.compare import phrases
+from cpc_rl.compare.reading import Found, find
+from cpc_rl.compare.summary import compare, counting
 from cpc_rl.runs.sweep_directory import SweepDirectory
 from tests.cpc_rl.made_runs import found, write_run
 
@@ -38,7 +38,7 @@ def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
     comparison = compare(found(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
     assert (contrast.pairs, contrast.final) == (3, (3.0, 2.0, 4.0))
-    assert "cpc and none share 3 seeds only: their difference is of these pairs" in wording.notes(comparison)
+    assert "cpc and none share 3 seeds only: their difference is of these pairs" in phrases.notes(comparison)
 
 
 def test_without_common_seeds_means_are_subtracted(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_without_common_seeds_means_are_subtracted(tmp_path: Path) -> None:
     comparison = compare(found(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
     assert (contrast.pairs, contrast.final, contrast.final_t) == (0, (4.0, 4.0, 4.0), None)
-    assert "cannot be paired by seed" in wording.notes(comparison)[0]
+    assert "cannot be paired by seed" in phrases.notes(comparison)[0]
 
 
 def test_frames_to_the_baselines_final_return(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_pa
     comparison = compare(given)
     panel = comparison.panels["maze"]
     assert panel.frames == 500 and len(panel.arms["cpc"].counted) == 2
-    told = wording.notes(comparison)
+    told = phrases.notes(comparison)
     assert f"{half}: no further than 500 frames, where all are compared" in told
     assert f"{short}: left out, for its curve ends at 490, before half of the longest" in told
     assert not any(str(long) in note for note in told)
@@ -93,7 +93,7 @@ def test_the_first_frames_only(tmp_path: Path) -> None:
 def test_many_runs_with_the_same_shortcoming_are_one_note(tmp_path: Path) -> None:
     long = write_run(tmp_path / "long", seed=0, frames=1000)
     short = [write_run(tmp_path / f"short{n}", seed=n, frames=600) for n in range(1, 6)]
-    told = "\n".join(wording.notes(compare(found(long, *short))))
+    told = "\n".join(phrases.notes(compare(found(long, *short))))
     three = ", ".join(map(str, short[:3]))
     assert f"{three} and 2 more: no further than 600 frames, where all are compared" in told
     assert told.count("no further") == 1 and str(long) not in told
@@ -107,7 +107,7 @@ def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
     torn = write_run(tmp_path / "torn", seed=5)
     (torn / "metrics.jsonl").write_text('{"frames": \n{"frames": 2}\n')
     comparison = compare(found(good, holes, empty, slow, torn))
-    told = "\n".join(wording.notes(comparison))
+    told = "\n".join(phrases.notes(comparison))
     assert f"{holes}: 1 lines of metrics have a return that is not a number and are left out" in told
     assert f"{empty}: unfinished, 50 of 1 k frames; no episode has ended, no curve" in told
     assert f"{slow}: unfinished, 1 k of 1.2 k frames" in told
@@ -119,7 +119,7 @@ def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
 def test_other_differences_are_named(tmp_path: Path) -> None:
     one = write_run(tmp_path / "a", "none", settings={"optimiser.learning_rate": 1e-3, "env.num_envs": 16})
     two = write_run(tmp_path / "b", "cpc", planned=2000, settings={"optimiser.learning_rate": 3e-3, "env.num_envs": 16})
-    told = wording.notes(compare(found(one, two), ("aux",)))
+    told = phrases.notes(compare(found(one, two), ("aux",)))
     assert told[0] == (
         "runs differ not only in aux but also in optimiser.learning_rate (0.001, 0.003); run.frames (1000, 2000)"
     )
@@ -129,24 +129,24 @@ def test_two_seeds_are_too_few(tmp_path: Path) -> None:
     comparison = compare(arms(tmp_path, [1.0, 2.0], [4.0, 7.0]))
     assert comparison.panels["maze"].contrasts["cpc"].final == (4.0, None, None)
     assert (
-        wording.headline(comparison) == "cpc against none on maze: +4.00 final return, 2 seeds, too few for an interval"
+        phrases.headline(comparison) == "cpc against none on maze: +4.00 final return, 2 seeds, too few for an interval"
     )
-    assert "cpc has 2 seeds: too few for an interval (3 at least)" in wording.notes(comparison)
+    assert "cpc has 2 seeds: too few for an interval (3 at least)" in phrases.notes(comparison)
 
 
 def test_a_seed_twice_is_no_second_seed(tmp_path: Path) -> None:
     comparison = compare(found(*(write_run(tmp_path / str(i), seed=1) for i in range(3))))
     assert comparison.panels["maze"].arms["cpc"].replicates == "3 runs"
-    assert "cpc has 3 runs of 1 seeds, counted as so many" in wording.notes(comparison)
+    assert "cpc has 3 runs of 1 seeds, counted as so many" in phrases.notes(comparison)
 
 
 def test_the_finding_in_one_line(tmp_path: Path) -> None:
     assert (
-        wording.headline(compare(arms(tmp_path / "a", [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])))
+        phrases.headline(compare(arms(tmp_path / "a", [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])))
         == "cpc against none on maze: +3.00 [1.00, 5.00] final return, 3 seeds"
     )
     alone = found(*(write_run(tmp_path / f"b{seed}", seed=seed) for seed in (1, 2, 3)))
-    assert wording.headline(compare(alone)) == "maze: final return cpc 1.00 [1.00, 1.00] (3 seeds)"
+    assert phrases.headline(compare(alone)) == "maze: final return cpc 1.00 [1.00, 1.00] (3 seeds)"
 
 
 def test_the_finding_over_levels(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_finding_over_levels(tmp_path: Path) -> None:
     given = [run for env, (none, cpc) in scores.items() for run in arms(tmp_path, none, cpc, env).runs]
     comparison = compare(Found(given, [], 0))
     expected = "cpc higher on 2 (1 interval above 0), lower on 1 (1 interval below 0)"
-    assert wording.headline(comparison) == f"Final return against none on 3 levels: {expected}"
+    assert phrases.headline(comparison) == f"Final return against none on 3 levels: {expected}"
 
 
 def test_scores_over_all_levels(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_scores_over_all_levels(tmp_path: Path) -> None:
     with_seekavoid = compare(Found([*watermaze.runs, *arms(tmp_path, [1.0], [1.0], "seekavoid_arena_01").runs], [], 0))
     assert not with_seekavoid.aggregate
     assert with_seekavoid.no_aggregate.startswith("no score over all levels: seekavoid_arena_01 has no published")
-    assert with_seekavoid.no_aggregate in wording.notes(with_seekavoid)
+    assert with_seekavoid.no_aggregate in phrases.notes(with_seekavoid)
 
 
 def test_an_arm_that_a_level_lacks_is_not_scored_over_all(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_sweep_is_all_its_trials(tmp_path: Path) -> None:
     comparison = compare(given)
     arm = comparison.panels["maze"].arms["cpc"]
     assert arm.finals.tolist() == [0, 1]  # the failed one does not count, however far it came
-    told = wording.notes(comparison)
+    told = phrases.notes(comparison)
     assert f"{place / 'trials/002'}: failed at 1 k frames (error: out of memory); left out" in told
     assert f"{place}, trial 3: failed before its run began (error: out of memory)" in told
     assert "1 trials have not begun" in told
@@ -226,4 +226,4 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     ("value", "text"), [(0.123, "0.12"), (-12.34, "-12.3"), (123.4, "123.4"), (12345.0, "12,345"), (None, "-")]
 )
 def test_numbers(value: float | None, text: str) -> None:
-    assert wording.number(value) == text
+    assert phrases.number(value) == text

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from configs import RunFailure
-from cpc_rl.comparison import curves, grouping, references, statistics
-from cpc_rl.comparison.reading import Found, Run
-from cpc_rl.comparison.statistics import Estimate
+from cpc_rl.compare import curves, grouping, references, statistics
+from cpc_rl.compare.reading import Found, Run
+from cpc_rl.compare.statistics import Estimate
 
 SHORT = 0.5  # of the longest run's frames: a run of fewer would cut the comparison of all others short
 

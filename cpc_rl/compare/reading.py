@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from configs import RunFailure, load_yaml
 from configs.model import flatten
-from cpc_rl.comparison.curves import Curve, read_curve
+from cpc_rl.compare.curves import Curve, read_curve
 from cpc_rl.runs import RunDirectory, read_metrics
 from cpc_rl.runs.sweep_directory import SweepDirectory
 

@@ -1,4 +1,4 @@
-"""Pairs (t, t + k) of a window of sequences, laid out as the independent pools `cpc_rl._infonce_blocks` works on.
+"""Pairs (t, t + k) of a window of sequences, laid out as the independent pools `cpc_rl.infonce.blocks` works on.
 
 All fields are time-major. What makes one pool is a matter of folding: the whole window ("batch"), one sequence
 ("sequence") or one step ("time"). Nothing is gathered per anchor.
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from cpc_rl._infonce_blocks import Pools
+from cpc_rl.infonce.blocks import Pools
 
 Pool = Literal["batch", "sequence", "time"]
 
@@ -97,7 +97,7 @@ class Window:
         source = device if generator is None else generator.device
         return torch.rand(pools, count, generator=generator, device=source).to(device)
 
-    def pools(self, z: Tensor, target: Tensor, pair: Tensor, ranks: Tensor | None) -> Pools:
+    def pools(self, z: Tensor, target: Tensor, pair: Tensor, uniform: Tensor | None) -> Pools:
         """Roles of the folded latents `z` for anchors with their positives at steps `target` [n]; `pair` [n, B]."""
         member = self.valid
         if self.targets_only:
@@ -110,8 +110,10 @@ class Window:
             candidate_group = fold(self.group.expand(self.time, -1), self.pool)
         if self.pool == "time":  # the pools in use are the steps predicted
             z = z[target]
-            valid, ranks, candidate_group = (None if x is None else x[target] for x in (valid, ranks, candidate_group))
-        negatives = None if ranks is None else _nth_valid(ranks, valid, z.shape[1])
+            valid, uniform, candidate_group = (
+                None if x is None else x[target] for x in (valid, uniform, candidate_group)
+            )
+        negatives = None if uniform is None else _nth_valid(uniform, valid, z.shape[1])
         return Pools(z, self._positive(target), negatives, valid, anchor_group, candidate_group)
 
     def _positive(self, target: Tensor) -> Tensor:
@@ -122,11 +124,11 @@ class Window:
         return target.expand(self.batch, -1) if self.pool == "sequence" else row.expand(len(target), -1)
 
 
-def _nth_valid(ranks: Tensor, valid: Tensor | None, m: int) -> Tensor:
+def _nth_valid(uniform: Tensor, valid: Tensor | None, m: int) -> Tensor:
     """Turn uniform numbers [P, M] into indices of valid candidates, uniformly and with replacement."""
     if valid is None:
-        return (ranks * m).long().clamp(max=m - 1)
+        return (uniform * m).long().clamp(max=m - 1)
     seen = valid.cumsum(-1)  # [P, m]
     count = seen[:, -1:]  # [P, 1]
-    nth = torch.minimum((ranks * count).long() + 1, count)
+    nth = torch.minimum((uniform * count).long() + 1, count)
     return torch.searchsorted(seen, nth).clamp(max=m - 1)  # an empty pool: an invalid index, dropped by the mask

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cpc_rl.comparison import grouping
-from cpc_rl.comparison.reading import Run
-from cpc_rl.comparison.statistics import FEWEST, Estimate, estimate, mean
-from cpc_rl.comparison.summary import Comparison, Contrast, Panel
+from cpc_rl.compare import grouping
+from cpc_rl.compare.reading import Run
+from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, mean
+from cpc_rl.compare.summary import Comparison, Contrast, Panel
 
 HOW = (
     "Final return: mean over the episodes of the last tenth of the frames that all counted runs share; over training: "

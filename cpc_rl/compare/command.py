@@ -21,7 +21,7 @@ from configs import Frozen, UsageError, guarded, load
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cpc_rl.comparison.summary import Comparison
+    from cpc_rl.compare.summary import Comparison
 
 
 class CompareConfig(Frozen):
@@ -55,12 +55,12 @@ def show(comparison: Comparison, console: Console) -> None:
     """Print the finding, the tables and what must not be hidden."""
     from rich.text import Text
 
-    from cpc_rl.comparison import tables, wording
+    from cpc_rl.compare import phrases, tables
 
-    console.print(Text(wording.headline(comparison), style="bold"))
+    console.print(Text(phrases.headline(comparison), style="bold"))
     for table in tables.tables(comparison):
         console.print(tables.console(table))
-    for note in wording.notes(comparison):
+    for note in phrases.notes(comparison):
         console.print(Text(f"! {note}", style="yellow"))
 
 
@@ -68,8 +68,8 @@ def compare_runs(config: CompareConfig, command: Sequence[str]) -> None:
     """Read, compare, print and write."""
     import rich.console
 
-    from cpc_rl.comparison import reading, report
-    from cpc_rl.comparison.summary import compare
+    from cpc_rl.compare import reading, report
+    from cpc_rl.compare.summary import compare
 
     console = rich.console.Console()
     if not console.is_terminal:  # a file is as wide as its lines
@@ -93,7 +93,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return guarded(program, debug="--debug" in argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
