@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+LONGEST = 300  # characters of a word in a message: a path may be long, a number of 4,000 digits says nothing
 
 
 class UsageError(Exception):
@@ -75,9 +76,9 @@ def explain(error: ValidationError, flags: Mapping[str, str] | None = None, know
         if item["type"] == "extra_forbidden":
             parts.append(f"{key} is not a known key; {suggest(key, known)}")
         elif flags is not None and key in flags:
-            parts.append(f"{flags[key]} {item['input']}: {_lower(message)}")
+            parts.append(f"{flags[key]} {shorten(str(item['input']))}: {_lower(message)}")
         elif key and not _is_tree(item["input"]):
-            parts.append(f"{key} = {item['input']!r}: {_lower(message)}")
+            parts.append(f"{key} = {shorten(repr(item['input']))}: {_lower(message)}")
         else:
             parts.append(f"{key}: {message}" if key else message)
     return "; ".join(parts)
@@ -93,6 +94,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return "known are: " + ", ".join([n for n in names if section and n.startswith(section + ".")] or names)
 
 
+def shorten(text: str, most: int = 80) -> str:
+    """Cut the middle out of a text that would fill the line by itself."""
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 4 :]} ({len(text):,} characters)"
+
+
 def _is_tree(value: Any) -> bool:
     return isinstance(value, Mapping) or hasattr(value, "model_fields")
 
@@ -102,5 +108,5 @@ def _lower(message: str) -> str:
 
 
 def _end(message: str, code: int) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + " ".join(shorten(word, LONGEST) for word in message.split()), file=sys.stderr)
     return code

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from configs.errors import UsageError, suggest
+from configs.errors import UsageError, shorten, suggest
 from configs.model import flatten
+from configs.strict_yaml import read_yaml
 
 PRESETS = Path(__file__).parent
 
@@ -32,18 +33,18 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; an empty file is an empty mapping.
 
     Raises:
-        UsageError: The file is missing, is not YAML or is not a mapping.
+        UsageError: The file is missing, is not YAML, is no mapping or has no end: see `strict_yaml`.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not valid YAML: {error}") from error
+        data = read_yaml(path)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise UsageError(f"{path} must hold keys and values, not a {type(data).__name__}")
+        raise UsageError(f"{path} must hold keys and values, not {shorten(repr(data))}")
     return data
 
 

@@ -75,7 +75,8 @@ def _layers(
     layers: list[tuple[str, dict[str, Any]]] = []
     content = {} if file is None else load_yaml(Path(file))
     if preset is None:  # a file may stand on a preset of its own choice
-        preset = flatten(content).get(next((key for key, flag in names.items() if flag == "--preset"), ""))
+        stands_on = flatten(content).get(next((key for key, flag in names.items() if flag == "--preset"), ""))
+        preset = stands_on if isinstance(stands_on, str) else None  # what is no name is refused with the file
     if resume is not None:
         path = Path(resume) / "config.yaml"
         if not path.is_file():

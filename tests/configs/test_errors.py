@@ -21,6 +21,11 @@ def tiny(*argv: str) -> "subprocess.CompletedProcess[str]":
     ("argv", "code", "message"),
     [
         ("--head.weight 30", 2, "error: --head.weight 30.0: input should be less than or equal to 10"),
+        (
+            f"--num-envs {'9' * 4000}",
+            2,
+            f"error: --num-envs {'9' * 40}...{'9' * 20} (4,000 characters): input should be less than or equal to 64",
+        ),
         ("--fail failure", 1, "error: loss/total is nan at update 3"),
         ("--fail disk", 1, "error: /dev/null/x: Not a directory"),
         ("--fail interrupt", 130, "error: interrupted"),
@@ -51,3 +56,11 @@ def test_codes_without_a_subprocess(capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(lambda: 3, debug=False) == 3
     with pytest.raises(RunFailure):
         guarded(failure, debug=True)
+
+
+def test_a_word_of_thousands_of_letters_is_cut_and_a_long_path_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    def failure() -> int:
+        raise RunFailure(f"{'p' * 200} {'x' * 5000}")
+
+    assert guarded(failure, debug=False) == 1
+    assert capsys.readouterr().err == f"error: {'p' * 200} {'x' * 150}...{'x' * 75} (5,000 characters)\n"

@@ -30,7 +30,7 @@ def test_difference_lists_dotted_keys_with_both_values() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- 1\n- 2\n", "must hold keys and values, not a list"), ("a: [1", "is not valid YAML")],
+    [("- 1\n- 2\n", r"must hold keys and values, not \[1, 2\]"), ("a: [1", "x.yaml: not valid YAML: line 1, column 6")],
 )
 def test_unreadable_yaml(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x.yaml"

@@ -124,6 +124,14 @@ def test_refusals_are_one_line_with_key_value_and_what_is_allowed(argv: str, mes
         ("head: {zzzzzzz: 1}", "known are: head.by_action, head.steps, head.weight$"),
         ("head: {weight: 30}", "head.weight = 30: input should be less than or equal to 10"),
         ("head: {weight: heavy}", "head.weight = 'heavy': input should be a valid number"),
+        ("run: {preset: 3}", "run.preset = 3: input should be a valid string"),
+        ("run: {preset: [a]}", r"run.preset = \['a'\]: input should be a valid string"),
+        ("run: {preset: nosuch}", "--preset nosuch: no such preset"),
+        ("aux: 2020-13-45", "aux = '2020-13-45': input should be 'none' or 'cpc'"),
+        ("head: &a {weight: *a}", "line 1, column 19: an alias within what it stands for"),
+        ("head: {steps: 3}\nhead: {steps: 4}", "line 2, column 1: the key head is there twice"),
+        (f"head: {{steps: {'9' * 5000}}}", "9{40}... .5,000 characters. is no whole number below 2.63"),
+        (f"aux: {'y' * 5000}", "aux = 'y{39}...y{19}' .5,002 characters.: input should be"),
         ("head: 3", "head = 3: input should be"),
         ("aux: foo", "aux = 'foo': input should be 'none' or 'cpc'"),
         ("head: {steps: 200}", "head.steps 200: must be smaller"),
@@ -134,7 +142,7 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(UsageError, match=message) as caught:
         read("--config", str(file))
-    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).startswith((f"{file}: ", "--preset "))
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
