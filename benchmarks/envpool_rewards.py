@@ -23,7 +23,7 @@ from hardware import hardware
 
 from envs.config import EnvConfig
 from envs.envpool import EnvpoolEnv
-from envs.envpool_presets import FRAME_SKIP, SCENARIOS
+from envs.envpool.presets import FRAME_SKIP, SCENARIOS
 
 PAIRS = (
     ("MOVE_RIGHT", "MOVE_LEFT"),

@@ -15,8 +15,8 @@ import rich.console
 
 from envs import LEVELS, EnvConfig, make
 from envs.api import EnvironmentFailure
-from envs.dmlab_levels import DMLAB_LEVELS
-from envs.names import why_not
+from envs.dmlab.levels import DMLAB_LEVELS
+from envs.lookup import why_not
 
 TRIAL_STEPS = 50
 

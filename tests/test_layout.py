@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,58 @@ def test_imports_run_downwards_only(package):
     for file in files:
         ours = imports(file) & set(FLOOR)
         assert ours <= allowed, f"{file.relative_to(ROOT)} imports {ours - allowed}"
+
+
+def modules() -> dict[str, Path]:
+    """All files of the project by their module's name."""
+    found = {}
+    for package in FLOOR:
+        for file in (ROOT / package).rglob("*.py"):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imported(source: str, known: set[str]) -> set[str]:
+    """The modules of `known` that `source` names in an import, inside functions too, or in `import_module("...")`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in known else str(node.module) for name in whole}
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                names.add(str(node.args[0].value))
+    return names & known
+
+
+def test_no_two_files_import_each_other_directly_or_through_others():
+    files = modules()
+    graph = {name: imported(file.read_text(), set(files)) - {name} for name, file in files.items()}
+    assert sum(map(len, graph.values())) > len(graph)  # they do import one another
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"these import one another: {' <- '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import a.b",
+        "from a import b",
+        "from a.b import thing",
+        "def f():\n    from a.b import thing",
+        "import importlib\nimportlib.import_module('a.b')",
+        "from importlib import import_module\nx = import_module('a.b').thing",
+    ],
+)
+def test_every_way_to_import_is_seen(source):
+    assert imported(source, {"a", "a.b", "a.c"}) == {"a.b"}
 
 
 def test_the_loss_imports_torch_and_nothing_else():

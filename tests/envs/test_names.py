@@ -7,7 +7,7 @@ import types
 import pytest
 
 from envs import EnvConfig, make, resolve, sees_vectors
-from envs.names import unknown
+from envs.lookup import unknown
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from envs.dmlab_cache import LEFTOVER_SECONDS, LevelCache
+from envs.dmlab.cache import LEFTOVER_SECONDS, LevelCache
 from tests.envs.dmlab.double import frames
 from tests.envs.processes import ROOT
 
@@ -83,7 +83,7 @@ def test_a_bad_folder_is_said_once_and_stops_nothing(tmp_path, pk3, capsys):
 def test_a_full_disk_stops_nothing(tmp_path, pk3, capsys):
     """A limit on the size of files stands in for it."""
     code = (
-        "import resource, signal, sys; from pathlib import Path; from envs.dmlab_cache import LevelCache\n"
+        "import resource, signal, sys; from pathlib import Path; from envs.dmlab.cache import LevelCache\n"
         "cache = LevelCache(Path(sys.argv[1])); cache.write('key', sys.argv[2])\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "cache.write('other', sys.argv[2]); print(cache.fetch('key', sys.argv[3]), cache.fetch('other', sys.argv[3]))"
@@ -111,7 +111,7 @@ def test_a_cleared_folder_is_made_again_and_what_was_left_half_written_goes(tmp_
 def test_two_processes_at_once(tmp_path):
     """Each writes and reads the same few entries, all the time; every map that is fetched is whole."""
     code = (
-        "import os, sys; from pathlib import Path; from envs.dmlab_cache import LevelCache\n"
+        "import os, sys; from pathlib import Path; from envs.dmlab.cache import LevelCache\n"
         "cache, own = LevelCache(Path('cache')), Path(sys.argv[1] + '.pk3')\n"
         "for n in range(200):\n"
         "    data = sys.argv[1].encode() * (1000 + n); own.write_bytes(data); cache.write(f'key{n % 3}', str(own))\n"

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from envs.dmlab_lab import ACTIONS, LabEnv, LabSettings
+from envs.dmlab.lab import ACTIONS, LabEnv, LabSettings
 from tests.envs.dmlab.double import HERE, read
 
 FRAME, LEVEL = "RGB_INTERLEAVED", "seekavoid_arena_01"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from envs.dmlab_folder import PREFIX, RunFolder, sweep
+from envs.dmlab.folder import PREFIX, RunFolder, sweep
 from tests.envs.processes import ROOT, eventually
 
 
@@ -65,7 +65,7 @@ def test_a_folder_that_was_swept_before_it_was_locked_is_replaced(temporary, mon
             sweep()  # another run
         flock(handle, how)
 
-    monkeypatch.setattr("envs.dmlab_folder.fcntl.flock", slow)
+    monkeypatch.setattr("envs.dmlab.folder.fcntl.flock", slow)
     folder = RunFolder()
     assert swept and [folder.path] == list(temporary.iterdir())
     folder.remove()
@@ -76,7 +76,7 @@ def test_it_goes_after_a_kill(temporary, janitor):
     """By the janitor's hand; or, should that be killed too, by the next run's."""
     kill = "" if janitor else "folder._janitor.kill(); folder._janitor.wait();"
     code = (
-        "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]; from envs.dmlab_folder import RunFolder;"
+        "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]; from envs.dmlab.folder import RunFolder;"
         f"folder = RunFolder(); (folder.path / '99999999').mkdir(); {kill} os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(temporary)], cwd=ROOT, check=False)

@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from tests.envs.conformance.cases import read
 from tests.envs.conformance.counting import Counting
-from tests.envs.gymnasium_toys import Levers, Slider, steps
+from tests.envs.gymnasium.toys import Levers, Slider, steps
 
 COUNTING = "tests.envs.conformance.counting"
 
@@ -148,7 +148,7 @@ def test_a_factory_with_num_envs_makes_the_batch(build):
 
 
 def test_the_factory_of_the_documentation_runs(build, tmp_path, monkeypatch):
-    text = (Path(__file__).parents[2] / "docs" / "gymnasium.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "gymnasium.md").read_text()
     (tmp_path / "my_envs.py").write_text(text.split("```python\n")[1].split("```")[0])
     monkeypatch.syspath_prepend(tmp_path)
     env = build("my_envs:make_env", evaluation=True)

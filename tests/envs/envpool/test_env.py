@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-import envs.envpool
+import envs.envpool.env
 from envs.api import EnvironmentFailure
 from envs.config import EnvConfig
 from envs.envpool import EnvpoolEnv, supported_ids
-from envs.envpool_presets import ATARI_OPTIONS, NOT_PLAYED, SCENARIOS
-from tests.envs.envpool_raw import beside, make, play, random_actions
+from envs.envpool.presets import ATARI_OPTIONS, NOT_PLAYED, SCENARIOS
+from tests.envs.envpool.raw import beside, make, play, random_actions
 
 
 def test_all_of_vizdoom_and_atari_is_played_or_said_not_to_be():
@@ -72,7 +72,7 @@ def test_atari_stacks_four_greys_and_the_newest_comes_last():
 
 @pytest.mark.parametrize(("name", "limit", "steps"), [("Basic-v1", 75, 230), ("Pong-v5", 40, 130)])
 def test_rows_at_the_end_of_an_episode(name, limit, steps, monkeypatch):
-    monkeypatch.setattr(envs.envpool, "ATARI_OPTIONS", {**ATARI_OPTIONS, "max_episode_steps": 40})
+    monkeypatch.setattr(envs.envpool.env, "ATARI_OPTIONS", {**ATARI_OPTIONS, "max_episode_steps": 40})
     env = make(name, num_envs=4)
     over = np.ones(4, bool)
     kinds = set()
@@ -117,7 +117,7 @@ def test_a_lost_life_ends_nothing_and_a_lost_game_is_terminated(tmp_path, monkey
     assert lost >= 4 and length is not None
     env.close()
     # The time limit strikes in the very step that loses the last life: lost all the same.
-    monkeypatch.setattr(envs.envpool, "ATARI_OPTIONS", {**ATARI_OPTIONS, "max_episode_steps": length})
+    monkeypatch.setattr(envs.envpool.env, "ATARI_OPTIONS", {**ATARI_OPTIONS, "max_episode_steps": length})
     env = make("Breakout-v5", num_envs=2)
     *_, last = play(env, actions[:length])
     assert last.terminated[0] and not last.truncated[0]

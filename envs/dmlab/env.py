@@ -19,14 +19,14 @@ from torch import Tensor
 from envs.api import EnvironmentFailure, EnvStep
 from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
-from envs.dmlab_cache import LevelCache
-from envs.dmlab_folder import RunFolder
-from envs.dmlab_lab import ACTION_REPEAT, ACTIONS, LabEnv, LabSettings
-from envs.dmlab_levels import DMLAB_LEVELS, HOLD_OUT_LEVELS
-from envs.names import unknown, why_not
-from envs.workers import Workers
-from envs.workers_child import Phase
-from envs.workers_process import Failure
+from envs.dmlab.cache import LevelCache
+from envs.dmlab.folder import RunFolder
+from envs.dmlab.lab import ACTION_REPEAT, ACTIONS, LabEnv, LabSettings
+from envs.dmlab.levels import DMLAB_LEVELS, HOLD_OUT_LEVELS
+from envs.lookup import unknown, why_not
+from envs.workers.child import Phase
+from envs.workers.process import Failure
+from envs.workers.vector_env import Workers
 
 DEFAULT_CACHE = Path("~/.cache/cpc-rl/dmlab")
 MAX_SEED = 2**31 - 1  # the engine takes C's int

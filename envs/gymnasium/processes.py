@@ -7,9 +7,9 @@ from functools import partial
 
 from gymnasium.spaces import Box
 
-from envs.gymnasium_make import Recipe, Unmakeable, explained, in_a_box, running, spaces_of, with_choices
-from envs.gymnasium_spaces import check_numbers
-from envs.workers import Workers
+from envs.gymnasium.make import Recipe, Unmakeable, explained, in_a_box, running, spaces_of, with_choices
+from envs.gymnasium.spaces import check_numbers
+from envs.workers.vector_env import Workers
 
 
 def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int], timeout: float) -> Workers:

@@ -17,20 +17,18 @@ from torch import Tensor
 from envs.api import EnvironmentFailure, EnvStep
 from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
-from envs.envpool_presets import (
+from envs.envpool.presets import (
     ATARI_FPS,
     ATARI_OPTIONS,
     ATARI_SIZE,
     FRAME_SKIP,
-    NOT_PLAYED,
-    SCENARIOS,
     VIZDOOM_FPS,
     VIZDOOM_OPTIONS,
     VIZDOOM_SETTINGS,
     VIZDOOM_SIZE,
     Scenario,
 )
-from envs.names import unknown, why_not
+from envs.envpool.registry import look_up
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -38,7 +36,7 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 class EnvpoolEnv:
     """B environments of one ViZDoom scenario or Atari game (see `envs.api.BatchedEnv`); autoreset is next-step.
 
-    ViZDoom shows RGB and pays what its scenario publishes (`envs.envpool_presets`); Atari shows the last four frames in
+    ViZDoom shows RGB and pays what its scenario publishes (`envs.envpool.presets`); Atari shows the last four frames in
     grey, the newest last, and pays points. The tensors of an `EnvStep` are overwritten by the next call.
 
     Attributes:
@@ -64,7 +62,7 @@ class EnvpoolEnv:
         self.name, self.num_envs = config.name.removeprefix("envpool/"), config.num_envs
         self.device = torch.device("cpu")
         self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
-        self._scenario, packaged = _look_up(self.name)
+        self._scenario, packaged = look_up(self.name)
         self._folder = TemporaryDirectory(prefix="cpc-rl-envpool-", ignore_cleanup_errors=True)
         if self._scenario is None:
             (height, width), self.frames_per_second, options = ATARI_SIZE, ATARI_FPS, dict(ATARI_OPTIONS)
@@ -182,42 +180,6 @@ class EnvpoolEnv:
 
     def _identity(self) -> dict[str, Any]:
         return {"name": self.name, "num_envs": self.num_envs, "obs_shape": list(self.obs_shape)}
-
-
-def supported_ids() -> list[str]:
-    """The ids that `EnvpoolEnv` plays: ViZDoom's scenarios and Atari's games.
-
-    Raises:
-        ValueError: envpool is missing.
-    """
-    specs = _registry()
-    return sorted(name for name, (family, _, _) in specs.items() if name in SCENARIOS or family == "envpool.atari")
-
-
-def _registry() -> Any:
-    """All that envpool knows: id -> (module, class of its specification, options)."""
-    if missing := why_not("envpool"):
-        raise ValueError(
-            f'envpool cannot be imported ({missing}): pip install "cpc-rl[envpool]". '
-            "Its wheels are for Linux on x86-64, and not for every Python"
-        )
-    return importlib.import_module("envpool.registration").registry.specs
-
-
-def _look_up(name: str) -> tuple[Scenario | None, dict[str, Any]]:
-    """The rules of a ViZDoom scenario (None for Atari), and the options that envpool registered it with."""
-    specs = _registry()
-    if name not in specs:
-        raise ValueError(unknown(name, "environment of envpool", supported_ids()))
-    if name in NOT_PLAYED:
-        raise ValueError(f"{name} is not played: {NOT_PLAYED[name]}")
-    family, _, options = specs[name]
-    if name not in SCENARIOS and family != "envpool.atari":
-        kind = family.removeprefix("envpool.")
-        raise ValueError(
-            f"{name} ({kind}) is not played: of envpool only ViZDoom and Atari are. gymnasium/{name} may play it"
-        )
-    return SCENARIOS.get(name), options
 
 
 def _vizdoom_options(scenario: Scenario, packaged: str, folder: Path) -> dict[str, Any]:

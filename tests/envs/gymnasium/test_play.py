@@ -13,7 +13,7 @@ from gymnasium.vector import SyncVectorEnv
 from envs.api import EnvironmentFailure
 from tests.envs.conformance.cases import read
 from tests.envs.conformance.counting import Counting
-from tests.envs.gymnasium_toys import Levers, Slider, steps
+from tests.envs.gymnasium.toys import Levers, Slider, steps
 
 COUNTING = "tests.envs.conformance.counting"
 

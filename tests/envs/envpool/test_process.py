@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from tests.envs.envpool_raw import make
+from tests.envs.envpool.raw import make
 
 
 def engines():
@@ -45,7 +45,7 @@ def test_closing_what_never_began(name):
 
 SCRIPT = """
 import signal, sys, time, torch
-from tests.envs.envpool_raw import make
+from tests.envs.envpool.raw import make
 seen = []
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, frame: seen.append(number))
@@ -64,7 +64,7 @@ print("closed", seen == [signal.SIGINT, signal.SIGTERM], flush=True)
 
 def test_ctrl_c_reaches_the_program_and_not_its_engines(tmp_path):
     """An engine that dies of it would take the program with it (std::terminate), checkpoint and all."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
         cwd=tmp_path,

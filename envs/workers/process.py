@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from envs.workers_child import Child, Phase
+from envs.workers.child import Child, Phase
 
 START_SECONDS = 120.0  # an interpreter and its imports, on a busy machine
 END_SECONDS = 3.0  # from the end of a worker's pipe to that of its process

@@ -5,7 +5,7 @@ import torch
 from gymnasium.spaces import Box, Dict, Discrete, Graph, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
-from envs.gymnasium_spaces import Observations, action_table
+from envs.gymnasium.spaces import Observations, action_table
 
 
 def batch(space, n=3):

@@ -28,8 +28,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from gymnasium.vector.async_vector_env import AsyncState
 from gymnasium.vector.utils import CloudpickleWrapper, iterate
 
-from envs.workers_child import Child, Env, Phase
-from envs.workers_process import Failure, Worker
+from envs.workers.child import Child, Env, Phase
+from envs.workers.process import Failure, Worker
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Infos = dict[str, Any]

@@ -14,9 +14,9 @@ import pytest
 
 from envs.api import EnvironmentFailure
 from envs.workers import Workers
-from envs.workers_child import describe
+from envs.workers.child import describe
 from tests.envs.processes import ROOT, eventually, gone, named_memory
-from tests.envs.worker_toys import Toy, seed_of
+from tests.envs.workers.toys import Toy, seed_of
 
 GO = np.array([1, 2])
 
@@ -72,7 +72,7 @@ def test_a_time_limit_is_a_truncation(make):
 
 
 FAULTS = {
-    "raise": "raised KeyError: 'as asked' (worker_toys.py, line ",
+    "raise": "raised KeyError: 'as asked' (toys.py, line ",
     "exit": "raised SystemExit: 3",
     "leave": "ended with exit code 7",
     "SIGKILL": "was killed by SIGKILL",
@@ -269,7 +269,7 @@ def program(body):
     head = """
         import os, signal, sys, time
         from envs.workers import Workers
-        from tests.envs.worker_toys import Toy, seed_of
+        from tests.envs.workers.toys import Toy, seed_of
 
         class Mine(Toy):
             pass

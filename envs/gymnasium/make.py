@@ -21,7 +21,7 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from envs.names import unknown
+from envs.lookup import unknown
 
 Env = gymnasium.Env[Any, Any]
 Factory = Callable[..., Any]

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from envs.dmlab_cache import LevelCache
+from envs.dmlab.cache import LevelCache
 
 Frame = np.ndarray[Any, np.dtype[np.uint8]]
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from envs.api import EnvStep
 from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
-from envs.gymnasium_make import Factory, autoreset, find_recipe, make_batch, running
-from envs.gymnasium_processes import make_workers
-from envs.gymnasium_spaces import Observations, action_table
-from envs.workers import Workers
+from envs.gymnasium.make import Factory, autoreset, find_recipe, make_batch, running
+from envs.gymnasium.processes import make_workers
+from envs.gymnasium.spaces import Observations, action_table
+from envs.workers.vector_env import Workers
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -12,11 +12,11 @@ import torch
 
 from envs import EnvConfig
 from envs.api import EnvironmentFailure
-from envs.dmlab import DMLabEnv, advise, episode_seed
-from envs.dmlab_levels import DMLAB_LEVELS
+from envs.dmlab.env import DMLabEnv, advise, episode_seed
+from envs.dmlab.levels import DMLAB_LEVELS
 from envs.minilab.physics import ACTION_NAMES
-from envs.workers_child import Phase
-from envs.workers_process import Failure
+from envs.workers.child import Phase
+from envs.workers.process import Failure
 from tests.envs.dmlab.double import frames
 from tests.envs.processes import ROOT, eventually, gone
 

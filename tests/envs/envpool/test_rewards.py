@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from envs.envpool_presets import SCENARIOS
-from tests.envs.envpool_raw import beside, make, play, random_actions
+from envs.envpool.presets import SCENARIOS
+from tests.envs.envpool.raw import beside, make, play, random_actions
 
 
 class Change:
