@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from cpc_rl.aux.cpc import CPCConfig
+from configs import Frozen
 
 
 class AuxSizes(NamedTuple):
@@ -28,7 +27,7 @@ class AuxLoss(nn.Module, ABC):
     divides: bool = False  # whether `forward` does only its `part`, so that the ranks' losses add up to the loss
 
     @abstractmethod
-    def __init__(self, sizes: AuxSizes, config: CPCConfig, seed: int) -> None:
+    def __init__(self, sizes: AuxSizes, config: Frozen, seed: int) -> None:
         """Build from the network's sizes; `seed` starts whatever the loss draws at random."""
         super().__init__()
 
