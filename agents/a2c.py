@@ -56,13 +56,14 @@ class A2CConfig(Frozen):
     reward_scale: float = Field(
         default=1.0,
         gt=0,
+        le=1e6,
         description="For the loss only, behind the clip: 1 - discount keeps values near 1 where each step pays.",
     )
     reduction: losses.Reduction = Field(
         default="mean", description="Of all losses over the T x B rows. IMPALA: sum; its learning rates go with it."
     )
-    baseline_cost: float = Field(default=0.5, ge=0, description="Weight of the baseline loss, 0.5 (G - V)^2.")
-    entropy_cost: float = Field(default=2.5e-4, ge=0, description="Weight of the policy's entropy.")
+    baseline_cost: float = Field(default=0.5, ge=0, le=1000, description="Weight of the baseline loss, 0.5 (G - V)^2.")
+    entropy_cost: float = Field(default=2.5e-4, ge=0, le=1000, description="Weight of the policy's entropy.")
 
 
 class Config(Frozen):

@@ -71,7 +71,7 @@ def explain(error: ValidationError, flags: Mapping[str, str] | None = None, know
     """
     parts = []
     for item in error.errors(include_url=False):
-        key = ".".join(map(str, item["loc"]))
+        key = ".".join(part for part in item["loc"] if isinstance(part, str))  # a flag is that of the whole list
         message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if item["type"] == "extra_forbidden":
             parts.append(f"{key} is not a known key; {suggest(key, known)}")

@@ -36,15 +36,17 @@ class OptimConfig(Frozen):
     warmup: int = Field(
         default=1000,
         ge=0,
+        le=10**9,
         description="Updates over which the learning rate rises from 0: without them CPC can sit at log N for long.",
     )
     fall: int = Field(
         default=0,
         ge=0,
+        le=10**9,
         description="Updates at whose end the learning rate has fallen, linearly, to 0; 0: it does not fall.",
     )
     beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of Adam's mean gradient.")
-    clip: float | None = Field(default=None, gt=0, description="Largest norm of the gradient; none: any.")
+    clip: float | None = Field(default=None, gt=0, le=1e6, description="Largest norm of the gradient; none: any.")
     average: float | None = Field(
         default=None,
         gt=0,

@@ -25,6 +25,7 @@ from cpc_rl.environments import opened
 from cpc_rl.episodes import NetworkPolicy, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
+from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import write_atomic
 from cpc_rl.video import check_video_path, film
@@ -46,7 +47,7 @@ class EvaluateConfig(Frozen):
     seed: int = Field(
         default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training) and actions."
     )
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu, cuda or cuda:N.")
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 

@@ -27,10 +27,12 @@ class OptimiserConfig(Frozen):
         "sqrt(s + epsilon) (TensorFlow 1; rmsprop only).",
     )
     decay: float = Field(default=0.99, ge=0, lt=1, description="rmsprop: decay of the mean square.")
-    mean_square_init: float = Field(default=1.0, ge=0, description="rmsprop: mean square before the first step.")
+    mean_square_init: float = Field(
+        default=1.0, ge=0, le=1e6, description="rmsprop: mean square before the first step."
+    )
     momentum: float = Field(default=0.0, ge=0, lt=1, description="rmsprop: momentum.")
     clip_norm: float | None = Field(
-        default=None, gt=0, description="Global gradient norm is cut to this; none: no cut."
+        default=None, gt=0, le=1e6, description="Global gradient norm is cut to this; none: no cut."
     )
     schedule: Literal["constant", "linear_frames"] = Field(
         default="constant", description="`linear_frames`: falls to 0 when the run's frames (engine frames) are reached."

@@ -45,7 +45,7 @@ class EnvConfig(BaseModel):
         "that crash.",
     )
     env_timeout: float = Field(
-        default=300.0, gt=0, description="Seconds without an answer after which such a process counts as hung."
+        default=300.0, gt=0, le=1e6, description="Seconds without an answer after which such a process counts as hung."
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
         default="software", description="As your deepmind_lab was built."

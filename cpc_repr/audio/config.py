@@ -41,13 +41,14 @@ class CorpusConfig(Frozen):
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=300_000, ge=1, description="Updates of CPC.")
+    updates: int = Field(default=300_000, ge=1, le=10**9, description="Updates of CPC.")
     accumulate: int = Field(
         default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
     )
     supervised_updates: int = Field(
         default=100_000,
         ge=0,
+        le=10**9,
         description="Updates of each network trained end to end on labels, the upper bound; 0 leaves them out.",
     )
     supervised_learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Of those networks.")
@@ -62,9 +63,11 @@ class EvaluationConfig(Frozen):
         le=10,
         description="Frame t is probed with label t - shift: 1 is the nearest (see docs/audio.md); other code has 0.",
     )
-    batches: int = Field(default=50, ge=1, description="Test batches for the contrastive accuracy of each step.")
-    picture_speakers: int = Field(default=10, ge=1, description="Speakers in the t-SNE picture.")
-    picture_frames: int = Field(default=60, ge=1, description="Frames of each of them.")
+    batches: int = Field(
+        default=50, ge=1, le=10**6, description="Test batches for the contrastive accuracy of each step."
+    )
+    picture_speakers: int = Field(default=10, ge=1, le=100, description="Speakers in the t-SNE picture.")
+    picture_frames: int = Field(default=60, ge=1, le=10_000, description="Frames of each of them.")
 
 
 class Config(CommandConfig):

@@ -26,6 +26,7 @@ from cpc_repr.audio.encode import load as load_encoder
 from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.model import RATE
 from cpc_rl.runs import pick_device
+from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.files import write_atomic
 
 SUFFIXES = (".flac", ".wav", ".ogg")
@@ -41,7 +42,7 @@ class ExtractConfig(Frozen):
         description="Where the features go, in the same subfolders; a file that is there is not made again."
     )
     format: Literal["npz", "npy"] = Field(default="npz", description="z and c, or c alone.")
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where to compute.")
+    device: str = Field(default="auto", pattern=DEVICE, description="Where to compute.")
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 

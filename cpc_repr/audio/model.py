@@ -135,11 +135,15 @@ class CPCConfig(Frozen):
         "(`exclude_own`), or those of its `own` sequence only.",
     )
     num_negatives: int | None = Field(
-        default=None, ge=1, description="Draw this many of the candidates at each update; none: use all of them."
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Draw this many of the candidates at each update; none: use all of them.",
     )
     anchors: int | None = Field(
         default=None,
         ge=1,
+        le=65_536,
         description="Predict from this many steps of each window, drawn at each update: the same gradient on average, "
         "for less; none: from all.",
     )

@@ -38,19 +38,20 @@ class CorpusConfig(Frozen):
     )
     vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
     max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
-    hold_out: int = Field(default=20, ge=2, description="One book of so many is kept for testing.")
+    hold_out: int = Field(default=20, ge=2, le=10**6, description="One book of so many is kept for testing.")
 
 
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=100_000, ge=1, description="Updates of CPC.")
+    updates: int = Field(default=100_000, ge=1, le=10**9, description="Updates of CPC.")
     accumulate: int = Field(
         default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
     )
     supervised_epochs: int = Field(
         default=10,
         ge=0,
+        le=10_000,
         description="Passes of each network trained end to end on a task's labels; 0 leaves them out.",
     )
     supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of those networks.")
@@ -59,7 +60,7 @@ class TrainConfig(Frozen):
 class EvaluationConfig(Frozen):
     """What the representation is held to once it is trained."""
 
-    batches: int = Field(default=50, ge=1, description="Batches of held-out books for each step's accuracy.")
+    batches: int = Field(default=50, ge=1, le=10**6, description="Batches of held-out books for each step's accuracy.")
     neighbours: int = Field(default=4, ge=1, le=100, description="Sentences whose nearest neighbours are printed.")
 
 

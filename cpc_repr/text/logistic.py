@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -20,7 +20,7 @@ class LogisticConfig(Frozen):
 
     folds: int = Field(default=10, ge=2, le=100, description="Of cross-validation: every sentence is tested once.")
     inner: int = Field(default=10, ge=2, le=100, description="Folds of the training part, to choose the penalty by.")
-    c_powers: tuple[int, ...] = Field(
+    c_powers: tuple[Annotated[int, Field(ge=-100, le=100)], ...] = Field(
         default=(-14, -12, -10, -8, -6, -4, -2, 0),
         min_length=1,
         description="Powers of two to choose C (1 / penalty) from; features are standardised.",

@@ -36,7 +36,7 @@ class DataConfig(Frozen):
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=500_000, ge=1, description="Updates of CPC.")
+    updates: int = Field(default=500_000, ge=1, le=10**9, description="Updates of CPC.")
     batch_size: int = Field(
         default=16, ge=1, le=65_536, description="Pictures of a batch, which share their negatives."
     )
@@ -49,6 +49,7 @@ class TrainConfig(Frozen):
     supervised_updates: int = Field(
         default=500_000,
         ge=0,
+        le=10**9,
         description="Updates of the same encoder trained end to end on labels, the upper bound; 0 leaves it out.",
     )
     supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of that.")
@@ -57,7 +58,9 @@ class TrainConfig(Frozen):
 class EvaluationConfig(Frozen):
     """What else is looked at once CPC is trained."""
 
-    batches: int = Field(default=50, ge=1, description="Test batches for the contrastive accuracy of each offset.")
+    batches: int = Field(
+        default=50, ge=1, le=10**6, description="Test batches for the contrastive accuracy of each offset."
+    )
     units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
 
 

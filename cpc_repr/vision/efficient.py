@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,30 +29,26 @@ METHODS: tuple[Method, ...] = ("pixels", "frozen", "tuned")
 class EfficientConfig(Frozen):
     """Classification with few labels."""
 
-    fractions: tuple[float, ...] = Field(
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         default=(), description="Shares of the labels to learn from, e.g. 0.01 0.1 1; none leave this table out."
     )
     blocks: int = Field(default=11, ge=1, le=100, description="Residual blocks on the encoder's maps.")
-    maps: int = Field(default=4096, ge=1, description="Channels they put out.")
-    bottleneck: int = Field(default=1024, ge=1, description="Channels inside them.")
+    maps: int = Field(default=4096, ge=1, le=65_536, description="Channels they put out.")
+    bottleneck: int = Field(default=1024, ge=1, le=65_536, description="Channels inside them.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Before the last linear map, for pixels too.")
     validation: float = Field(
         default=0.1, gt=0, lt=1, description="Share of the training pictures kept apart to say when to stop."
     )
-    batch_size: int = Field(default=32, ge=1, description="Pictures of an update.")
-    updates: int = Field(default=20_000, ge=1, description="Of each phase, at most.")
-    every: int = Field(default=500, ge=1, description="Updates from one look at the validation pictures to the next.")
-    patience: int = Field(default=10, ge=1, description="Looks without a new best one before training stops.")
-    learning_rate: float = Field(default=0.05, gt=0, description="Of the classifier: SGD, momentum 0.9.")
-    encoder_learning_rate: float = Field(default=1e-5, gt=0, description="Of the encoder when fine-tuned: Adam.")
-    pixels_learning_rate: float = Field(default=1e-3, gt=0, description="Of training on pixels: Adam.")
-    weight_decay: float = Field(default=1e-4, ge=0, description="Of SGD and of training on pixels.")
-
-    @model_validator(mode="after")
-    def _fits(self) -> EfficientConfig:
-        if any(not 0 < fraction <= 1 for fraction in self.fractions):
-            raise ValueError(f"fractions must be above 0 and at most 1, got {self.fractions}")
-        return self
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="Pictures of an update.")
+    updates: int = Field(default=20_000, ge=1, le=10**9, description="Of each phase, at most.")
+    every: int = Field(
+        default=500, ge=1, le=10**9, description="Updates from one look at the validation pictures to the next."
+    )
+    patience: int = Field(default=10, ge=1, le=10**6, description="Looks without a new best one before training stops.")
+    learning_rate: float = Field(default=0.05, gt=0, le=10, description="Of the classifier: SGD, momentum 0.9.")
+    encoder_learning_rate: float = Field(default=1e-5, gt=0, le=10, description="Of the encoder when fine-tuned: Adam.")
+    pixels_learning_rate: float = Field(default=1e-3, gt=0, le=10, description="Of training on pixels: Adam.")
+    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Of SGD and of training on pixels.")
 
 
 class Classifier(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field, model_validator
@@ -40,7 +40,7 @@ DIRECTIONS: dict[str, Callable[[Tensor], Tensor]] = {"down": _down, "up": _up, "
 class CPCConfig(Frozen):
     """The contrastive task. Defaults: CPC v1; v2 has offset 3, four directions, targets of 64, scale 0.1, a bias."""
 
-    offsets: tuple[int, ...] = Field(
+    offsets: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         default=(1, 2, 3, 4, 5),
         description="Predict the rows so far below; 2 3 4 5 6 leaves out the row whose patches overlap by half.",
     )
@@ -52,10 +52,13 @@ class CPCConfig(Frozen):
     target: int | None = Field(
         default=None, ge=1, le=8192, description="Map z to so many numbers, which are predicted; none: z itself."
     )
-    scale: float = Field(default=1.0, gt=0, description="Of the predictions.")
+    scale: float = Field(default=1.0, gt=0, le=1000, description="Of the predictions.")
     bias: bool = Field(default=False, description="Whether predictions have a bias: a prior over latents.")
     num_negatives: int | None = Field(
-        default=None, ge=1, description="Draw so many of the batch's patches at each update; none: use all of them."
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Draw so many of the batch's patches at each update; none: use all of them.",
     )
     candidates: Literal["all", "exclude_own", "own"] = Field(
         default="all",
@@ -65,8 +68,8 @@ class CPCConfig(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> CPCConfig:
-        if not self.offsets or min(self.offsets) < 1 or len({*self.offsets}) < len(self.offsets):
-            raise ValueError(f"--offsets must be different numbers of at least 1, got {self.offsets}")
+        if not self.offsets or len({*self.offsets}) < len(self.offsets):
+            raise ValueError(f"--offsets must be different numbers, got {self.offsets}")
         return self
 
 

@@ -7,7 +7,7 @@ with layer normalisation (v2, where it is worth 2 points).
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -16,18 +16,21 @@ from torch.nn import functional as F
 from configs import Frozen
 
 Norm = Literal["none", "layer", "batch"]
+Size = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class EncoderConfig(Frozen):
     """The encoder of patches (z). Defaults: ResNet-v2-101 up to its third stack, 27.5 M parameters."""
 
-    stem: tuple[int, int, int] = Field(
+    stem: tuple[Size, Size, Size] = Field(
         default=(64, 7, 2), description="First convolution: channels, kernel, stride (all at least 1)."
     )
     pool: bool = Field(default=True, description="3 x 3 max-pooling, stride 2, behind the first convolution.")
-    blocks: tuple[int, ...] = Field(default=(3, 4, 23), description="Residual blocks of each stack.")
-    bottlenecks: tuple[int, ...] = Field(default=(64, 128, 256), description="Channels inside the blocks of each.")
-    maps: tuple[int, ...] = Field(default=(256, 512, 1024), description="Channels each stack puts out; z has the last.")
+    blocks: tuple[Size, ...] = Field(default=(3, 4, 23), description="Residual blocks of each stack.")
+    bottlenecks: tuple[Size, ...] = Field(default=(64, 128, 256), description="Channels inside the blocks of each.")
+    maps: tuple[Size, ...] = Field(
+        default=(256, 512, 1024), description="Channels each stack puts out; z has the last."
+    )
     norm: Norm = Field(
         default="none",
         description="Before each ReLU: `none`, `layer` (over all channels and pixels of a patch), or `batch`, by which "
@@ -38,8 +41,6 @@ class EncoderConfig(Frozen):
     def _fits(self) -> EncoderConfig:
         if not self.blocks or not len(self.blocks) == len(self.bottlenecks) == len(self.maps):
             raise ValueError("--blocks, --bottlenecks and --maps must have one number for each stack")
-        if min(*self.stem, *self.blocks, *self.bottlenecks, *self.maps) < 1:
-            raise ValueError("--stem, --blocks, --bottlenecks and --maps must be at least 1")
         return self
 
 

@@ -19,10 +19,13 @@ class CPCConfig(Frozen):
     """Contrastive Predictive Coding beside the agent, with (`cpc_action`) or without (`cpc`) its actions."""
 
     steps: int = Field(default=30, ge=1, le=1000, description="Predict 1..K steps ahead (K); less than the unroll.")
-    weight: float = Field(default=0.05, ge=0, description="Of the CPC loss beside the A2C terms, for each row.")
+    weight: float = Field(
+        default=0.05, ge=0, le=1000, description="Of the CPC loss beside the A2C terms, for each row."
+    )
     anchors: int = Field(
         default=10,
         ge=0,
+        le=10_000,
         description="Time steps of the unroll drawn anew at each update to predict from (an unbiased estimate of the "
         "loss over all of them, at a fraction of the cost); 0: all.",
     )
@@ -31,7 +34,7 @@ class CPCConfig(Frozen):
         description="`sampled`: num_negatives latents drawn from the whole unroll, shared by all predictions; `time`: "
         "the same time step in the other environments; `sequence`: the environment's own unroll; `batch`: all.",
     )
-    num_negatives: int = Field(default=256, ge=1, description="How many for `sampled`.")
+    num_negatives: int = Field(default=256, ge=1, le=65_536, description="How many for `sampled`.")
 
 
 class Predictive(AuxLoss):

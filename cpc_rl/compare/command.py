@@ -40,7 +40,7 @@ class CompareConfig(Frozen):
         description="Arm the others are compared with. By default the first without auxiliary loss, or else the first.",
     )
     frames: int | None = Field(
-        default=None, ge=1, description="Compare the first so many frames only; longer runs are cut there."
+        default=None, ge=1, le=10**15, description="Compare the first so many frames only; longer runs are cut there."
     )
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
         default=Path("runs/compared"), description="Folder of the figure, the tables and report.html."

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from configs import Frozen, UsageError
 
+DEVICE = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 
 
@@ -20,7 +21,7 @@ class RunSettings(Frozen):
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights and of everything drawn.")
     device: str = Field(
         default="auto",
-        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        pattern=DEVICE,
         description="`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice.")
@@ -36,8 +37,8 @@ class RunSettings(Frozen):
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = Field(
         default=None, description="YAML file laid over the preset; flags are laid over both."
     )
-    log_updates: int = Field(default=10, ge=1, description="Updates between two lines of metrics.jsonl.")
-    checkpoint_minutes: float = Field(default=5.0, gt=0, description="Minutes between two checkpoints.")
+    log_updates: int = Field(default=10, ge=1, le=10**9, description="Updates between two lines of metrics.jsonl.")
+    checkpoint_minutes: float = Field(default=5.0, gt=0, le=10**6, description="Minutes between two checkpoints.")
     wandb: bool = Field(default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account.")
     wandb_project: str = Field(default="cpc-rl", min_length=1, description="Project there.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard files into the run directory too.")
@@ -50,6 +51,7 @@ class RunConfig(RunSettings):
     frames: int = Field(
         default=4_000_000,
         ge=1,
+        le=10**15,
         description="Engine frames to train for: agent steps times action repeat, as papers count.",
     )
 
@@ -58,8 +60,8 @@ def pick_device(name: str) -> torch.device:
     """Turn `RunSettings.device` into a device. Raises UsageError for a GPU that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
+    kind, _, index = name.partition(":")
     count = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
+    if kind == "cuda" and int(index or 0) >= count:
         raise UsageError(f"--device {name}: PyTorch sees {count} CUDA devices here; auto and cpu always work")
-    return device
+    return torch.device(name)

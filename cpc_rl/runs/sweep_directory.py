@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs import RunFailure, UsageError, difference, explain, load_yaml
 from cpc_rl.runs.files import write_atomic
@@ -31,12 +31,12 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    index: int
+    index: int = Field(ge=0, lt=100_000)
     parameters: dict[str, Any]
     status: Status = "waiting"
     run: str | None = None  # relative to the sweep's directory; None for a program that keeps none
     log: str = ""
-    exit_code: int | None = None
+    exit_code: int | None = Field(default=None, ge=-1000, lt=2**32)  # minus a signal's number, or a status
     error: str | None = None
     job: str | None = None  # of a cluster's queue, while it is there
 
@@ -47,7 +47,7 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal[1] = 1
-    seed: int
+    seed: int = Field(ge=0, lt=2**31)
     cross: list[str]
     trials: list[Trial] = []
 

@@ -61,7 +61,7 @@ class SweepConfig(Frozen):
     )
     gpus: str = Field(
         default="",
-        pattern=r"^(\d+(,\d+)*)?$",
+        pattern=r"^([0-9]{1,3}(,[0-9]{1,3})*)?$",
         description="GPUs to share out, as 0,1; by default untouched.",
     )
     threads_per_job: int | None = Field(

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from configs import Frozen, UsageError, explain, load_yaml
 from configs.files import PRESETS
@@ -37,12 +37,14 @@ class Metric(Frozen):
 class SweepFile(Frozen):
     """A sweep file of wandb's, as far as it can be run without its server."""
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a word of the command may be 3
+
     program: str = Field(min_length=1)
-    command: tuple[str | int | float, ...] = ("${env}", "${interpreter}", "${program}", "${args}")
+    command: tuple[str, ...] = ("${env}", "${interpreter}", "${program}", "${args}")
     method: Literal["random", "grid"]
     parameters: dict[str, dict[str, Any]] = Field(min_length=1)
     metric: Metric = Metric(name="episode_return", goal="maximize")
-    run_cap: int | None = Field(default=None, ge=1)
+    run_cap: int | None = Field(default=None, ge=1, le=100_000)
     # For wandb's pages only.
     name: str | None = None
     description: str | None = None

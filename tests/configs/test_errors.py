@@ -26,6 +26,7 @@ def tiny(*argv: str) -> "subprocess.CompletedProcess[str]":
             2,
             f"error: --num-envs {'9' * 40}...{'9' * 20} (4,000 characters): input should be less than or equal to 64",
         ),
+        ("--head.sizes 3 0", 2, "error: --head.sizes 0: input should be greater than or equal to 1"),
         ("--fail failure", 1, "error: loss/total is nan at update 3"),
         ("--fail disk", 1, "error: /dev/null/x: Not a directory"),
         ("--fail interrupt", 130, "error: interrupted"),

@@ -121,7 +121,7 @@ def test_refusals_are_one_line_with_key_value_and_what_is_allowed(argv: str, mes
     ("text", "message"),
     [
         ("head: {wieght: 1}", r"head.wieght is not a known key; did you mean head.weight\?"),
-        ("head: {zzzzzzz: 1}", "known are: head.by_action, head.steps, head.weight$"),
+        ("head: {zzzzzzz: 1}", "known are: head.by_action, head.sizes, head.steps, head.weight$"),
         ("head: {weight: 30}", "head.weight = 30: input should be less than or equal to 10"),
         ("head: {weight: heavy}", "head.weight = 'heavy': input should be a valid number"),
         ("run: {preset: 3}", "run.preset = 3: input should be a valid string"),

@@ -34,6 +34,7 @@ class Head(Frozen):
     weight: float = Field(default=1.0, ge=0, le=10, description="Weight of the loss.")
     steps: int = Field(default=30, ge=1, description="Prediction steps.")
     by_action: bool = False
+    sizes: tuple[Annotated[int, Field(ge=1, le=9)], ...] = ()
 
 
 class Config(Frozen):

@@ -264,10 +264,10 @@ def test_the_loss_is_the_libraries() -> None:
     "kind, values, words",
     [
         (CPCConfig, {"offsets": ()}, "--offsets"),
-        (CPCConfig, {"offsets": (0, 1)}, "--offsets"),
+        (CPCConfig, {"offsets": (0, 1)}, "greater than or equal to 1"),
         (CPCConfig, {"offsets": (1, 1)}, "different"),
         (EncoderConfig, {"blocks": (1, 1)}, "one number for each stack"),
-        (EncoderConfig, {"stem": (0, 3, 1)}, "at least 1"),
+        (EncoderConfig, {"stem": (0, 3, 1)}, "greater than or equal to 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(kind: type, values: dict[str, object], words: str) -> None:
