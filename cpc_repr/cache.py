@@ -4,9 +4,56 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+MANIFEST = "manifest.json"
+
+
+def cache_folder(kind: str) -> Path:
+    """Where generated data is kept: `cpc-rl/KIND` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "cpc-rl" / kind
+
+
+def generate_once(
+    parent: Path, name: str, version: int, config: BaseModel, fill: Callable[[Path], Mapping[str, Any]]
+) -> Path:
+    """The folder below `parent` that holds the data generated from `config`, which is made first if it is not there.
+
+    Several processes may ask at once: one makes it, the others wait. What a killed process left is cleared away.
+
+    Args:
+        parent: Made if need be.
+        name: Begins the folder's name.
+        version: Raised whenever the same `config` gives other data.
+        config: The same one gives the same folder.
+        fill: Fills an empty folder and gives what the manifest says of it beside version, `config` and checksums.
+
+    Raises:
+        ValueError: A file has changed since it was made.
+        OSError: `parent` cannot be written.
+    """
+    key = hashlib.sha256(f"{version} {config.model_dump_json()}".encode()).hexdigest()[:12]
+    root = parent / f"{name}-{key}"
+
+    def build(new: Path) -> None:
+        manifest = {"version": version, "config": config.model_dump(), **fill(new), "sha256": hashes(new)}
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+    build_once(root, build)
+    try:
+        expected = dict(json.loads((root / MANIFEST).read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{root / MANIFEST} cannot be read ({error}): delete {root}, and it is made anew") from error
+    check_hashes(root, expected)
+    return root
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> None:

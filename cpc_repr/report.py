@@ -45,6 +45,51 @@ class Table:
         console.print(table)
 
 
+Row = Mapping[str, Score]  # what was measured -> accuracy, of one seed
+Column = tuple[str, str | Mapping[str, str]]  # header; what was measured, or published figures by the row's name
+
+
+def rows_of(seeds: Sequence[Mapping[str, Row]], name: str) -> list[Row]:
+    """The row `name` of every seed that has it."""
+    return [rows[name] for rows in seeds if name in rows]
+
+
+def score_table(
+    title: str,
+    rows: Mapping[str, Sequence[Row]],
+    columns: Sequence[Column],
+    note: str,
+) -> Table:
+    """Accuracies in percent, with published figures beside them; rows without a single one of ours are left out.
+
+    Args:
+        title: Above the table.
+        rows: The name of each, and its seeds.
+        columns: What is in each.
+        note: Below the table.
+    """
+    measured = {source for _, source in columns if isinstance(source, str)}
+    cells = [
+        (name, *(_cell(name, seeds, source) for _, source in columns))
+        for name, seeds in rows.items()
+        if any(measured & row.keys() for row in seeds)
+    ]
+    return Table(title, ("", *(header for header, _ in columns)), tuple(cells), note)
+
+
+def _cell(name: str, seeds: Sequence[Row], source: str | Mapping[str, str]) -> str:
+    if not isinstance(source, str):
+        return source.get(name, "")
+    return percent([row[source] for row in seeds if source in row])
+
+
+def interval_note(seeds: int, over: str) -> str:
+    """What the intervals in a table of so many seeds are; `over` is what a single seed's is taken over."""
+    if seeds == 1:
+        return f"[..]: 95 % interval over {over}, one seed"
+    return f"mean of {seeds} seeds ± half its 95 % t-interval"
+
+
 def pooled(scores: Sequence[Score]) -> Score:
     """One seed with its own interval, of several their mean and its 95 % t-interval, of none NaN."""
     if len(scores) < 2:

@@ -25,12 +25,13 @@ from cpc_repr.audio.corpus import Corpus, open_corpus
 from cpc_repr.audio.data import Waveforms
 from cpc_repr.audio.evaluate import Bench
 from cpc_repr.audio.experiment import run_arm
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.greedy import NAMES
-from cpc_repr.audio.synthetic import default_folder, make_corpus
-from cpc_repr.audio.tables import Row, table_1, table_2, table_modules
+from cpc_repr.audio.synthetic import make_corpus
+from cpc_repr.audio.tables import table_1, table_2, table_modules
+from cpc_repr.cache import cache_folder
 from cpc_repr.command import Session, arms, command
-from cpc_repr.report import Table
+from cpc_repr.packages import optional_module
+from cpc_repr.report import Row, Table
 from cpc_repr.training import Stopped
 
 PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
@@ -40,7 +41,7 @@ def experiment(config: Config, session: Session) -> list[Table]:
     """Run all arms; gives the table."""
     with as_usage_error():
         for package in PACKAGES:
-            audio_module(package)  # complain before hours of training
+            optional_module(package, "audio")  # complain before hours of training
         waveforms = Waveforms(find_corpus(config, session))
     session.say(describe(waveforms.corpus))
     found: dict[str, list[dict[str, Row]]] = defaultdict(list)
@@ -72,7 +73,7 @@ def find_corpus(config: Config, session: Session) -> Corpus:
         if done % max(1, total // 4) == 0:
             session.say(f"making synthetic speech: {done} of {total} speakers")
 
-    return make_corpus(c.corpora or default_folder(), config.speech, progress)
+    return make_corpus(c.corpora or cache_folder("speech"), config.speech, progress)
 
 
 def describe(corpus: Corpus) -> str:

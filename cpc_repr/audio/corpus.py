@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.labels import NUM_PHONES, parse_labels, read_lines
+from cpc_repr.packages import optional_module
 
 SAMPLE_RATE = 16_000
 LABELS, TRAIN, TEST = "converted_aligned_phones.txt", "train_split.txt", "test_split.txt"
@@ -54,7 +54,7 @@ class Corpus:
         Raises:
             ValueError: The file is gone, damaged inside, or has changed since the corpus was opened.
         """
-        soundfile = audio_module("soundfile")
+        soundfile = optional_module("soundfile", "audio")
         try:
             audio, _ = soundfile.read(utterance.path, dtype="float32")
         except soundfile.SoundFileError as error:
@@ -146,7 +146,7 @@ def _find(root: Path) -> dict[str, Path]:
 
 def _open(root: Path, path: Path) -> Utterance | None:
     """The utterance in `path`; None if the file is broken."""
-    soundfile = audio_module("soundfile")
+    soundfile = optional_module("soundfile", "audio")
     try:
         with soundfile.SoundFile(path) as file:
             rate, channels, samples = file.samplerate, file.channels, file.frames

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from configs import Frozen, RunFailure, UsageError
 from cpc_repr.audio.corpus import Corpus, Utterance
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.model import HOP
+from cpc_repr.packages import optional_module
 
 IN_MEMORY = 2**28  # samples (1 GiB): a corpus below this is read once
 
@@ -61,7 +61,7 @@ class Waveforms:
         """Float32 [size] from sample `start` on, without reading the rest where the corpus is not kept in memory."""
         if self.keep:
             return self(utterance)[start : start + size]
-        soundfile = audio_module("soundfile")
+        soundfile = optional_module("soundfile", "audio")
         try:
             sound, _ = soundfile.read(utterance.path, size, start, dtype="float32")
         except soundfile.SoundFileError as error:

@@ -14,9 +14,9 @@ from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import NAMES, GreedyModel
 from cpc_repr.audio.learners import Supervised, build, cpc_learner, supervised_learner
 from cpc_repr.audio.model import CPCModel, parameters
-from cpc_repr.audio.tables import Row
 from cpc_repr.command import recorded, settings
 from cpc_repr.offsets import plot_offsets
+from cpc_repr.report import Row
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_rl.runs import RunDirectory

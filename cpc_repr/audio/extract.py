@@ -23,8 +23,8 @@ from pydantic import Field
 from configs import Frozen, RunFailure, UsageError, as_usage_error, guarded, load
 from cpc_repr.audio.encode import SpeechEncoder
 from cpc_repr.audio.encode import load as load_encoder
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.model import RATE
+from cpc_repr.packages import optional_module
 from cpc_rl.runs import pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.files import write_atomic
@@ -54,7 +54,7 @@ def extract(config: ExtractConfig) -> int:
     if not found:
         raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it")
     with as_usage_error():
-        soundfile = audio_module("soundfile")
+        soundfile = optional_module("soundfile", "audio")
     encoder = load_encoder(config.model, pick_device(config.device))
     broken, frames = [], 0
     for path in found:

@@ -9,13 +9,13 @@ import torch
 from matplotlib.figure import Figure
 
 from cpc_repr.audio.evaluate import Bench
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.features import Features
+from cpc_repr.packages import optional_module
 
 
 def figure_2(path: Path, bench: Bench, features: Features) -> None:
     """t-SNE of frames of c of some speakers' test utterances, one colour a speaker."""
-    manifold = audio_module("sklearn.manifold")
+    manifold = optional_module("sklearn.manifold", "audio")
     x, speaker = speaker_frames(bench, features)
     place = manifold.TSNE(perplexity=min(30.0, (len(x) - 1) / 3), init="pca", random_state=0).fit_transform(x)
     figure = Figure(figsize=(5, 5), layout="constrained")

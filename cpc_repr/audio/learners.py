@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cpc_repr.ahead import Ahead
 from cpc_repr.audio.config import Config
 from cpc_repr.audio.data import Batch, Waveforms, Windows
 from cpc_repr.audio.greedy import NAMES, GreedyModel, greedy_loss
 from cpc_repr.audio.model import HOP, CPCModel, ModelConfig, SpeechModel, contrast, frames
+from cpc_repr.prefetch import Prefetcher
 from cpc_repr.training import Learner, OptimConfig, seeded
 from cpc_rl.infonce import PerOffset
 
@@ -49,7 +49,7 @@ def cpc_learner(config: Config, waveforms: Waveforms, device: torch.device) -> L
     """CPC or Greedy InfoMax on the training utterances."""
     model = build(config).to(device)
     windows = Windows(waveforms, waveforms.corpus.train, config.batches, config.run.seed)
-    read = windows.samples if waveforms.keep else Ahead(windows.samples)
+    read = windows.samples if waveforms.keep else Prefetcher(windows.samples)
 
     def loss(number: int) -> tuple[Tensor, dict[str, Tensor]]:
         samples, draws = read(number).to(device), generator(config, number)
@@ -86,7 +86,7 @@ def supervised_learner(config: Config, task: Task, waveforms: Waveforms, device:
     def labelled(number: int) -> Batch:
         return windows.batch(number, length)
 
-    read = labelled if waveforms.keep else Ahead(labelled)
+    read = labelled if waveforms.keep else Prefetcher(labelled)
 
     def loss(number: int) -> tuple[Tensor, dict[str, Tensor]]:
         batch = read(number)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.model import RATE
+from cpc_repr.packages import optional_module
 
 
 def mfcc(waveform: np.ndarray, deltas: bool = False, coefficients: int = 13) -> np.ndarray:
@@ -22,7 +22,7 @@ def mfcc(waveform: np.ndarray, deltas: bool = False, coefficients: int = 13) -> 
     Raises:
         ValueError: Without kaldi-native-fbank.
     """
-    knf = audio_module("kaldi_native_fbank")
+    knf = optional_module("kaldi_native_fbank", "audio")
     options = knf.MfccOptions()
     options.frame_opts.samp_freq = RATE
     options.frame_opts.dither = 0.0

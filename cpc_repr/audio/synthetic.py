@@ -5,10 +5,7 @@ Made once, kept in a cache, and read by `cpc_repr.audio.corpus` like any other c
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 import re
 from collections import defaultdict
@@ -17,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -24,18 +22,17 @@ from pydantic import Field
 from configs import Frozen
 from cpc_repr.audio.channel import DOWN, UP, Channel, to_16k
 from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, Corpus, open_corpus
-from cpc_repr.audio.extra import audio_module
 from cpc_repr.audio.grammar import texts
 from cpc_repr.audio.phones import PHONES, labels_of, phone_class
 from cpc_repr.audio.voices import ACCENTS, VARIANTS, Speaker, draw_speakers, speak
-from cpc_repr.cache import build_once, check_hashes, hashes
+from cpc_repr.cache import generate_once
+from cpc_repr.packages import optional_module
 
 VERSION = 1  # raised whenever the same configuration gives other speech
 CHAPTERS = 2  # of a speaker, each with a microphone and a room of its own
 TEST_EVERY = 5  # the fifth utterance of five is for testing
 RATES = (90, 350)  # words a minute, the slowest and the fastest
 WORKERS = 2
-MANIFEST = "manifest.json"
 
 Progress = Callable[[int, int], None]  # speakers made, of how many
 
@@ -56,12 +53,6 @@ class SyntheticConfig(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything drawn.")
 
 
-def default_folder() -> Path:
-    """Where corpora are kept: `cpc-rl/speech` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "cpc-rl" / "speech"
-
-
 def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lambda done, total: None) -> Corpus:
     """The corpus of `config`, from a folder of its own below `folder`, where it is made first if it is not there.
 
@@ -77,19 +68,12 @@ def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lamb
             changed since it was made.
         OSError: The folder cannot be written.
     """
-    key = hashlib.sha256(f"{VERSION} {config.model_dump_json()}".encode()).hexdigest()[:12]
-    root = folder / f"espeak-{config.speakers}x{config.utterances}-{key}"
-    build_once(root, lambda new: _generate(new, config, progress))
-    try:
-        manifest = json.loads((root / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{root / MANIFEST} cannot be read ({error}): delete {root}, and it is made anew") from error
-    check_hashes(root, manifest["sha256"])
-    return open_corpus(root)
+    name = f"espeak-{config.speakers}x{config.utterances}"
+    return open_corpus(generate_once(folder, name, VERSION, config, lambda new: _generate(new, config, progress)))
 
 
-def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> None:
-    """Fill the empty folder `root`."""
+def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> dict[str, Any]:
+    """Fill the empty folder `root`; gives what the manifest says of it."""
     speakers = draw_speakers(config.speakers, config.tempo, config.seed)
     sentences = texts(config.seed)
     scripts = [list(islice(sentences, config.utterances)) for _ in speakers]
@@ -110,15 +94,7 @@ def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> None:
     _write_lines(root / LABELS, lines)
     _write_lines(root / TRAIN, [name for name in names if not _is_test(name)])
     _write_lines(root / TEST, [name for name in names if _is_test(name)])
-    manifest = {
-        "version": VERSION,
-        "config": config.model_dump(),
-        "made_with": _versions(),
-        "phones": PHONES,
-        "speakers": [asdict(speaker) for speaker in speakers],
-        "sha256": hashes(root),
-    }
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return {"made_with": _versions(), "phones": PHONES, "speakers": [asdict(speaker) for speaker in speakers]}
 
 
 def _record(root: Path, speaker: Speaker, script: Sequence[str], config: SyntheticConfig) -> list[str]:
@@ -140,7 +116,7 @@ def _record(root: Path, speaker: Speaker, script: Sequence[str], config: Synthet
         samples = channels[number].record(clean, snr, level, rng)
         path = root / speaker.id / chapter / f"{name}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
-        audio_module("soundfile").write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+        optional_module("soundfile", "audio").write(path, samples, SAMPLE_RATE, subtype="PCM_16")
         starts = lead + np.array([sample for sample, _ in speech.phonemes]) * (UP / DOWN)
         classes = [phone_class(mnemonic, speaker.accent) for _, mnemonic in speech.phonemes]
         lines.append(" ".join([name, *map(str, labels_of(starts, classes, len(samples)))]))
@@ -161,5 +137,5 @@ def _write_lines(file: Path, lines: Sequence[str]) -> None:
 def _versions() -> dict[str, str]:
     packages = ("espeakng-loader", "numpy", "scipy", "soundfile")
     versions = {name: importlib.metadata.version(name) for name in packages}
-    libsndfile = audio_module("soundfile").__libsndfile_version__
+    libsndfile = optional_module("soundfile", "audio").__libsndfile_version__
     return {"python": platform.python_version(), "machine": platform.machine(), **versions, "libsndfile": libsndfile}

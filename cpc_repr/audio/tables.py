@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cpc_repr.probes import Score
-from cpc_repr.report import Table, percent
-
-Row = Mapping[str, Score]  # task -> accuracy, of one seed
+from cpc_repr.report import Column, Row, Table, interval_note, rows_of, score_table
 
 # Row: how it is called, and the paper's phone and speaker accuracy, in percent.
 PAPER = {
@@ -31,50 +28,38 @@ PAPER_PHONES = {
     "same speaker (excl.)": "64.6",
     "current sequence only": "65.2",
 }
-HEADER = ("phones, %", "paper", "speakers, %", "paper")
 
 
 def table_1(seeds: Sequence[Mapping[str, Row]], corpus: str) -> Table:
     """Table 1. `seeds` maps, for each seed, rows as `PAPER` calls them to accuracies; `corpus` says what was heard."""
-    rows = []
-    for name, (title, phone, speaker) in PAPER.items():
+    rows = {}
+    for name, (title, *_) in PAPER.items():
         source, mlp, _ = name.partition("_mlp")
-        found = [row[source] for row in seeds if source in row]
-        columns = [_column(found, task + mlp) for task in ("phone", "speaker")]
-        if any(cell != "-" for cell in columns):
-            rows.append((title, columns[0], phone, columns[1], speaker))
-    return Table("Linear classification of each frame", ("", *HEADER), tuple(rows), _note(len(seeds), corpus))
+        keys = {task: task + mlp for task in ("phone", "speaker")}
+        rows[title] = [{task: row[k] for task, k in keys.items() if k in row} for row in rows_of(seeds, source)]
+    columns = (
+        ("phones, %", "phone"),
+        ("paper", {title: phone for title, phone, _ in PAPER.values()}),
+        ("speakers, %", "speaker"),
+        ("paper", {title: speaker for title, _, speaker in PAPER.values()}),
+    )
+    return score_table("Linear classification of each frame", rows, columns, _note(len(seeds), corpus))
 
 
 def table_2(arms: Mapping[str, Sequence[Row]], corpus: str) -> Table:
     """Table 2: accuracies of CPC, for each row those of its seeds. The paper gives phones only."""
-    rows = []
-    for name, found in arms.items():
-        phone, speaker = (_column(found, task) for task in ("phone", "speaker"))
-        rows.append((name, phone, PAPER_PHONES.get(name, ""), speaker, ""))
-    most = max(len(found) for found in arms.values())
-    return Table("CPC, linear classification of each frame", ("", *HEADER), tuple(rows), _note(most, corpus))
+    columns: list[Column] = [("phones, %", "phone"), ("paper", PAPER_PHONES), ("speakers, %", "speaker"), ("paper", {})]
+    note = _note(max(len(seeds) for seeds in arms.values()), corpus)
+    return score_table("CPC, linear classification of each frame", arms, columns, note)
 
 
 def table_modules(seeds: Sequence[Mapping[str, Row]], names: Sequence[str], corpus: str) -> Table:
     """Greedy InfoMax: what each module's output knows. Its paper's accuracies are not in the tables we have."""
-    rows = []
-    for name in ("chance", *names):
-        phone, speaker = (_column([row[name] for row in seeds if name in row], task) for task in ("phone", "speaker"))
-        rows.append((PAPER[name][0] if name in PAPER else name, phone, speaker))
-    return Table(
-        "Greedy InfoMax: each module's output", ("", HEADER[0], HEADER[2]), tuple(rows), _note(len(seeds), corpus)
-    )
-
-
-def _column(found: Sequence[Row], task: str) -> str:
-    return percent([row[task] for row in found if task in row])
+    rows = {PAPER[name][0] if name in PAPER else name: rows_of(seeds, name) for name in ("chance", *names)}
+    columns = (("phones, %", "phone"), ("speakers, %", "speaker"))
+    return score_table("Greedy InfoMax: each module's output", rows, columns, _note(len(seeds), corpus))
 
 
 def _note(seeds: int, corpus: str) -> str:
-    how = (
-        "[..]: 95 % bootstrap interval over test utterances, one seed"
-        if seeds == 1
-        else f"mean of {seeds} seeds ± half its 95 % t-interval"
-    )
+    how = interval_note(seeds, "test utterances (bootstrap)")
     return f"{how}. Ours: {corpus}. Paper: LibriSpeech train-clean-100, 251 speakers. Only orderings can be compared."

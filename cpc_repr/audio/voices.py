@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs import RunFailure
-from cpc_repr.audio.extra import audio_module
+from cpc_repr.packages import optional_module
 
 ACCENTS = (
     "en", "en-US", "en-US-nyc", "en-029", "en-GB-scotland", "en-GB-x-rp", "en-GB-x-gbclan", "en-GB-x-gbcwmd",
@@ -82,7 +82,7 @@ def speak(speaker: Speaker, texts: Sequence[str], rates: Sequence[int], seed: in
         ValueError: espeakng_loader cannot be imported.
         RunFailure: The synthesiser failed.
     """
-    loader = audio_module("espeakng_loader")
+    loader = optional_module("espeakng_loader", "audio")
     if not Path(loader.get_data_path(), "voices", "!v", speaker.variant).is_file():
         raise RunFailure(f"espeak-ng has no variant {speaker.variant}")  # it would speak without, and say nothing
     request = {

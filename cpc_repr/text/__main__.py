@@ -18,15 +18,15 @@ import sys
 
 from configs import as_usage_error
 from cpc_repr.command import Session, arms, command
-from cpc_repr.report import Table
+from cpc_repr.packages import optional_module
+from cpc_repr.report import Row, Table
 from cpc_repr.text.config import Config
 from cpc_repr.text.corpus import open_corpus
 from cpc_repr.text.encode import VOCABULARY
 from cpc_repr.text.evaluate import Bench
 from cpc_repr.text.experiment import run_arm
 from cpc_repr.text.figures import figure_tasks
-from cpc_repr.text.logistic import sklearn_module
-from cpc_repr.text.tables import Row, intervals, table_5, table_expansion
+from cpc_repr.text.tables import intervals, table_5, table_expansion
 from cpc_repr.text.words import Vocabulary
 
 
@@ -34,7 +34,7 @@ def experiment(config: Config, session: Session) -> list[Table]:
     """Run all seeds; gives the tables."""
     known = session.run.path / VOCABULARY
     with as_usage_error():
-        sklearn_module("linear_model")  # complain before hours of training
+        optional_module("sklearn.linear_model", "text")  # complain before hours of training
         corpus = open_corpus(config, Vocabulary.read(known) if known.is_file() else None)
     corpus.vocabulary.write(known)
     session.say(corpus.describe())

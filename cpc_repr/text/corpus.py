@@ -7,10 +7,11 @@ from itertools import chain
 from pathlib import Path
 
 from configs import UsageError
+from cpc_repr.cache import cache_folder
 from cpc_repr.text.books import Library, book_files, count_words, hold_out, read_book, read_library
 from cpc_repr.text.config import Config
 from cpc_repr.text.senteval import Task, read_tasks
-from cpc_repr.text.synthetic import default_folder, make_text
+from cpc_repr.text.synthetic import make_text
 from cpc_repr.text.vectors import Vectors, read_vectors
 from cpc_repr.text.words import Sentence, Vocabulary
 
@@ -48,7 +49,7 @@ def open_corpus(config: Config, known: Vocabulary | None = None) -> Corpus:
         ValueError: There is something wrong with a file.
     """
     c = config.corpus
-    made = None if c.data and c.tasks else make_text(c.corpora or default_folder(), config.stories)
+    made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), config.stories)
     books, tasks, vectors = c.data, c.tasks, c.vectors
     if made is not None:
         books, tasks = books or made.books, tasks or made.tasks

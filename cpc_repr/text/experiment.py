@@ -10,6 +10,7 @@ from configs import as_usage_error
 from cpc_repr.command import recorded, settings
 from cpc_repr.offsets import plot_offsets
 from cpc_repr.probes import Score
+from cpc_repr.report import Row
 from cpc_repr.results import Results
 from cpc_repr.text.config import Config, may_change
 from cpc_repr.text.corpus import task_words
@@ -29,7 +30,7 @@ from cpc_repr.text.evaluate import (
 from cpc_repr.text.expand import expand, with_random_words
 from cpc_repr.text.learners import build, cpc_learner
 from cpc_repr.text.model import CPCModel, TextModel, parameters
-from cpc_repr.text.tables import TITLES, Row
+from cpc_repr.text.tables import TITLES
 from cpc_repr.text.words import Vocabulary
 from cpc_repr.training import fit
 from cpc_rl.runs import RunDirectory, read_metrics

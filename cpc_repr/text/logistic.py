@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from configs import Frozen
+from cpc_repr.packages import optional_module
 from cpc_repr.text.senteval import Task
 
 NEWTON = 300  # features up to which Newton's method is the faster solver, and two classes its only case
@@ -25,14 +25,6 @@ class LogisticConfig(Frozen):
         min_length=1,
         description="Powers of two to choose C (1 / penalty) from; features are standardised.",
     )
-
-
-def sklearn_module(name: str) -> Any:
-    """A module of scikit-learn. Raises ValueError with how to install it."""
-    try:
-        return importlib.import_module(f"sklearn.{name}")
-    except ImportError as error:
-        raise ValueError(f"scikit-learn cannot be imported ({error}): pip install 'cpc-rl[text]'") from error
 
 
 def splits(task: Task, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -89,12 +81,14 @@ def _best(x: np.ndarray, y: np.ndarray, powers: tuple[int, ...], folds: int, nam
 
 def _regression(features: int, classes: int, c: float, **options: Any) -> Any:
     solver = "newton-cholesky" if classes == 2 and features <= NEWTON else "lbfgs"
-    return sklearn_module("linear_model").LogisticRegression(C=c, solver=solver, max_iter=1000, **options)
+    return optional_module("sklearn.linear_model", "text").LogisticRegression(
+        C=c, solver=solver, max_iter=1000, **options
+    )
 
 
 def _folds(y: np.ndarray, folds: int, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     fewest = int(np.unique(y, return_counts=True)[1].min())
     if fewest < folds:
         raise ValueError(f"{name}: a class has {fewest} sentences, too few for {folds} folds")
-    kfold = sklearn_module("model_selection").StratifiedKFold(folds, shuffle=True, random_state=0)
+    kfold = optional_module("sklearn.model_selection", "text").StratifiedKFold(folds, shuffle=True, random_state=0)
     yield from kfold.split(np.zeros(len(y)), y)

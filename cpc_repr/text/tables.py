@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Table, percent, pooled
+from cpc_repr.report import Row, Table, interval_note, pooled, rows_of, score_table
 from cpc_repr.text.senteval import TASKS
 
 NEW = "_new"  # follows the name of a task: its sentences with a word that no book has
-Row = Mapping[str, Score]  # task -> accuracy, of one seed
 
 TITLES = {
     "chance": "most frequent class",
@@ -38,23 +38,19 @@ def table_5(seeds: Sequence[Mapping[str, Row]], tasks: str, books: str) -> Table
         tasks: What the tasks were: shown with the table.
         books: What was trained on.
     """
-    rows = [(title, *_cells(seeds, name, "")) for name, title in TITLES.items()]
-    rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
-    rows += [(f"paper: {name}", *figures) for name, figures in PAPER.items()]
+    ours = score_table("Sentence classification, %", _rows(seeds, TITLES), _columns(""), "")
     note = f"{_intervals(len(seeds))}. Ours: {tasks}, trained on {books}. Paper: BookCorpus, the published tasks."
-    return Table("Sentence classification, %", ("", *TASKS), tuple(rows), f"{note} Only orderings can be compared.")
+    published = tuple((f"paper: {name}", *figures) for name, figures in PAPER.items())
+    return replace(ours, rows=ours.rows + published, note=f"{note} Only orderings can be compared.")
 
 
 def table_expansion(seeds: Sequence[Mapping[str, Row]]) -> Table | None:
     """Accuracy on the sentences with a word that no book has, with and without vocabulary expansion; None without."""
-    names = {"bag": TITLES["bag"], "cpc_plain": "CPC, z, not expanded", "cpc": "CPC, z, expanded"}
-    names["supervised"] = TITLES["supervised"]
-    rows = [(title, *_cells(seeds, name, NEW)) for name, title in names.items()]
-    if all(cell == "-" for row in rows if row[0].startswith("CPC, z, not") for cell in row[1:]):
-        return None
-    rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
+    titles = {"bag": TITLES["bag"], "cpc_plain": "CPC, z, not expanded", "cpc": "CPC, z, expanded"}
+    titles["supervised"] = TITLES["supervised"]
     title = "Vocabulary expansion: sentences with words the books do not have, %"
-    return Table(title, ("", *TASKS), tuple(rows), _intervals(len(seeds)) + ".")
+    table = score_table(title, _rows(seeds, titles), _columns(NEW), _intervals(len(seeds)) + ".")
+    return table if any(name == titles["cpc_plain"] for name, *_ in table.rows) else None
 
 
 def intervals(seeds: Sequence[Mapping[str, Row]]) -> dict[str, list[Score]]:
@@ -67,12 +63,13 @@ def intervals(seeds: Sequence[Mapping[str, Row]]) -> dict[str, list[Score]]:
     return found
 
 
-def _cells(seeds: Sequence[Mapping[str, Row]], name: str, suffix: str) -> list[str]:
-    found = [row[name] for row in seeds if name in row]
-    return [percent([row[task + suffix] for row in found if task + suffix in row]) for task in TASKS]
+def _rows(seeds: Sequence[Mapping[str, Row]], titles: Mapping[str, str]) -> dict[str, list[Row]]:
+    return {title: rows_of(seeds, name) for name, title in titles.items()}
+
+
+def _columns(suffix: str) -> list[tuple[str, str]]:
+    return [(task, task + suffix) for task in TASKS]
 
 
 def _intervals(seeds: int) -> str:
-    if seeds == 1:
-        return "[..]: 95 % bootstrap interval over test sentences, one seed"
-    return f"mean of {seeds} seeds ± half its 95 % t-interval"
+    return interval_note(seeds, "test sentences (bootstrap)")

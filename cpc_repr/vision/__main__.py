@@ -23,8 +23,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from configs import as_usage_error
+from cpc_repr.cache import cache_folder
 from cpc_repr.command import Session, arms, command
-from cpc_repr.report import Table, pooled
+from cpc_repr.report import Row, Table, pooled
 from cpc_repr.training import Stopped
 from cpc_repr.vision.augment import transforms
 from cpc_repr.vision.config import Config
@@ -32,8 +33,8 @@ from cpc_repr.vision.evaluate import Bench
 from cpc_repr.vision.experiment import run_arm
 from cpc_repr.vision.figures import figure_labels
 from cpc_repr.vision.pictures import Pictures, open_pictures
-from cpc_repr.vision.synthetic import default_folder, make_pictures
-from cpc_repr.vision.tables import Row, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
+from cpc_repr.vision.synthetic import make_pictures
+from cpc_repr.vision.tables import few_labels, table_ablation, table_few_labels, table_linear, table_protocols
 
 
 def experiment(config: Config, session: Session) -> list[Table]:
@@ -72,7 +73,7 @@ def find_pictures(config: Config, session: Session) -> Pictures:
     with as_usage_error():
         if config.data.data is not None:
             return open_pictures(config.data.format, config.data.data)
-        return make_pictures(config.data.cache or default_folder(), config.pictures, progress)
+        return make_pictures(config.data.cache or cache_folder("pictures"), config.pictures, progress)
 
 
 def describe(pictures: Pictures) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from configs import Frozen
-from cpc_repr.vision.extra import vision_module
+from cpc_repr.packages import optional_module
 from cpc_repr.vision.grid import to_grey
 
 
@@ -169,4 +169,4 @@ def _drop(x: Tensor, kept: Tensor) -> Tensor:
 
 def transforms() -> Any:
     """Operations on tensors of torchvision. Raises ValueError, which says how to install it, if it is not there."""
-    return vision_module("torchvision.transforms.v2.functional")
+    return optional_module("torchvision.transforms.v2.functional", "vision")

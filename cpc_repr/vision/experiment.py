@@ -13,6 +13,7 @@ from torch import nn
 from cpc_repr import command
 from cpc_repr.command import recorded
 from cpc_repr.offsets import plot_offsets
+from cpc_repr.report import Row
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, part
 from cpc_repr.vision.config import Config, may_change
@@ -31,7 +32,7 @@ from cpc_repr.vision.evaluate import (
 from cpc_repr.vision.figures import figure_5
 from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
 from cpc_repr.vision.model import CPCModel, parameters
-from cpc_repr.vision.tables import Row, few
+from cpc_repr.vision.tables import few
 from cpc_rl.runs import RunDirectory
 
 

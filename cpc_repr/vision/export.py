@@ -19,9 +19,10 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import Field
 
 from configs import Frozen, UsageError, as_usage_error, guarded, load
+from cpc_repr.cache import cache_folder
 from cpc_repr.vision.pictures import Pictures
 from cpc_repr.vision.render import draw_picture
-from cpc_repr.vision.synthetic import SyntheticConfig, default_folder, make_pictures
+from cpc_repr.vision.synthetic import SyntheticConfig, make_pictures
 from cpc_repr.vision.world import CLASSES, WorldConfig
 from cpc_rl.runs.files import write_atomic
 
@@ -112,7 +113,7 @@ def run(config: ExportConfig) -> int:
         print(f"a row for each class, then for each shortcut: {config.sheet}")
     if config.out is not None:
         with as_usage_error():
-            pictures = make_pictures(config.cache or default_folder(), config.pictures)
+            pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures)
             written = export(pictures, config.out)
         print(f"{written:,} pictures: {config.out}")
     return 0

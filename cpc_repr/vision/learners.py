@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cpc_repr.ahead import Ahead
+from cpc_repr.prefetch import Prefetcher
 from cpc_repr.training import Learner, OptimConfig, seeded
 from cpc_repr.vision.batches import Batch, Batches, generator, patches
 from cpc_repr.vision.config import Config
@@ -45,7 +45,7 @@ def build(config: Config) -> CPCModel:
 
 def reader(config: Config, batches: Batches) -> Callable[[int], Batch]:
     """`batches`, read ahead in threads if they come from a disk."""
-    return batches if config.data.data is None else Ahead(batches)
+    return batches if config.data.data is None else Prefetcher(batches)
 
 
 def cpc_learner(config: Config, pictures: Pictures, device: torch.device, group: ProcessGroup = SINGLE) -> Learner:

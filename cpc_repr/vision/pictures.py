@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cpc_repr.vision.extra import vision_module
+from cpc_repr.packages import optional_module
 
 Kind = Literal["folder", "stl10", "cifar10"]
 THREADS = 8  # decode at once; Pillow lets go of the interpreter meanwhile
@@ -138,7 +138,7 @@ def open_pictures(kind: Kind, root: Path) -> Pictures:
         raise ValueError(f"no folder {root}")
     if kind == "folder":
         return _open_folder(root)
-    datasets = vision_module("torchvision.datasets")
+    datasets = optional_module("torchvision.datasets", "vision")
     try:
         return _open_stl10(datasets, root) if kind == "stl10" else _open_cifar10(datasets, root)
     except (RuntimeError, OSError) as error:
@@ -186,7 +186,7 @@ def _classes(folder: Path) -> list[str]:
 def _open_classes(root: Path, folder: Path, skipped: list[str]) -> FileSplit:
     """The pictures below `folder`; broken ones are added to `skipped`."""
     try:
-        samples = vision_module("torchvision.datasets").ImageFolder(folder).samples
+        samples = optional_module("torchvision.datasets", "vision").ImageFolder(folder).samples
     except FileNotFoundError as error:  # names the classes that have no picture
         raise ValueError(f"{folder}: {error}") from error
     whole = _whole(root, [Path(path) for path, _ in samples], skipped)
@@ -202,7 +202,7 @@ def _open_unlabeled(root: Path, skipped: list[str]) -> FileSplit | None:
     folder = root / "unlabeled"
     if not folder.is_dir():
         return None
-    endings = vision_module("torchvision.datasets.folder").IMG_EXTENSIONS
+    endings = optional_module("torchvision.datasets.folder", "vision").IMG_EXTENSIONS
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
     kept = [path for path, good in zip(paths, _whole(root, paths, skipped), strict=True) if good]
     if not kept:

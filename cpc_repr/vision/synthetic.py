@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from cpc_repr.cache import build_once, check_hashes, hashes
+from cpc_repr.cache import generate_once
 from cpc_repr.vision.pictures import ArraySplit, Pictures
 from cpc_repr.vision.render import draw_picture
 from cpc_repr.vision.world import CLASSES, SPLITS, WorldConfig, labels_of
 
 VERSION = 1  # raised whenever the same configuration gives other pictures
 REPORT_EVERY = 100
-MANIFEST = "manifest.json"
 
 Progress = Callable[[int, int], None]  # pictures drawn, of how many
 
@@ -30,12 +27,6 @@ class SyntheticConfig(WorldConfig):
 
     train: int = Field(default=6_000, ge=len(CLASSES), le=10_000_000, description="Pictures to learn from.")
     test: int = Field(default=2_000, ge=len(CLASSES), le=1_000_000, description="Pictures to be judged by.")
-
-
-def default_folder() -> Path:
-    """Where pictures are kept: `cpc-rl/pictures` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "cpc-rl" / "pictures"
 
 
 def make_pictures(folder: Path, config: SyntheticConfig, progress: Progress = lambda done, total: None) -> Pictures:
@@ -55,21 +46,14 @@ def make_pictures(folder: Path, config: SyntheticConfig, progress: Progress = la
         ValueError: A file has changed since it was made.
         OSError: The folder cannot be written.
     """
-    key = hashlib.sha256(f"{VERSION} {config.model_dump_json()}".encode()).hexdigest()[:12]
-    root = folder / f"parts-{config.size}px-{config.train}+{config.test}-{key}"
-    build_once(root, lambda new: _generate(new, config, progress))
-    try:
-        manifest = json.loads((root / MANIFEST).read_text())
-        expected = dict(manifest["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{root / MANIFEST} cannot be read ({error}): delete {root}, and it is made anew") from error
-    check_hashes(root, expected)
+    name = f"parts-{config.size}px-{config.train}+{config.test}"
+    root = generate_once(folder, name, VERSION, config, lambda new: _generate(new, config, progress))
     train, test = (ArraySplit(np.load(root / f"{s}.npy", "r"), np.load(root / f"{s}_labels.npy")) for s in SPLITS)
     return Pictures("parts", CLASSES, train, test, None, ())
 
 
-def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> None:
-    """Fill the empty folder `root`."""
+def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> dict[str, Any]:
+    """Fill the empty folder `root`; gives what the manifest says of it."""
     counts = {"train": config.train, "test": config.test}
     done, total = 0, sum(counts.values())
     for split, count in counts.items():
@@ -83,15 +67,9 @@ def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> None:
             if done % REPORT_EVERY == 0 or done == total:
                 progress(done, total)
         file.flush()
-    manifest = {
-        "version": VERSION,
-        "config": config.model_dump(),
-        "made_with": {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "numpy": importlib.metadata.version("numpy"),
-        },
-        "classes": CLASSES,
-        "sha256": hashes(root),
+    made_with = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "numpy": importlib.metadata.version("numpy"),
     }
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return {"made_with": made_with, "classes": CLASSES}

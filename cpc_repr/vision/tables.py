@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Table, percent
+from cpc_repr.report import Row, Table, interval_note, rows_of, score_table
 from cpc_repr.vision.efficient import METHODS
-
-Row = Mapping[str, Score]  # what was measured -> accuracy, of one seed
 
 # Row: how it is called, and top-1 and top-5 of CPC v1, then of v2, in percent. Supervised: v2's Table 2, all labels.
 PAPER = {
@@ -40,49 +38,55 @@ OTHERS = "ImageNet, ResNet-v2: motion segmentation 27.6, exemplar 31.5, relative
 
 def table_linear(seeds: Sequence[Mapping[str, Row]], what: str) -> Table:
     """Linear classification. `seeds` maps, for each seed, rows as `PAPER` calls them to accuracies."""
-    rows = []
-    for name, (title, *paper) in PAPER.items():
-        cells = [_column([row[name] for row in seeds if name in row], key) for key in ("linear", "linear_top5")]
-        rows.append((title, cells[0], paper[0], paper[2], cells[1], paper[1], paper[3]))
-    header = ("", "top-1, %", "CPC v1", "CPC v2", "top-5, %", "CPC v1", "CPC v2")
-    return Table("Linear classification of pictures", header, tuple(rows), f"{_note(len(seeds), what)} {OTHERS}.")
+    published = [{title: figures[i] for title, *figures in PAPER.values()} for i in range(4)]
+    columns = (
+        ("top-1, %", "linear"),
+        ("CPC v1", published[0]),
+        ("CPC v2", published[2]),
+        ("top-5, %", "linear_top5"),
+        ("CPC v1", published[1]),
+        ("CPC v2", published[3]),
+    )
+    rows = {title: rows_of(seeds, name) for name, (title, *_) in PAPER.items()}
+    note = f"{_note(len(seeds), what)} {OTHERS}."
+    return score_table("Linear classification of pictures", rows, columns, note)
 
 
 def table_protocols(seeds: Sequence[Mapping[str, Row]], what: str) -> Table:
     """Top-1 of every protocol on everything it was fitted on."""
-    names = [name for name in ("pixels", "random", "cpc") if any(name in row for row in seeds)]
-    rows = [
-        (title, *(_column([row[name] for row in seeds if name in row], key) for name in names))
+    names = [name for name in ("pixels", "random", "cpc") if rows_of(seeds, name)]
+    rows = {
+        title: [{name: rows[name][key] for name in names if key in rows.get(name, {})} for rows in seeds]
         for key, title in PROTOCOLS.items()
-    ]
-    header = ("top-1, %", *(PAPER[name][0] for name in names))
-    return Table("Ways of probing", header, tuple(rows), _note(len(seeds), what))
+    }
+    columns = [(PAPER[name][0], name) for name in names]
+    return score_table("Ways of probing, top-1 in %", rows, columns, _note(len(seeds), what))
 
 
 def table_ablation(arms: Mapping[str, Sequence[Row]], what: str) -> Table:
     """Linear classification on CPC, for each row of an ablation its seeds."""
-    rows = [(name, _column(found, "linear"), _column(found, "linear_top5")) for name, found in arms.items()]
-    most = max(len(found) for found in arms.values())
     paper = "Paper (Figure 3, points of top-1 gained): bottom-up 2, all directions 2.5, colour dropping 3, patch "
-    note = f"{_note(most, what)} {paper}augmentation 4.5."
-    return Table("CPC, linear classification of pictures", ("", "top-1, %", "top-5, %"), tuple(rows), note)
+    note = f"{_note(max(len(seeds) for seeds in arms.values()), what)} {paper}augmentation 4.5."
+    columns = (("top-1, %", "linear"), ("top-5, %", "linear_top5"))
+    return score_table("CPC, linear classification of pictures", arms, columns, note)
 
 
 def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], what: str) -> Table:
-    """Classification from few labels; `seeds` maps rows called as `few` does to accuracies of each method."""
-    columns = few_labels(seeds, fractions)
-    rows = []
-    for i, fraction in enumerate(fractions):
-        pixels, _, cpc, _ = FEW_LABELS.get(fraction, ("",) * 4)
-        cells = [percent(column[i]) for column in columns.values()]
-        rows.append((f"{100 * fraction:g} % of labels", *cells, pixels, cpc))
-    header = ("top-1, %", *columns, "paper, pixels", "paper, CPC")
-    return Table("Few labels", header, tuple(rows), _note(len(seeds), what))
+    """Top-1 from few labels; `seeds` maps rows called as `few` does to accuracies of each method."""
+    titles = {fraction: f"{100 * fraction:g} % of labels" for fraction in fractions}
+    rows = {title: rows_of(seeds, few(fraction)) for fraction, title in titles.items()}
+    published = [{titles[f]: FEW_LABELS[f][i] for f in fractions if f in FEW_LABELS} for i in (0, 2)]
+    columns = (
+        *((METHOD_TITLES[method], method) for method in METHODS),
+        ("paper, pixels", published[0]),
+        ("paper, CPC", published[1]),
+    )
+    return score_table("Few labels, top-1 in %", rows, columns, _note(len(seeds), what))
 
 
 def few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float]) -> dict[str, list[list[Score]]]:
     """Title of a method -> for each share of the labels the accuracy of each seed."""
-    found = {fraction: [row[few(fraction)] for row in seeds if few(fraction) in row] for fraction in fractions}
+    found = {fraction: rows_of(seeds, few(fraction)) for fraction in fractions}
     return {METHOD_TITLES[m]: [[row[m] for row in found[f]] for f in fractions] for m in METHODS}
 
 
@@ -91,14 +95,6 @@ def few(fraction: float) -> str:
     return f"labels_{fraction:g}"
 
 
-def _column(found: Sequence[Row], key: str) -> str:
-    return percent([row[key] for row in found if key in row])
-
-
 def _note(seeds: int, what: str) -> str:
-    how = (
-        "[..]: 95 % interval over test pictures, one seed"
-        if seeds == 1
-        else f"mean of {seeds} seeds ± half its 95 % t-interval"
-    )
+    how = interval_note(seeds, "test pictures")
     return f"{how}. Ours: {what}. Paper: ImageNet, 1000 classes. Only orderings can be compared."

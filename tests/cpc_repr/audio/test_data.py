@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cpc_repr.ahead import Ahead
 
 from configs import RunFailure, UsageError
-from cpc_repr.ahead import Ahead
 from cpc_repr.audio.corpus import Corpus
 from cpc_repr.audio.data import BatchConfig, Waveforms, Windows, align
 from cpc_repr.audio.model import Encoder, frames

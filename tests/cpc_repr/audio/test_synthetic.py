@@ -17,7 +17,7 @@ from cpc_repr import cache
 from cpc_repr.audio import synthetic
 from cpc_repr.audio.corpus import Corpus, open_corpus
 from cpc_repr.audio.phones import PHONES
-from cpc_repr.audio.synthetic import SyntheticConfig, default_folder, make_corpus
+from cpc_repr.audio.synthetic import SyntheticConfig, make_corpus
 from cpc_repr.cache import build_once
 
 pytest.importorskip("espeakng_loader")
@@ -264,11 +264,3 @@ def test_dials_change_the_speech(corpus, tmp_path, change, name):
 def test_the_configuration_is_checked(bad):
     with pytest.raises(ValidationError, match=next(iter(bad))):
         SyntheticConfig(**bad)
-
-
-def test_the_cache_is_the_user_s(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "cpc-rl" / "speech"
-    for unset in ("", "relative"):
-        monkeypatch.setenv("XDG_CACHE_HOME", unset)
-        assert default_folder() == Path.home() / ".cache" / "cpc-rl" / "speech"

@@ -18,7 +18,7 @@ from cpc_repr.text.grammar import Grammar
 from cpc_repr.text.logistic import LogisticConfig, predict
 from cpc_repr.text.senteval import BINARY, TREC, read_tasks
 from cpc_repr.text.stories import COURSES, StoriesConfig, scenes, story
-from cpc_repr.text.synthetic import default_folder, make_text
+from cpc_repr.text.synthetic import make_text
 from cpc_repr.text.words import split
 
 TINY = StoriesConfig(books=30, sentences=60, examples=200)
@@ -146,13 +146,6 @@ def test_vectors_have_the_synonyms_of_the_tasks(made) -> None:
     known = {line.partition(" ")[0] for line in made.vectors.read_text().splitlines()[1:]}
     assert len(synonyms() & known) > 0.8 * len(synonyms())
     assert json.loads((made.books.parent / "manifest.json").read_text())["config"]["books"] == 30
-
-
-def test_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert default_folder() == Path("/x/cpc-rl/text")
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert default_folder() == Path("~/.cache/cpc-rl/text").expanduser()
 
 
 def test_a_bag_of_words_does_not_solve_the_tasks(tmp_path: Path) -> None:

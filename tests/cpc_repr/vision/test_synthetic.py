@@ -16,7 +16,7 @@ from cpc_repr.vision import synthetic
 from cpc_repr.vision.export import export, main
 from cpc_repr.vision.pictures import ArraySplit, Pictures, open_pictures
 from cpc_repr.vision.render import draw_picture
-from cpc_repr.vision.synthetic import SyntheticConfig, default_folder, make_pictures
+from cpc_repr.vision.synthetic import SyntheticConfig, make_pictures
 from cpc_repr.vision.world import CLASSES, labels_of
 
 TINY = SyntheticConfig(train=43, test=20, size=32, seed=1)
@@ -166,14 +166,6 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 def test_the_configuration_is_checked(bad):
     with pytest.raises(ValidationError, match=next(iter(bad))):
         SyntheticConfig(**bad)
-
-
-def test_the_cache_is_the_user_s(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "cpc-rl" / "pictures"
-    for unset in ("", "relative"):
-        monkeypatch.setenv("XDG_CACHE_HOME", unset)
-        assert default_folder() == type(tmp_path).home() / ".cache" / "cpc-rl" / "pictures"
 
 
 def named(classes, split):
