@@ -71,12 +71,13 @@ def explain(error: ValidationError, flags: Mapping[str, str] | None = None, know
     """
     parts = []
     for item in error.errors(include_url=False):
-        key = ".".join(part for part in item["loc"] if isinstance(part, str))  # a flag is that of the whole list
+        key = ".".join(map(str, item["loc"]))
+        section = ".".join(part for part in item["loc"] if isinstance(part, str))  # a flag is that of a whole list
         message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if item["type"] == "extra_forbidden":
             parts.append(f"{key} is not a known key; {suggest(key, known)}")
-        elif flags is not None and key in flags:
-            parts.append(f"{flags[key]} {shorten(str(item['input']))}: {_lower(message)}")
+        elif flags is not None and section in flags:
+            parts.append(f"{flags[section]} {shorten(str(item['input']))}: {_lower(message)}")
         elif key and not _is_tree(item["input"]):
             parts.append(f"{key} = {shorten(repr(item['input']))}: {_lower(message)}")
         else:

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from configs.errors import UsageError, explain
 from configs.files import load_preset, load_yaml, merge
-from configs.model import boolean_keys, flag_names, flatten
+from configs.model import flag_names, flatten, keys_of, spell_whole
 
 M = TypeVar("M", bound=BaseModel)
 Chosen = Callable[[str], Any]
@@ -50,11 +50,13 @@ def load(
         SystemExit: With code 0, after `--help`.
     """
     names = flag_names(model)
-    argv = _spell_booleans(argv, {names[key] for key in boolean_keys(model)})
+    whole = keys_of(model, int, int | None)
+    argv = _spell_booleans(argv, {names[key] for key in keys_of(model, bool)})
+    argv = _spell_whole_numbers(argv, {names[key] for key in whole})
     data: dict[str, Any] = {}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
     for source, layer in _layers(argv, names, default_preset, family):
-        data = merge(data, layer)
+        data = merge(data, _whole_numbers(layer, whole))
         try:
             base = model.model_validate(data)
         except ValidationError as error:
@@ -124,6 +126,31 @@ def _spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:
     return spelt
 
 
+def _spell_whole_numbers(argv: Sequence[str], flags: set[str]) -> list[str]:
+    """Turn `--frames 1e6` and `--num-envs=14.0` into what int() reads: sweep agents draw such numbers as floats."""
+    spelt, takes = [], False
+    for word in argv:
+        flag, equals, value = word.partition("=")
+        if equals and flag.replace("_", "-") in flags:
+            spelt.append(f"{flag}={spell_whole(value)}")
+        else:
+            spelt.append(spell_whole(word) if takes else word)
+        takes = word.replace("_", "-") in flags
+    return spelt
+
+
+def _whole_numbers(tree: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
+    """The same for a file, where YAML reads 1e6 as a text."""
+    return {
+        name: _whole_numbers(value, keys, f"{prefix}{name}.")
+        if isinstance(value, Mapping)
+        else spell_whole(value)
+        if isinstance(value, str) and prefix + name in keys
+        else value
+        for name, value in tree.items()
+    }
+
+
 def _parse(base: BaseModel, argv: Sequence[str], names: dict[str, str], prog: str, description: str) -> dict[str, Any]:
     """Lay the flags over `base`; gives plain nested values, so that the models validate them once, with full keys."""
     registry = tyro.constructors.ConstructorRegistry()
@@ -177,7 +204,9 @@ def _as_mapping(info: tyro.constructors.StructTypeInfo) -> tyro.constructors.Str
 
 def _one_line(text: str) -> str:
     """Take the message out of tyro's frame: what stands between its title and its pointer to `--help`."""
-    lines = (line.strip(" │╭╮╰╯|+") for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines())
+    lines = [line.strip(" │╭╮╰╯|+") for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
+    if len(lines) > 1 and re.fullmatch("-+", lines[1]):  # drawn in ASCII, where the title has a line of its own
+        lines = lines[2:]
     body = takewhile(lambda line: not line.startswith("For full helptext"), lines)
     kept = (line for line in body if not re.fullmatch(r"[─-].*[─-]|[─-]*", line))
     return " ".join(kept).replace(" Argument helptext:", "; usage:") + "; see --help"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import tyro
@@ -32,13 +33,13 @@ def flag_names(model: type[BaseModel], key_prefix: str = "", flag_prefix: str = 
     return names
 
 
-def boolean_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Return the dotted keys whose flag takes no value."""
+def keys_of(model: type[BaseModel], *annotations: Any, prefix: str = "") -> set[str]:
+    """Return the dotted keys whose field has one of these types, such as `int` and `int | None`."""
     keys: set[str] = set()
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys |= boolean_keys(field.annotation, f"{prefix}{name}.")
-        elif field.annotation is bool:
+            keys |= keys_of(field.annotation, *annotations, prefix=f"{prefix}{name}.")
+        elif field.annotation in annotations:
             keys.add(prefix + name)
     return keys
 
@@ -49,6 +50,16 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
+
+
+def spell_whole(text: str) -> str:
+    """Spell `14.0` and `1e6` as `14` and `1000000`; anything else stays as it is."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    small = number.is_finite() and number.adjusted() < 19  # 1e999999999 would fill the memory
+    return str(int(number)) if small and number == number.to_integral_value() else text
 
 
 def _dashed(name: str) -> str:

@@ -6,6 +6,7 @@ fails, and follows 348 bytes of aliases for minutes. What this loader gives coul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,12 @@ class _Loader(yaml.SafeLoader):
             return super().construct_yaml_bool(node)
         except KeyError:
             raise ConstructorError(None, None, f"{_source(node)} is neither true nor false", node.start_mark) from None
+
+    def construct_yaml_str(self, node: yaml.ScalarNode) -> str:
+        text: str = super().construct_yaml_str(node)
+        if re.search("[\0\ud800-\udfff]", text):
+            raise ConstructorError(None, None, "a text with a character that no file can hold", node.start_mark)
+        return text
 
     def construct_undefined(self, node: yaml.Node) -> Any:
         raise ConstructorError(None, None, f"the tag {node.tag} has no place here", node.start_mark)

@@ -15,7 +15,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # it may be a link to somewhere else
+        with temporary.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -46,7 +46,9 @@ class Logger:
         self._close = contextlib.ExitStack()
         sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames, unit)] if keep else []
         if keep and config.wandb:
-            sinks.append(Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path), unit))
+            tracker = Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path), unit)
+            self._wandb_id = tracker.id
+            sinks.append(tracker)
         if keep and config.tensorboard:
             sinks.append(TensorBoard(run.path, frames, unit))
         for sink in sinks:

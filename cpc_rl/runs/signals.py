@@ -10,6 +10,14 @@ from typing import Any
 MESSAGE = b"\nstopping after this update, with a checkpoint; again to stop at once\n"
 
 
+def signal_name(number: int) -> str:
+    """`SIGTERM` for 15; `signal 44` for one of the real-time signals, most of which have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class StopSignal:
     """Context manager in whose body the first SIGINT or SIGTERM only sets `stop`, and the second raises.
 

@@ -16,9 +16,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from configs import RunFailure, UsageError, difference, explain, load_yaml
 from cpc_rl.runs.files import write_atomic
@@ -35,10 +35,21 @@ class Trial(BaseModel):
     parameters: dict[str, Any]
     status: Status = "waiting"
     run: str | None = None  # relative to the sweep's directory; None for a program that keeps none
-    log: str = ""
+    log: str
     exit_code: int | None = Field(default=None, ge=-1000, lt=2**32)  # minus a signal's number, or a status
     error: str | None = None
-    job: str | None = None  # of a cluster's queue, while it is there
+    job: str | None = Field(default=None, pattern=r"^[a-z-]+:\w+$")  # of a cluster's queue, while it is there
+
+    @model_validator(mode="after")
+    def _stay_inside(self) -> Self:
+        """A run directory may be removed and a log is written: neither is where somebody's text says."""
+        for name, given, right in (
+            ("run", self.run, (None, f"trials/{self.index:03d}")),
+            ("log", self.log, (f"logs/{self.index:03d}.log",)),
+        ):
+            if given not in right:
+                raise ValueError(f"{name} of trial {self.index} is {given!r}, not {right[-1]}")
+        return self
 
 
 class State(BaseModel):
@@ -50,6 +61,12 @@ class State(BaseModel):
     seed: int = Field(ge=0, lt=2**31)
     cross: list[str]
     trials: list[Trial] = []
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if [trial.index for trial in self.trials] != list(range(len(self.trials))):
+            raise ValueError("trials are not numbered 0, 1, 2, ...")
+        return self
 
 
 class SweepDirectory:
@@ -126,12 +143,18 @@ class SweepDirectory:
         write_atomic(self.path / "state.json", lambda file: file.write(text.encode()))
 
     def run_path(self, trial: Trial) -> Path | None:
-        """Where the trial's run directory is, or will be."""
-        return None if trial.run is None else self.path / trial.run
+        """Where the trial's run directory is, or will be. Raises UsageError where a link leads out of the sweep."""
+        return None if trial.run is None else self._inside(trial.run)
 
     def log_path(self, trial: Trial) -> Path:
-        """Where its output goes."""
-        return self.path / trial.log
+        """Where its output goes. Raises UsageError where a link leads out of the sweep."""
+        return self._inside(trial.log)
+
+    def _inside(self, name: str) -> Path:
+        path = self.path / name
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise UsageError(f"{path} leads out of the sweep, to {path.resolve()}; link the whole sweep instead")
+        return path
 
     def lock(self) -> BinaryIO:
         """Be the only process that works on this sweep, until the file given back is closed.
@@ -139,7 +162,7 @@ class SweepDirectory:
         Raises:
             UsageError: Another one does.
         """
-        file = (self.path / ".lock").open("a+b")
+        file = self._inside(".lock").open("a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -27,6 +27,7 @@ class Wandb:
             )
         except wandb.Error as error:
             raise UsageError(f"--wandb: {error}; `wandb login` first, or set WANDB_MODE=offline") from error
+        self.id: str = self._run.id  # a sweep's agent gives its own, whatever was asked for
         self._run.define_metric(unit)
         self._run.define_metric("*", step_metric=unit)
 

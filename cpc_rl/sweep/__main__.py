@@ -20,15 +20,17 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
-from configs import Frozen, as_usage_error, guarded, load
+from configs import Frozen, UsageError, as_usage_error, guarded, load
 from cpc_rl.runs.signals import StopSignal
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial
-from cpc_rl.sweep.command import command_line, resumable
+from cpc_rl.sweep.command import check_flags, command_line, resumable
 from cpc_rl.sweep.driver import Driver, outcome
 from cpc_rl.sweep.file import SweepFile, Trials, load_sweep
 from cpc_rl.sweep.launchers import ClusterLauncher, LauncherName, LocalLauncher, SlurmConfig, check_launcher
 from cpc_rl.sweep.process import end_leftovers
 from cpc_rl.sweep.progress import View
+
+CHECKED = 1000  # trials whose flags are read before the first one starts: 15 ms each
 
 
 class SweepConfig(Frozen):
@@ -99,6 +101,11 @@ def sweep(config: SweepConfig, again: str) -> int:
         trials = Trials(file, config.seed, cross)
         parameters = [trials[i] for i in range(trials.count(config.trials))]
         keeps_runs = resumable(words_of(file, parameters[0], config.wandb))
+    for index, values in enumerate(parameters[:CHECKED]):
+        try:
+            check_flags(words_of(file, values, config.wandb))
+        except UsageError as error:
+            raise UsageError(f"{path}, trial {index}: {error}") from error
     out = config.out or Path("runs") / f"sweep-{path.stem}-s{config.seed}"
     if config.dry_run:
         for index, values in enumerate(parameters):

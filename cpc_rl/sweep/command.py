@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -9,6 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from configs import load
+from cpc_rl.environments import default_preset
 
 # Programs that make a run directory where --run says and go on with it after --resume.
 RESUMABLE = ("agents.a2c",)
@@ -64,6 +68,19 @@ def resumable(words: Sequence[str]) -> bool:
         if word.partition("=")[0] in ("--run", "--resume"):
             raise ValueError(f"command: {word}: the sweep gives each trial its own run directory; leave it out")
     return True
+
+
+def check_flags(words: Sequence[str]) -> None:
+    """Have the flags of a program of ours read, so that one that it refuses is refused before the first trial.
+
+    Raises:
+        UsageError: As that program would say it.
+    """
+    for program in RESUMABLE:
+        for module, name, *flags in (words[i:] for i in range(len(words) - 1)):
+            if (module, name) == ("-m", program):
+                model = importlib.import_module(program).Config  # by its name: programs stand above the library
+                load(model, flags, prog=program, description="", default_preset=default_preset)
 
 
 def run_flags(run: Path) -> list[str]:

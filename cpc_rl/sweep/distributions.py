@@ -6,6 +6,7 @@ Each is its quantile function, so one uniform number makes one draw, as in wandb
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ def _log_uniform(u: float, p: Spec) -> float:
 
 
 def _normal(u: float, p: Spec) -> float:
-    return float(p["mu"] + p["sigma"] * ndtri(u))
+    return float(p["mu"] + p["sigma"] * float(ndtri(u)))
 
 
 def _log_normal(u: float, p: Spec) -> float:
@@ -60,6 +61,8 @@ def _weighted(u: float, p: Spec) -> Any:
     return p["values"][min(sum(u >= bound for bound in up_to), last)]
 
 
+MOST_VALUES = 100_000  # of a list that a grid or --cross goes through
+ENDS = (2**-53, 1 - 2**-53)  # the least and the largest quantile that is drawn: see `file.uniform`
 _BOUNDS, _BELL, _Q = ("min", "max"), {"mu": 0.0, "sigma": 1.0}, {"q": 1.0}
 _AB = {"a": 1.0, "b": 1.0}
 DISTRIBUTIONS: dict[str, Distribution] = {
@@ -106,14 +109,18 @@ class Parameter(NamedTuple):
             case "categorical":
                 return tuple(p["values"])
             case "int_uniform":
-                return tuple(range(p["min"], p["max"] + 1))
+                return tuple(p["min"] + i for i in range(self._few(p["max"] - p["min"] + 1)))
             case "q_uniform":  # without the upper bound, as wandb has it
-                count = math.ceil((p["max"] - p["min"]) / p["q"])
-                return tuple(p["min"] + i * p["q"] for i in range(count))
+                return tuple(p["min"] + i * p["q"] for i in range(self._few((p["max"] - p["min"]) / p["q"])))
         raise ValueError(
             f"parameter {self.name}: {self.distribution} has no list of values; a grid takes value, values, "
             "int_uniform and q_uniform"
         )
+
+    def _few(self, count: float) -> int:
+        if count > MOST_VALUES:
+            raise ValueError(f"parameter {self.name}: more than {MOST_VALUES:,} values are no list to go through")
+        return math.ceil(count)
 
 
 def read_parameter(name: str, content: Any) -> Parameter:
@@ -123,7 +130,8 @@ def read_parameter(name: str, content: Any) -> Parameter:
         ValueError: It is not a distribution that wandb has, or its numbers make no sense.
     """
     if not isinstance(content, Mapping):
-        raise ValueError(f"parameter {name}: {content!r}: write {name}: {{value: {content}}}")
+        key = "values" if isinstance(content, list) else "value"
+        raise ValueError(f"parameter {name}: {content!r}: write {name}: {{{key}: {content}}}")
     if "parameters" in content:
         raise ValueError(f"parameter {name}: nested parameters are not for a command line; write {name}.KEY instead")
     kind = content.get("distribution") or _implied(name, content)
@@ -132,7 +140,7 @@ def read_parameter(name: str, content: Any) -> Parameter:
             f"parameter {name}: {kind} takes exponents of e and is given up by wandb; write the bounds themselves "
             f"with {kind}_values"
         )
-    if kind not in DISTRIBUTIONS:
+    if not isinstance(kind, str) or kind not in DISTRIBUTIONS:
         raise ValueError(f"parameter {name}: distribution {kind!r}: allowed are {', '.join(DISTRIBUTIONS)}")
     required, optional, _ = DISTRIBUTIONS[kind]
     spec = {**optional, **{key: value for key, value in content.items() if key != "distribution"}}
@@ -143,7 +151,9 @@ def read_parameter(name: str, content: Any) -> Parameter:
         raise ValueError(f"parameter {name}: {kind} {complaint}; it takes {', '.join((*required, *optional))}")
     _check_values(name, spec)
     _check_numbers(name, kind, spec)
-    return Parameter(name, kind, spec)
+    parameter = Parameter(name, kind, spec)
+    _check_ends(parameter)
+    return parameter
 
 
 def _implied(name: str, content: Spec) -> str:
@@ -164,6 +174,8 @@ def _check_values(name: str, spec: Spec) -> None:
     for value in values:
         if not isinstance(value, str | int | float | None):
             raise ValueError(f"parameter {name}: {value!r} is not a text, a number, true, false or null")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"parameter {name}: {value!r} is not finite; where a program takes it, write it as a text")
     if "probabilities" not in spec:
         return
     weights = spec["probabilities"]
@@ -176,8 +188,7 @@ def _check_values(name: str, spec: Spec) -> None:
 def _check_numbers(name: str, kind: str, spec: Spec) -> None:
     for key in ("min", "max", "mu", "sigma", "q", "a", "b"):
         if key in spec and not _is_number(spec[key]):
-            hint = "; YAML takes 1.0e-3, not 1e-3, for a number" if isinstance(spec[key], str) else ""
-            raise ValueError(f"parameter {name}: {key} {spec[key]!r} is not a number{hint}")
+            raise ValueError(f"parameter {name}: {key} {spec[key]!r} is not a number{_hint(spec[key])}")
     if "min" in spec and spec["min"] >= spec["max"]:
         raise ValueError(f"parameter {name}: min {spec['min']} must be less than max {spec['max']}")
     if kind == "int_uniform" and not all(isinstance(spec[key], int) for key in _BOUNDS):
@@ -187,6 +198,27 @@ def _check_numbers(name: str, kind: str, spec: Spec) -> None:
     for key in positive:
         if spec[key] <= 0:
             raise ValueError(f"parameter {name}: {key} {spec[key]} must be greater than 0 in {kind}")
+
+
+def _check_ends(parameter: Parameter) -> None:
+    """Every quantile function rises, so that what the ends give bounds all draws."""
+    for u in ENDS:
+        try:
+            value = parameter.at(u)
+            finite = not isinstance(value, int | float) or math.isfinite(value)
+        except (OverflowError, ValueError):
+            finite = False
+        if not finite:
+            raise ValueError(f"parameter {parameter.name}: {parameter.distribution} draws numbers that are not finite")
+
+
+def _hint(value: Any) -> str:
+    """How YAML wants the number that a text was meant to be: `1.0e+3` for `1e3` and `1.0e3`."""
+    found = re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    whole, rest, sign, power = found.groups(default="")
+    return f"; YAML takes {whole}{rest or '.0'}e{sign or '+'}{power}, not {value}, for one"
 
 
 def _is_number(value: Any) -> bool:

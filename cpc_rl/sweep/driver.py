@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from configs import RunFailure
-from cpc_rl.runs.signals import StopSignal
+from cpc_rl.runs.signals import StopSignal, signal_name
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial, last_line
 from cpc_rl.sweep.launchers import ClusterLauncher, Handle, LocalLauncher
 from cpc_rl.sweep.process import Ended, Launch
@@ -127,7 +127,7 @@ class Driver:
             return ended.error
         line = last_line(self._sweep.log_path(trial)).removeprefix("error: ")
         if ended.exit_code is not None and ended.exit_code < 0:
-            return f"killed by {signal.Signals(-ended.exit_code).name}; last line: {line}"
+            return f"killed by {signal_name(-ended.exit_code)}; last line: {line}"
         return line
 
     def _stop(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +15,7 @@ from configs import Frozen, UsageError, explain, load_yaml
 from configs.files import PRESETS
 from cpc_rl.sweep.distributions import Parameter, read_parameter
 
+MOST_TRIALS = 100_000
 SWEEPS = PRESETS / "sweeps"
 REFUSED = {
     "early_terminate": "trials are not stopped early here: each runs its frames",
@@ -40,7 +40,7 @@ class SweepFile(Frozen):
     model_config = ConfigDict(coerce_numbers_to_str=True)  # a word of the command may be 3
 
     program: str = Field(min_length=1)
-    command: tuple[str, ...] = ("${env}", "${interpreter}", "${program}", "${args}")
+    command: tuple[str, ...] = Field(default=("${env}", "${interpreter}", "${program}", "${args}"), min_length=1)
     method: Literal["random", "grid"]
     parameters: dict[str, dict[str, Any]] = Field(min_length=1)
     metric: Metric = Metric(name="episode_return", goal="maximize")
@@ -132,14 +132,19 @@ class Trials:
         """How many trials to run. Raises ValueError if neither `draws` nor the file says so."""
         cap = self.file.run_cap
         if self.file.method == "grid":
-            return min(x for x in (draws, cap, self.combinations) if x is not None)
-        if draws is None:
-            if cap is None:
-                raise ValueError("give --trials N, or run_cap in the file: random draws have no end")
-            return cap
-        count = draws * self.combinations
-        if cap is not None and count > cap:
-            raise ValueError(f"--trials {draws} makes {count} trials; the file's run_cap is {cap}")
+            count = min(x for x in (draws, cap, self.combinations) if x is not None)
+        elif draws is not None:
+            count = draws * self.combinations
+            if cap is not None and count > cap:
+                raise ValueError(f"--trials {draws} makes {count} trials; the file's run_cap is {cap}")
+        elif cap is not None:
+            count = cap
+        else:
+            raise ValueError("give --trials N, or run_cap in the file: random draws have no end")
+        if count > MOST_TRIALS:
+            raise ValueError(
+                f"{count:,} trials are more than one sweep keeps, {MOST_TRIALS:,}; give --trials or run_cap"
+            )
         return count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -163,7 +168,8 @@ def uniform(seed: int, draw: int, name: str) -> float:
 
 def _nth(lists: Sequence[Sequence[Any]], index: int) -> tuple[Any, ...]:
     """Element `index` of the product, the last list fastest."""
-    for i, chosen in enumerate(product(*lists)):
-        if i == index:
-            return chosen
-    raise IndexError(index)
+    chosen = []
+    for values in reversed(lists):
+        index, digit = divmod(index, len(values))
+        chosen.append(values[digit])
+    return tuple(reversed(chosen))

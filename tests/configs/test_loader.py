@@ -86,6 +86,18 @@ def test_spellings() -> None:
     assert read("--wandb=true").run.wandb and not read("--wandb", "--no-wandb").run.wandb
 
 
+def test_whole_numbers_may_be_written_as_floats(tmp_path: Path) -> None:
+    config = read("--num-envs=14.0", "--head.steps", "1e1", "--most", "2.5e6")
+    assert (config.world.num_envs, config.head.steps, config.run.most) == (14, 10, 2_500_000)
+    file = tmp_path / "my.yaml"
+    file.write_text("{world: {num_envs: 1e1}, head: {steps: 7.0}, run: {most: 1e6}, aux: cpc}")
+    config = read("--config", str(file))
+    assert (config.world.num_envs, config.head.steps, config.run.most) == (10, 7, 1_000_000)
+    with pytest.raises(UsageError, match=r"head.steps = '7\.5'"):
+        file.write_text("{head: {steps: '7.5'}}")
+        read("--config", str(file))
+
+
 def test_yaml_exponent_without_a_dot_is_a_number(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text("head: {weight: 1e-3}\n")
@@ -114,7 +126,7 @@ def test_yaml_exponent_without_a_dot_is_a_number(tmp_path: Path) -> None:
 def test_refusals_are_one_line_with_key_value_and_what_is_allowed(argv: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         read(*argv.split())
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "Value error" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

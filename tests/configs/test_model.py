@@ -1,5 +1,7 @@
+import pytest
+
 from configs import flag_names
-from configs.model import boolean_keys, flatten
+from configs.model import flatten, keys_of, spell_whole
 from tests.configs.tiny import Config
 
 
@@ -11,8 +13,29 @@ def test_flag_names_follow_the_marks() -> None:
     assert names["aux"] == "--aux"
 
 
-def test_boolean_keys() -> None:
-    assert boolean_keys(Config) == {"run.wandb", "run.debug", "head.by_action"}
+def test_keys_by_their_type() -> None:
+    assert keys_of(Config, bool) == {"run.wandb", "run.debug", "head.by_action"}
+    assert keys_of(Config, int, int | None) == {"world.num_envs", "head.steps", "run.most"}
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("14.0", "14"),
+        ("1e6", "1000000"),
+        ("1.5E+1", "15"),
+        ("-2.", "-2"),
+        ("9007199254740993.0", "9007199254740993"),  # no float holds it
+        ("14.5", "14.5"),
+        ("1e-3", "1e-3"),
+        ("1e999999999", "1e999999999"),
+        ("9" * 5000, "9" * 5000),
+        ("nan", "nan"),
+        ("many", "many"),
+    ],
+)
+def test_whole_numbers_however_they_are_written(text: str, spelt: str) -> None:
+    assert spell_whole(text) == spelt
 
 
 def test_flatten() -> None:

@@ -79,6 +79,8 @@ def test_what_a_configuration_may_say(tmp_path: Path, text: str, value: Any) -> 
         ("a: 1\n---\na: 1", "line 2, column 1: but found another document"),
         ("a: [1", "line 1, column 6"),
         ("a: \0", "not valid YAML"),
+        ('a: "\\0"', "a text with a character that no file can hold"),
+        ('"\\ud800": 1', "a text with a character that no file can hold"),
         (b"a: \xff", "can't decode byte 0xff"),
         ("a: " + " " * BYTES, "more than 200,000 bytes are no configuration"),
     ],

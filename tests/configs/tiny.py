@@ -24,6 +24,7 @@ class Run(Frozen):
     config: Path | None = None
     resume: Path | None = None
     wandb: bool = False
+    most: int | None = Field(default=None, ge=1, le=9_000_000)
     fail: Literal["no", "failure", "disk", "interrupt", "bug"] = "no"
     debug: bool = False
 

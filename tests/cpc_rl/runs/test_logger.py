@@ -33,6 +33,8 @@ def test_trackers_are_opened_only_on_request_and_get_every_row(tmp_path: Path, m
     seen: list[object] = []
 
     class Fake:
+        id = "given"
+
         def __init__(self, *args: object) -> None:
             seen.append(args[:2] if len(args) > 2 else args)
 
@@ -53,4 +55,5 @@ def test_trackers_are_opened_only_on_request_and_get_every_row(tmp_path: Path, m
         run = RunDirectory.create(tmp_path / str(config.wandb) / str(config.tensorboard), config)
         with Logger(run, config) as logger:
             logger.log(4, 1, {})
+            assert (logger.state_dict()["wandb_id"] == "given") == config.wandb
         assert seen == expected(run.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,29 @@ def test_damage_and_absence_are_told(tmp_path: Path):
         SweepDirectory.open(tmp_path)
     (tmp_path / "state.json").write_text('{"format": 1, "seed": 1, "cross": [], "trials": [{"index": 0}]}')
     with pytest.raises(RunFailure, match="state.json: trials.0.parameters"):
+        SweepDirectory.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("trial", "says"),
+    [
+        ({"run": "../victim"}, "run of trial 0 is '../victim', not trials/000"),
+        ({"run": "/etc"}, "run of trial 0 is '/etc', not trials/000"),
+        ({"run": "trials/001"}, "not trials/000"),
+        ({"log": "../../log"}, "log of trial 0 is '../../log', not logs/000.log"),
+        ({"job": "slurm:../../x"}, "job = 'slurm:../../x'"),
+        ({"exit_code": 10**30}, "exit_code"),
+        ({"index": 7, "log": "logs/007.log", "run": None}, "not numbered 0, 1, 2"),
+    ],
+)
+def test_a_state_that_leads_elsewhere_is_damaged(tmp_path: Path, trial, says):
+    whole = {"index": 0, "parameters": {}, "log": "logs/000.log", "run": "trials/000", "job": "slurm:123_4"}
+    for content in (whole, whole | trial):
+        state = {"format": 1, "seed": 1, "cross": [], "trials": [content]}
+        (tmp_path / "state.json").write_text(json.dumps(state))
+        if content is whole:
+            assert SweepDirectory.open(tmp_path).trials[0].job == "slurm:123_4"
+    with pytest.raises(RunFailure, match=f"state.json: .*{re.escape(says)}"):
         SweepDirectory.open(tmp_path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from configs import UsageError
+from cpc_rl.runs import Logger, RunConfig, RunDirectory
 from cpc_rl.runs.trackers import TensorBoard, Wandb
 
 
@@ -23,6 +24,8 @@ def test_wandb_has_its_own_axis_and_continues_by_id(tmp_path: Path, monkeypatch:
     calls: list[tuple[str, Any]] = []
 
     class FakeRun:
+        id = "given"
+
         def __getattr__(self, name: str) -> Any:
             return lambda *args, **kw: calls.append((name, (*args, kw) if kw else args))
 
@@ -34,6 +37,7 @@ def test_wandb_has_its_own_axis_and_continues_by_id(tmp_path: Path, monkeypatch:
     tracker = Wandb(tmp_path, "project", "abc", {"seed": 1})
     tracker.write({"frames": 4, "loss": None, "entropy": 1.5})
     tracker.close()
+    assert tracker.id == "given"  # not what was asked for: a sweep's agent decides
     assert calls[0][1]["id"] == "abc" and calls[0][1]["resume"] == "allow" and calls[0][1]["config"] == {"seed": 1}
     assert calls[1:] == [
         ("define_metric", ("frames",)),
@@ -50,6 +54,24 @@ def test_wandb_without_an_account_says_what_to_do(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=RuntimeError))
     with pytest.raises(UsageError, match="api_key not configured.*WANDB_MODE=offline"):
         Wandb(tmp_path, "project", "abc", {})
+
+
+@pytest.mark.slow
+def test_wandb_under_a_sweep_agent_keeps_the_agents_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+    wandb.teardown()  # it reads the environment once a process
+    for name, value in {"MODE": "offline", "SILENT": "true", "SWEEP_ID": "abcd1234", "RUN_ID": "fromagent"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    run = RunDirectory.create(tmp_path / "run", RunConfig())
+    with Logger(run, RunConfig(wandb=True)) as logger:
+        state = logger.state_dict()
+    assert state["wandb_id"] == "fromagent"
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
+        monkeypatch.delenv(name)
+    wandb.teardown()
+    with Logger(run, RunConfig(wandb=True), frames=4, state=state) as logger:
+        assert logger.state_dict()["wandb_id"] == "fromagent"
+    assert len(list(run.path.glob("wandb/offline-run-*-fromagent*"))) == 2
 
 
 @pytest.mark.slow

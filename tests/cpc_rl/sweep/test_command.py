@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from agents.a2c import Config
-from configs import load
+from configs import UsageError, load
 from cpc_rl.environments import default_preset
-from cpc_rl.sweep.command import command_line, resumable, run_flags
+from cpc_rl.sweep.command import check_flags, command_line, resumable, run_flags
 from cpc_rl.sweep.file import SWEEPS, SweepFile, Trials, load_sweep
 
 VALUES = {"aux": "cpc", "rate": 0.001, "wandb": True, "debug": False, "clip": None}
@@ -78,6 +78,25 @@ def test_wandbs_agent_starts_our_program_with_words_it_takes(path, monkeypatch, 
 def test_unknown_macros_are_refused():
     with pytest.raises(ValueError, match=r"\$\{arg\} is not known here; allowed are \$\{env\}.*\$\{envvar:NAME\}"):
         command_line(["${arg}"], "x", {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--num-envs=14.5", "--num-envs: .*'14.5'"),
+        ("--num-envs=9000", "--num-envs 9000: .* 8192"),
+        ("--num-env=8", r"unknown flag --num-env; did you mean --num-envs\?"),
+        ("--preset nosuch", "--preset nosuch: no such preset"),
+    ],
+)
+def test_flags_that_our_program_would_refuse_are_refused(flags, says):
+    with pytest.raises(UsageError, match=says):
+        check_flags(["python", "-m", "agents.a2c", *flags.split()])
+    check_flags(["python", "train.py", "agents.a2c", *flags.split()])  # that is another program
+
+
+def test_flags_that_a_sweep_draws_as_floats_are_taken():
+    check_flags(["/usr/bin/env", "python", "-m", "agents.a2c", "--num-envs=14.0", "--frames=1e6", "--wandb=False"])
 
 
 def test_which_programs_keep_runs():

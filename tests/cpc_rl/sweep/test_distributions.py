@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
 from cpc_rl.sweep.distributions import DISTRIBUTIONS, read_parameter
@@ -100,7 +101,21 @@ def test_probabilities_that_sum_to_a_little_less_than_one():
         ({"values": [1, 2], "probabilities": [1.0]}, "2 probabilities for 2 values"),
         ({"values": [1, 2], "probabilities": [0.5, 0.6]}, "sum is 1"),
         ({"values": [1, 2], "probabilities": [1.5, -0.5]}, "from 0 on"),
-        ({"min": "5e-6", "max": 1.0}, "min '5e-6' is not a number; YAML takes 1.0e-3"),
+        ({"min": "5e-6", "max": 1.0}, "min '5e-6' is not a number; YAML takes 5.0e-6, not 5e-6, for one"),
+        ({"min": 1, "max": "1.0e3"}, r"max '1.0e3' is not a number; YAML takes 1.0e\+3, not 1.0e3, for one"),
+        ({"min": "-1e3", "max": 1}, r"YAML takes -1.0e\+3"),
+        ({"min": "low", "max": 1}, "min 'low' is not a number$"),
+        ({"value": float("inf")}, "inf is not finite; where a program takes it, write it as a text"),
+        ({"values": [1.0, float("nan")]}, "nan is not finite"),
+        ({"distribution": ["normal"]}, r"distribution \['normal'\]: allowed are"),
+        ({"distribution": "log_normal", "mu": 1000}, "log_normal draws numbers that are not finite"),
+        ({"distribution": "normal", "sigma": 1e308}, "normal draws numbers that are not finite"),
+        ({"min": -1e308, "max": 1e308}, "uniform draws numbers that are not finite"),
+        (
+            {"distribution": "q_uniform", "min": 0, "max": 1e10, "q": 1e-300},
+            "q_uniform draws numbers that are not finite",
+        ),
+        ({"distribution": "q_log_normal", "mu": 705, "sigma": 1}, "q_log_normal draws numbers that are not finite"),
         ({"min": 2, "max": 2}, "min 2 must be less than max 2"),
         ({"distribution": "int_uniform", "min": 1, "max": 2.5}, "whole numbers, not 1 and 2.5"),
         ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "min 0 must be greater than 0"),
@@ -112,6 +127,7 @@ def test_probabilities_that_sum_to_a_little_less_than_one():
         ({"parameters": {"y": {"value": 1}}}, "write optimiser.KEY"),
         ({}, "give value, values, min and max"),
         (3, "write optimiser: {value: 3}"),
+        ([0.1, 0.2], r"write optimiser: {values: \[0.1, 0.2\]}"),
     ],
 )
 def test_refusals(content, says):
@@ -127,5 +143,17 @@ def test_lists_for_a_grid():
     assert values({"values": [3, "a", True]}) == (3, "a", True)
     assert values({"min": 2, "max": 4}) == (2, 3, 4)
     assert values({"distribution": "q_uniform", "min": 0, "max": 1.0, "q": 0.25}) == (0, 0.25, 0.5, 0.75)
+    assert values({"min": 2**62, "max": 2**62 + 1}) == (2**62, 2**62 + 1)
+    assert len(values({"min": 1, "max": 100_000})) == 100_000
+    for content in ({"min": 0, "max": 10**12}, {"distribution": "q_uniform", "min": 0, "max": 1, "q": 1e-9}):
+        with pytest.raises(ValueError, match="parameter x: more than 100,000 values are no list to go through"):
+            values(content)
     with pytest.raises(ValueError, match="uniform has no list of values"):
         values({"min": 0.0, "max": 1.0})
+
+
+def test_what_is_advised_is_taken():
+    assert read_parameter("x", {"values": [0.1, 0.2]}).at(0.3) == 0.1
+    assert read_parameter("x", {"min": yaml.safe_load("5.0e-6"), "max": yaml.safe_load("1.0e+3")}).at(0.5) < 1000
+    assert read_parameter("x", {"value": "inf"}).at(0.5) == "inf"
+    assert read_parameter("x", {"distribution": "log_normal", "mu": 690}).at(0.5) == pytest.approx(math.exp(690))

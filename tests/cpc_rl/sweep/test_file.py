@@ -105,6 +105,22 @@ def test_how_many():
     assert trials(changed(run_cap=4), cross=["aux"]).count(2) == 4
 
 
+def test_no_more_trials_than_a_sweep_keeps():
+    wide = changed(method="grid", parameters={"a": {"min": 1, "max": 1000}, "b": {"min": 1, "max": 1000}})
+    with pytest.raises(
+        ValueError, match="1,000,000 trials are more than one sweep keeps, 100,000; give --trials or run_"
+    ):
+        trials(wide).count(None)
+    assert trials(wide).count(100) == 100 and trials({**wide, "run_cap": 9}).count(None) == 9
+    assert trials(wide)[999_999] == {"a": 1000, "b": 1000}, "found without going through all before it"
+    with pytest.raises(ValueError, match="160,000 trials are more"):
+        trials(cross=["aux", "optimiser.epsilon"]).count(20_000)
+
+
+def test_a_word_of_the_command_may_look_like_a_number():
+    assert SweepFile.model_validate(changed(command=["sleep", 3, 0.5])).command == ("sleep", "3", "0.5")
+
+
 @pytest.mark.parametrize(
     ("cross", "says"),
     [("auxx", "no such parameter; there are aux, entropy-cost"), ("entropy-cost", "log_uniform_values has no list")],
@@ -137,6 +153,16 @@ def test_cross_is_not_for_a_grid():
         ({"metric": {"name": "loss", "goal": "minimise"}}, ["metric.goal", "minimize"]),
         ({"run_cap": 0}, ["run_cap", "greater than or equal to 1"]),
         ({"program": ""}, ["program"]),
+        ({"command": []}, ["command", "at least 1 item"]),
+        ({"command": [["a"]]}, ["command", "valid string"]),
+        ({"parameters": {"x": {"value": float("inf")}}}, ["parameter x", "not finite"]),
+        ({"parameters": {"x": {"distribution": "log_normal", "mu": 1000}}}, ["parameter x", "not finite"]),
+        (
+            {"method": "grid", "parameters": {"x": {"min": 1, "max": 10**9}}},
+            ["parameter x", "more than 100,000 values"],
+        ),
+        ({"method": ["grid"]}, ["method", "'random' or 'grid'"]),
+        ({"metric": "loss"}, ["metric"]),
     ],
 )
 def test_refusals_name_the_key_and_what_is_allowed(keys, says, tmp_path: Path):

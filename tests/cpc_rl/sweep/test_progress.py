@@ -16,7 +16,10 @@ def sweep(path: Path) -> SweepDirectory:
     statuses = ["done", "running", "running", "failed", "waiting"]
     trials = [
         Trial(
-            index=i, parameters={"aux": "cpc", "optimiser.learning-rate": 0.00123456 * (i + 1)}, run=f"trials/{i:03d}"
+            index=i,
+            parameters={"aux": "cpc", "optimiser.learning-rate": 0.00123456 * (i + 1)},
+            run=f"trials/{i:03d}",
+            log=f"logs/{i:03d}.log",
         )
         for i in range(5)
     ]

@@ -40,7 +40,8 @@ def test_killed_half_way_and_finished(tmp_path: Path, monkeypatch):
             "backend": {"value": "minilab"},
             "log-updates": {"value": 1},
             "checkpoint-minutes": {"value": 0.01},
-            "optimiser.learning-rate": {"values": [5.0, 0.001]},
+            "optimiser.learning-rate": {"value": 0.001},
+            "env": {"values": ["no_such_level", "rooms_watermaze"]},
         },
     }
     Path("sweep.yaml").write_text(yaml.safe_dump(content))
@@ -49,7 +50,7 @@ def test_killed_half_way_and_finished(tmp_path: Path, monkeypatch):
         "--trials",
         "1",
         "--cross",
-        "optimiser.learning-rate",
+        "env",
         "--out",
         "out",
         "--threads-per-job",
@@ -63,9 +64,9 @@ def test_killed_half_way_and_finished(tmp_path: Path, monkeypatch):
         time.sleep(0.05)
     first.kill()
     first.wait()
-    assert main(words) == 1  # the learning rate of 5 is refused
+    assert main(words) == 1  # one level is not there
     bad, good = SweepDirectory.open(Path("out")).trials
-    assert bad.status == "failed" and "--optimiser.learning-rate 5.0" in (bad.error or "")
+    assert bad.status == "failed" and "no_such_level" in (bad.error or "")
     assert good.status == "done" and good.exit_code == 0
     frames = [row["frames"] for row in read_metrics(run / "metrics.jsonl")]
     assert frames == list(range(80, 16_001, 80)), "nothing lost, nothing twice"

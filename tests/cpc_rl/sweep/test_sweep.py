@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -206,6 +207,77 @@ def test_a_killed_trial_fails_by_the_name_of_its_signal(tmp_path: Path, capsys):
     )
     assert main([str(path), "--out", str(tmp_path / "out")]) == 1
     assert "killed by SIGKILL; last line: so far" in capsys.readouterr().err
+
+
+def test_a_trial_ended_by_a_signal_without_a_name_stops_nothing(tmp_path: Path, capsys):
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "{program: x, command: [sh, -c, 'test $0 = --a=2 || kill -44 $$', '${args}'], method: grid, "
+        "parameters: {a: {values: [1, 2]}}}"
+    )
+    assert main([str(path), "--out", str(tmp_path / "out")]) == 1
+    assert "1 of 2 trials failed (000: killed by signal 44; last line: " in capsys.readouterr().err
+    assert statuses(tmp_path / "out") == ["failed", "done"]
+
+
+def test_flags_that_every_trial_would_be_refused_for_are_refused_before_the_first(tmp_path: Path, capsys):
+    path, out = tmp_path / "f.yaml", tmp_path / "out"
+    text = (
+        "{program: agents.a2c, command: ['${interpreter}', -m, '${program}', '${args}'], method: grid, "
+        "parameters: {num-envs: {distribution: q_uniform, min: 4, max: 6, q: STEP}}}"
+    )
+    path.write_text(text.replace("STEP", "0.5"))
+    assert main([str(path), "--out", str(out)]) == 2
+    assert "f.yaml, trial 1: Error parsing --num-envs: " in capsys.readouterr().err and not out.exists()
+    path.write_text(text.replace("STEP", "1.0"))
+    assert main([str(path), "--out", str(out), "--dry-run"]) == 0  # 4.0 and 5.0 are whole numbers
+    assert "--num-envs=5.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["path", "absolute", "link", "link_above"])
+def test_a_state_that_leads_elsewhere_harms_nothing_there(how, tmp_path: Path, capsys):
+    file, out, victim = write(tmp_path / "f.yaml"), tmp_path / "out", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "config.yaml").write_text("precious")
+    assert main([file, "--out", str(out), "--jobs", "1"]) == 0
+    content = json.loads((out / "state.json").read_text())
+    content["trials"][0]["status"] = "waiting"
+    run = out / "trials/000"
+    shutil.rmtree(run)
+    if how in ("path", "absolute"):
+        content["trials"][0]["run"] = "../victim" if how == "path" else str(victim)
+    elif how == "link":
+        run.symlink_to(victim)
+    else:
+        run.parent.rmdir()
+        (tmp_path / "elsewhere").mkdir()
+        victim = victim.rename(tmp_path / "elsewhere/000")
+        run.parent.symlink_to(tmp_path / "elsewhere")
+    (out / "state.json").write_text(json.dumps(content))
+    assert main([file, "--out", str(out)]) in (1, 2)
+    assert ("is '../victim'" if how == "path" else str(victim)) in capsys.readouterr().err
+    assert (victim / "config.yaml").read_text() == "precious" and len(list(victim.iterdir())) == 1
+
+
+def test_a_log_or_a_lock_that_is_a_link_is_not_written_through(tmp_path: Path, capsys):
+    file, out, victim = write(tmp_path / "f.yaml"), tmp_path / "out", tmp_path / "victim"
+    victim.write_text("precious")
+    assert main([file, "--out", str(out)]) == 0
+    for place in (out / ".lock", out / "logs/000.log"):
+        place.unlink()
+        place.symlink_to(victim)
+        assert main([file, "--out", str(out)]) == 2
+        assert f"{place} leads out of the sweep, to {victim}" in capsys.readouterr().err
+        place.unlink()
+    assert victim.read_text() == "precious"
+    assert main([file, "--out", str(out)]) == 0
+
+
+def test_a_sweep_may_itself_lie_behind_a_link(tmp_path: Path):
+    file, out = write(tmp_path / "f.yaml"), tmp_path / "out"
+    (tmp_path / "disk").mkdir()
+    out.symlink_to(tmp_path / "disk")
+    assert main([file, "--out", str(out)]) == 0 and statuses(out) == ["done"]
 
 
 def test_dry_run_prints_the_commands_and_does_nothing(tmp_path: Path, monkeypatch, capsys):
