@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cpc_repr.ahead import Ahead
 
 from configs import RunFailure, UsageError
 from cpc_repr.audio.corpus import Corpus
 from cpc_repr.audio.data import BatchConfig, Waveforms, Windows, align
 from cpc_repr.audio.model import Encoder, frames
+from cpc_repr.prefetch import Prefetcher
 from tests.cpc_repr.audio.toy import toy_corpus
 
 WINDOW = 4_800
@@ -150,7 +150,7 @@ def test_reading_ahead_changes_nothing_but_the_time() -> None:
             raise RunFailure("twenty")
         return n * n
 
-    ahead = Ahead(square, workers=2, ahead=3)
+    ahead = Prefetcher(square, workers=2, depth=3)
     assert [ahead(n) for n in (0, 1, 2, 3, 10, 11, 5)] == [0, 1, 4, 9, 100, 121, 25]
     assert ahead(12) == 144 and set(asked) <= set(range(17))
     with pytest.raises(RunFailure, match="twenty"):
