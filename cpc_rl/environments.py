@@ -27,10 +27,13 @@ def opened(
 
     Raises:
         UsageError: There is no such environment, or it cannot be made so.
-        RunFailure: An environment was lost for good.
+        RunFailure: An environment's own code failed while it was made, or one was lost for good.
     """
-    with as_usage_error():
-        env = envs.make(config, seed, evaluation=evaluation, share=share, device=device)
+    try:
+        with as_usage_error():
+            env = envs.make(config, seed, evaluation=evaluation, share=share, device=device)
+    except EnvironmentFailure as error:
+        raise RunFailure(str(error)) from error
     try:
         yield env
     except EnvironmentFailure as error:
@@ -45,6 +48,9 @@ def default_preset(chosen: Callable[[str], Any]) -> str:
     try:
         if envs.sees_vectors(EnvConfig(**{name: value for name, value in given.items() if value})):
             return "classic"
-    except ValueError:  # it is told when the environments are made, with everything else that is wrong
+    except (
+        ValueError,
+        EnvironmentFailure,
+    ):  # told when the environments are made, with all else that is wrong
         pass
     return "paper" if torch.cuda.is_available() else "laptop"

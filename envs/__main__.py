@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from envs import LEVELS, EnvConfig, make
 from envs.config import BACKENDS
+from envs.errors import EnvironmentFailure
 from envs.names import names
 
 _EXAMPLES = """\
@@ -108,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         for item in error.errors():
             print(f"error: {item['loc'][0]} is {item['input']}: {item['msg']}", file=sys.stderr)
         return 2
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EnvironmentFailure) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-
-class EnvironmentFailure(RuntimeError):
-    """Environments that cannot go on: a worker that died or hung once too often, named with its task and seed."""
+from envs.errors import EnvironmentFailure as EnvironmentFailure
 
 
 class EnvStep(NamedTuple):

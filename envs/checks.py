@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from envs.errors import EnvironmentFailure
+from envs.quantities import Array
 
 
 def check_seed(seed: int) -> None:
@@ -26,6 +30,23 @@ def check_actions(actions: Tensor, num_envs: int, num_actions: int, device: torc
     if device.type == "cpu" and not 0 <= int(actions.min()) <= int(actions.max()) < num_actions:
         low, high = int(actions.min()), int(actions.max())
         raise ValueError(f"actions lie in [{low}, {high}]; allowed: [0, {num_actions - 1}]")
+
+
+def check_finite_rows(name: str, what: str, values: Array, told: Array) -> None:
+    """Raise EnvironmentFailure for the first of B rows that holds NaN or infinity.
+
+    Args:
+        name: of the environments.
+        what: "reward" or "observation".
+        values: float32 [B, ...].
+        told: the same as the environment gave them, which float32 may not have been able to hold.
+    """
+    if (good := np.isfinite(values)).all():
+        return
+    i = int(np.flatnonzero(~good.reshape(len(values), -1).all(1))[0])
+    bad = np.asarray(told)[i][~good[i]].ravel()[0]
+    verb = "is" if values.ndim == 1 else "holds"
+    raise EnvironmentFailure(f"{name}, environment {i}: the {what} {verb} {bad:g}, no finite number of 32 bits")
 
 
 def check_identity(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> None:

@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import rich.console
 
 from envs import LEVELS, EnvConfig, make
-from envs.api import EnvironmentFailure
 from envs.dmlab.levels import DMLAB_LEVELS
+from envs.errors import EnvironmentFailure
 from envs.lookup import why_not
 
 TRIAL_STEPS = 50

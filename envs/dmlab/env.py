@@ -24,9 +24,9 @@ from envs.dmlab.folder import RunFolder
 from envs.dmlab.lab import ACTION_REPEAT, ACTIONS, LabEnv, LabSettings
 from envs.dmlab.levels import DMLAB_LEVELS, HOLD_OUT_LEVELS
 from envs.lookup import unknown, why_not
+from envs.workers import Workers
 from envs.workers.child import Phase
 from envs.workers.process import Failure
-from envs.workers.vector_env import Workers
 
 DEFAULT_CACHE = Path("~/.cache/cpc-rl/dmlab")
 MAX_SEED = 2**31 - 1  # the engine takes C's int

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from envs.api import EnvironmentFailure, EnvStep
-from envs.checks import check_actions, check_identity, check_seed
+from envs.checks import check_actions, check_finite_rows, check_identity, check_seed
 from envs.config import EnvConfig
 from envs.envpool.presets import (
     ATARI_FPS,
@@ -175,6 +175,7 @@ class EnvpoolEnv:
             pixels[..., channel] = obs[:, channel]
         for tensor, values in zip(self._step[1:6], rest, strict=True):
             tensor.numpy()[:] = values
+        check_finite_rows(self.name, "reward", self._step.reward.numpy(), rest[0])
         self.elapsed = info["elapsed_step"]
         return self._step
 

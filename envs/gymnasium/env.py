@@ -11,12 +11,15 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from torch import Tensor
 
 from envs.api import EnvStep
-from envs.checks import check_actions, check_identity, check_seed
+from envs.checks import check_actions, check_finite_rows, check_identity, check_seed
 from envs.config import EnvConfig
-from envs.gymnasium.make import Factory, autoreset, find_recipe, make_batch, running
+from envs.gymnasium.failures import forgiven, running
+from envs.gymnasium.make import autoreset, make_batch
 from envs.gymnasium.processes import make_workers
+from envs.gymnasium.recipe import Factory, find_recipe
 from envs.gymnasium.spaces import Observations, action_table
-from envs.workers.vector_env import Workers
+from envs.quantities import one_for_each
+from envs.workers import Workers
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -87,10 +90,12 @@ class GymnasiumEnv:
         """Apply `actions`, int64 [B] in [0, num_actions); ValueError for others."""
         check_actions(actions, self.num_envs, self.num_actions, self.device)
         with running(self.name):
-            obs, reward, terminated, truncated, info = self._batch.step(self._actions[actions.numpy()])
+            obs, *told, info = self._batch.step(self._actions[actions.numpy()])
+            words = ("rewards", "`terminated`", "`truncated`")
+            reward, ends, cuts = (one_for_each(x, self.num_envs, word) for x, word in zip(told, words, strict=True))
             dead = self._over
-            terminated = np.asarray(terminated, np.bool_) & ~dead
-            truncated = np.asarray(truncated, np.bool_) & ~dead & ~terminated
+            terminated = ends.astype(np.bool_) & ~dead
+            truncated = cuts.astype(np.bool_) & ~dead & ~terminated
             ended = terminated | truncated
             if self._mode is AutoresetMode.NEXT_STEP:
                 self._over = ended
@@ -108,13 +113,14 @@ class GymnasiumEnv:
         """
         if self._batch.render_mode != "rgb_array":
             return None
-        try:
-            if isinstance(self._batch, SyncVectorEnv):
-                frame: Any = self._batch.envs[i].render()
-            else:
-                frame = (self._batch.render() or {i: None})[i]
-        except (ImportError, DependencyNotInstalled):  # what draws is often a package of its own
-            return None
+        with running(self.name, i):
+            try:
+                if isinstance(self._batch, SyncVectorEnv):
+                    frame: Any = self._batch.envs[i].render()
+                else:
+                    frame = (self._batch.render() or {i: None})[i]
+            except (ImportError, DependencyNotInstalled):  # what draws is often a package of its own
+                return None
         return None if frame is None else np.ascontiguousarray(frame, np.uint8)
 
     def state_dict(self) -> dict[str, Any]:
@@ -131,8 +137,9 @@ class GymnasiumEnv:
         self._generation = int(state["generation"])
 
     def close(self) -> None:
-        """Close the environments; safe to call twice."""
-        self._batch.close()
+        """Close the environments; safe to call twice. What fails in that is reported, not raised."""
+        with forgiven(self.name):
+            self._batch.close()
 
     def _seed_of(self, i: int, episode: int) -> int:
         """Of an episode in environment i since the last reset; below 2**31, for some simulators take signed ones."""
@@ -162,9 +169,16 @@ class GymnasiumEnv:
         valid: Flags,
         final_obs: Tensor | None = None,
     ) -> EnvStep:
+        with np.errstate(over="ignore"):
+            paid = np.require(reward, np.float32, "W")
+        check_finite_rows(self.name, "reward", paid, reward)
+        seen = self._observations(obs)
+        for shown in (seen,) if final_obs is None else (seen, final_obs):
+            if shown.is_floating_point():
+                check_finite_rows(self.name, "observation", shown.numpy(), shown.numpy())
         return EnvStep(
-            obs=self._observations(obs),
-            reward=torch.from_numpy(np.require(reward, np.float32, "W")),
+            obs=seen,
+            reward=torch.from_numpy(paid),
             terminated=torch.from_numpy(terminated),
             truncated=torch.from_numpy(truncated),
             is_first=torch.from_numpy(is_first),

@@ -1,114 +1,24 @@
-"""Making Gymnasium's environments, by id or by factory, and saying in one line what is missing.
+"""Making Gymnasium's environments from a recipe, one or a batch of them.
 
 Worker processes import this module: it does not import torch.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import gymnasium
 from gymnasium import Space
-from gymnasium.envs.registration import load_env_creator
-from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from envs.lookup import unknown
+from envs.gymnasium.failures import Unmakeable, explained, forgiven, running
+from envs.gymnasium.recipe import Env, Recipe
+from envs.quantities import one_number
 
-Env = gymnasium.Env[Any, Any]
-Factory = Callable[..., Any]
 T = TypeVar("T")
-
-REGISTRARS = {"ALE/": "ale_py", "minilab/": "envs.minilab.gym"}  # importing it registers the ids that begin so
-
-
-class Unmakeable(ValueError):
-    """What the user asked for is not there; one line says what is missing."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to make environments of one kind: one by one, or (`batch`) many that step as one."""
-
-    name: str
-    single: Callable[..., Env] | None
-    batch: Callable[..., VectorEnv[Any, Any, Any]] | None
-    continuous: bool = False  # takes `continuous=False`
-    keywords: dict[str, Any] = field(default_factory=dict)  # of `single`
-    batch_keywords: dict[str, Any] = field(default_factory=dict)
-
-
-def find_recipe(name: str, factory: Factory | None, *, evaluation: bool) -> Recipe:
-    """How to make what `name` means, or `factory` where one is given.
-
-    Args:
-        name: an id (`CartPole-v1`), an id that a module registers (`module:Id-v0`), or a factory (`module:function`).
-        factory: makes one gymnasium.Env; or, where it has a parameter `num_envs`, a whole VectorEnv.
-        evaluation: pictures for people are wanted (`render_mode="rgb_array"`) where the environment has them.
-
-    Raises:
-        Unmakeable: no such id, module or function, or a package is missing.
-    """
-    head, _, attribute = name.partition(":")
-    if evaluation:  # pictures for people come from pygame, which would look for a screen, and complain of none
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    with explained(name):
-        if factory is None and attribute.isidentifier():  # an id would end in -v0
-            module = importlib.import_module(head)
-            if not callable(factory := getattr(module, attribute, None)):
-                known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-                raise Unmakeable(unknown(attribute, f"function of {head}", known or ["none at all"]))
-        if factory is not None:
-            offers = {"evaluation": evaluation, **({"render_mode": "rgb_array"} if evaluation else {})}
-            keywords = {key: value for key, value in offers.items() if key in _parameters(factory)}
-            if "num_envs" in _parameters(factory):
-                return Recipe(name, None, factory, batch_keywords=keywords)
-            return Recipe(name, factory, None, keywords=keywords)
-        return _recipe_of_id(name, evaluation)
-
-
-def _recipe_of_id(name: str, evaluation: bool) -> Recipe:
-    env_id = _register(name)
-    if env_id not in gymnasium.registry:
-        raise Unmakeable(unknown(env_id, "environment of gymnasium", gymnasium.registry))
-    spec = gymnasium.registry[env_id]
-    given = {"evaluation": evaluation} if env_id.startswith("minilab/") else {}
-
-    def keywords(creator: Any) -> dict[str, Any]:
-        modes = (getattr(creator, "metadata", None) or {}).get("render_modes") or ()
-        return {**given, **({"render_mode": "rgb_array"} if evaluation and "rgb_array" in modes else {})}
-
-    one, many = _creator(spec.entry_point), None if spec.additional_wrappers else _creator(spec.vector_entry_point)
-    return Recipe(
-        name,
-        single=one and partial(_by_id, name),
-        batch=many and partial(gymnasium.make_vec, env_id, vectorization_mode="vector_entry_point"),
-        continuous=one is not None and "continuous" in _parameters(one),
-        keywords=keywords(one),
-        batch_keywords=keywords(many),
-    )
-
-
-def _register(name: str) -> str:
-    """Import what registers `name`; returns the id by itself."""
-    module, _, env_id = name.rpartition(":")
-    registrar = REGISTRARS.get(env_id.partition("/")[0] + "/")
-    for needed in filter(None, (registrar, module)):
-        gymnasium.register_envs(importlib.import_module(needed))
-    return env_id
-
-
-def _by_id(name: str, **keywords: Any) -> Env:
-    """One environment, in a process that may have nothing registered yet."""
-    return gymnasium.make(_register(name), disable_env_checker=True, **keywords)
 
 
 def make_batch(recipe: Recipe, num_envs: int) -> VectorEnv[Any, Any, Any]:
@@ -122,6 +32,7 @@ def make_batch(recipe: Recipe, num_envs: int) -> VectorEnv[Any, Any, Any]:
         keywords = recipe.keywords
         if recipe.batch is not None:
             batch = _typed(recipe.batch(num_envs=num_envs, **recipe.batch_keywords), VectorEnv, recipe.name)
+            _check_spaces(batch, "single_", recipe.name)
             if recipe.single is None:
                 return batch
             spaces = batch.single_observation_space, batch.single_action_space
@@ -161,34 +72,8 @@ def in_a_box(single: Callable[..., Env], keywords: dict[str, Any], *, flatten: b
     return gymnasium.wrappers.FlattenObservation(env) if flatten else env
 
 
-@contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Turn a package that is missing into an Unmakeable."""
-    try:
-        yield
-    except (ImportError, DependencyNotInstalled) as error:
-        how = '; pip install "gymnasium[atari]"' if name.startswith("ALE/") else ""
-        raise Unmakeable(f"{name} cannot be made: {_line(error)}{how}") from error
-
-
-@contextmanager
-def running(name: str, i: int | None = None) -> Iterator[None]:
-    """Turn what an environment's own code raises into an EnvironmentFailure that says which one it was."""
-    try:
-        yield
-    except Unmakeable:
-        raise
-    except Exception as error:
-        from envs.api import EnvironmentFailure  # brings torch: not where workers would import it too
-
-        if isinstance(error, EnvironmentFailure):
-            raise
-        which = name if i is None else f"{name}, environment {i}"
-        raise EnvironmentFailure(f"{which}: {type(error).__name__}: {_line(error)}") from error
-
-
 class _Numbered(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Says which of the batch failed."""
+    """Says which of the batch failed, and gives rewards as plain numbers."""
 
     def __init__(self, env: Env, name: str, i: int) -> None:
         super().__init__(env)
@@ -200,13 +85,20 @@ class _Numbered(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         with running(self._name, self._i):
-            return self.env.step(action)
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            return obs, one_number(reward), terminated, truncated, info
+
+    def close(self) -> None:
+        with forgiven(self._name, self._i):
+            self.env.close()
 
 
 def _make_one(recipe: Recipe, i: int, keywords: dict[str, Any]) -> Env:
     assert recipe.single is not None
     with running(recipe.name, i), explained(recipe.name):
-        return _Numbered(_typed(recipe.single(**keywords), gymnasium.Env, recipe.name), recipe.name, i)
+        env = _typed(recipe.single(**keywords), gymnasium.Env, recipe.name)
+        _check_spaces(env, "", recipe.name)
+        return _Numbered(env, recipe.name, i)
 
 
 def _typed(made: Any, wanted: type[T], name: str) -> T:
@@ -215,17 +107,7 @@ def _typed(made: Any, wanted: type[T], name: str) -> T:
     return made
 
 
-def _creator(entry_point: Any) -> Any:
-    return load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-
-
-def _parameters(function: Callable[..., Any]) -> set[str]:
-    """Names of the parameters of a function, or of what a class is made with; none where nobody can tell."""
-    try:
-        return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return set()
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _check_spaces(made: Any, prefix: str, name: str) -> None:
+    for attribute in (f"{prefix}observation_space", f"{prefix}action_space"):
+        if not isinstance(space := getattr(made, attribute, None), Space):
+            raise Unmakeable(f"{name}: {attribute} is {space!r}; it must be a gymnasium.Space")

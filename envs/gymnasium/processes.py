@@ -7,17 +7,19 @@ from functools import partial
 
 from gymnasium.spaces import Box
 
-from envs.gymnasium.make import Recipe, Unmakeable, explained, in_a_box, running, spaces_of, with_choices
+from envs.gymnasium.failures import Unmakeable, explained, running
+from envs.gymnasium.make import in_a_box, spaces_of, with_choices
+from envs.gymnasium.recipe import Recipe
 from envs.gymnasium.spaces import check_numbers
-from envs.workers.vector_env import Workers
+from envs.workers import Workers
 
 
 def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int], timeout: float) -> Workers:
     """B environments, one a process; `seeds(i, k)` is the seed of the k-th episode in the i-th.
 
     Raises:
-        Unmakeable: not a Gymnasium environment, a package is missing, or `recipe` makes nothing but whole batches.
-        ValueError: observations without a fixed number of numbers.
+        Unmakeable: not a Gymnasium environment, a package is missing, observations without a fixed number of numbers,
+            or `recipe` makes nothing but whole batches.
         EnvironmentFailure: the environment's own code failed.
     """
     if recipe.single is None:
@@ -25,7 +27,10 @@ def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int]
     with running(recipe.name), explained(recipe.name):
         keywords = with_choices(recipe) if recipe.continuous else recipe.keywords
         space, _ = spaces_of(recipe, keywords)
-    check_numbers(space)
+    try:
+        check_numbers(space)
+    except ValueError as error:
+        raise Unmakeable(f"{recipe.name}: {error}") from error
     function = partial(in_a_box, recipe.single, keywords, flatten=not isinstance(space, Box))
     with running(recipe.name), explained(recipe.name):
         return Workers([function] * num_envs, name=recipe.name, seeds=seeds, timeout=timeout)

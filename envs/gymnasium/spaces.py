@@ -39,11 +39,11 @@ class Observations:
             ValueError: a space without a fixed number of numbers, or a size asked for that is not a picture's.
         """
         self.space = space
+        check_numbers(space)
         self.layout = _layout(space)
         if self.layout is None:
             if height is not None or width is not None:
                 raise ValueError(f"height and width are for pictures; the observations here are {space}")
-            check_numbers(space)
             self.shape = (flatdim(space),)
             return
         assert space.shape is not None
@@ -108,10 +108,16 @@ def _hwc(batch: Array, layout: Layout) -> Array:
 
 
 def check_numbers(space: Space[Any]) -> None:
-    """Raise ValueError where observations of `space` are no fixed number of numbers."""
+    """Raise ValueError where observations of `space` are no fixed number of numbers, or none at all."""
+    _check_fixed(space)
+    if flatdim(space) == 0:
+        raise ValueError(f"observations of {space} hold no numbers at all")
+
+
+def _check_fixed(space: Space[Any]) -> None:
     if isinstance(space, Dict | Tuple):
         for part in _parts(space).values():
-            check_numbers(part)
+            _check_fixed(part)
     elif not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
         raise ValueError(
             f"observations of {space} have no fixed number of numbers; allowed are Box, Discrete, MultiDiscrete, "

@@ -22,6 +22,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from envs.quantities import check_finite, one_number
+
 Env = gymnasium.Env[Any, Any]
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -95,7 +97,7 @@ class Child:
                 answer = False, describe(error)
             pipe.send(answer)
         if env is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, SystemExit):
                 env.close()
 
     def _obey(self, env: Env, index: int, command: str, data: Any) -> Any:
@@ -107,14 +109,16 @@ class Child:
             self._begin(env, index, data)
             return None
         action, next_seed = data
-        obs, reward, terminated, truncated, _ = env.step(action)
+        obs, paid, terminated, truncated, _ = env.step(action)
+        reward = one_number(paid)
         final = None
         if terminated or truncated:
+            check_finite(obs, "the observation")
             final = np.array(obs)  # a copy: the environment may write its next frame to the same place
             self._begin(env, index, next_seed)
         else:
             self._show(env, index, obs)
-        return float(reward), bool(terminated), bool(truncated), final
+        return reward, bool(terminated), bool(truncated), final
 
     def _begin(self, env: Env, index: int, seed: int) -> None:
         self._enter(index, Phase.RESET)
@@ -131,6 +135,7 @@ class Child:
         assert shape is not None and dtype is not None  # the parent has checked that it is a Box
         if np.shape(obs) != shape:
             raise ValueError(f"the observation has shape {np.shape(obs)}; the observation space says {shape}")
+        check_finite(obs, "the observation")
         np.frombuffer(self.frames, dtype).reshape(-1, *shape)[index] = obs
 
 

@@ -28,6 +28,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from gymnasium.vector.async_vector_env import AsyncState
 from gymnasium.vector.utils import CloudpickleWrapper, iterate
 
+from envs.errors import EnvironmentFailure
 from envs.workers.child import Child, Env, Phase
 from envs.workers.process import Failure, Worker
 
@@ -272,8 +273,6 @@ class Workers(_AsyncVectorEnv):
             print(line, file=sys.stderr, flush=True)
 
     def _give_up(self, worker: Worker) -> None:
-        from envs.api import EnvironmentFailure  # brings torch, and this module is for those who do without as well
-
         failures = worker.failures
         self.close(terminate=True)
         tries = "; ".join(f"seed {failure.seed}: {failure.what}" for failure in failures)

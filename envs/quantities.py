@@ -1,0 +1,49 @@
+"""What an environment says in numbers, checked. Worker processes import this module: it does not import torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class BadNumber(ValueError):
+    """What should be a number, or one for each environment, and is not."""
+
+
+def one_number(value: Any, what: str = "the reward") -> float:
+    """`value`, a number or an array of one, as a float.
+
+    Raises:
+        BadNumber: It is none, or NaN or infinite; the message names `what`.
+    """
+    array = np.asarray(value)
+    if array.size != 1:
+        raise BadNumber(f"{what} has shape {array.shape}; it must be one number")
+    if array.dtype.kind not in "biuf":
+        raise BadNumber(f"{what} is {value!r}; it must be a number")
+    number = float(array.reshape(()))
+    if not np.isfinite(number):
+        raise BadNumber(f"{what} is {number}")
+    return number
+
+
+def one_for_each(values: Any, num_envs: int, what: str) -> Array:
+    """`values` of B environments as an array [B]; [B, 1] counts as such.
+
+    Raises:
+        BadNumber: Another number of them.
+    """
+    array = np.asarray(values)
+    if array.size != num_envs:
+        raise BadNumber(f"{what} have shape {array.shape}; they must be one for each of {num_envs} environments")
+    return array.reshape(num_envs)  # [B]
+
+
+def check_finite(values: Any, what: str) -> None:
+    """Raise BadNumber, which names `what`, where an array holds NaN or infinity."""
+    array = np.asarray(values)
+    if array.dtype.kind in "fc" and not (good := np.isfinite(array)).all():
+        raise BadNumber(f"{what} holds {array[~good].ravel()[0]}")
