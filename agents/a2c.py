@@ -25,11 +25,11 @@ import envs
 from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
 from cpc_rl import losses
 from cpc_rl.acting import Actor, begin
-from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, build_aux
+from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
 from cpc_rl.distributed import SINGLE, ProcessGroup, joined
 from cpc_rl.environments import default_preset, opened
 from cpc_rl.malloc import keep_freed_memory
-from cpc_rl.networks import ActorCritic, NetworkConfig
+from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
@@ -67,21 +67,27 @@ class A2CConfig(Frozen):
 
 
 class Config(Frozen):
-    """Train a batched recurrent A2C agent, with or without an auxiliary loss."""
+    """Train a batched recurrent A2C agent, with or without auxiliary losses; `full_config` adds a section for each."""
 
     env: Annotated[EnvConfig, tyro.conf.OmitArgPrefixes] = EnvConfig()
-    aux: str = Field(default="none", description=f"Auxiliary loss: none, {', '.join(AUX_LOSSES)}.")
+    aux: str = Field(
+        default="none",
+        description=f"Auxiliary losses, with commas between several, or none. There are {', '.join(AUX_LOSSES)}.",
+    )
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = RunConfig()
     a2c: Annotated[A2CConfig, tyro.conf.OmitArgPrefixes] = A2CConfig()
     network: NetworkConfig = NetworkConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    cpc: CPCConfig = CPCConfig()
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:
-        if self.aux != "none" and self.aux not in AUX_LOSSES:
-            raise ValueError(f"aux {self.aux!r}: allowed are {', '.join(['none', *sorted(AUX_LOSSES)])}")
+        loss_names(self.aux)
         return self
+
+
+def full_config() -> type[Config]:
+    """`Config` with a section for each auxiliary loss that is registered now."""
+    return with_sections(Config)
 
 
 # What a resumed run may change: how long, where and how it is recorded, but none of what decides the weights.
@@ -103,12 +109,10 @@ class Learner:
         torch.manual_seed(config.run.seed)
         self.config, self.env, self.group = config, env, group
         self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
-        sizes = AuxSizes(config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll)
-        self.aux = build_aux(config.aux, sizes, config.cpc, seed=config.run.seed)
-        if self.aux is not None:
-            self.aux.part = (group.rank, group.size)
-        modules = [self.net] if self.aux is None else [self.net, self.aux.to(device)]
-        self.params = [p for module in modules for p in module.parameters()]
+        sizes = (config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll, env.obs_shape)
+        settings = {name: getattr(config, name) for name in loss_names(config.aux)}
+        self.aux = build_aux(settings, AuxSizes(*sizes), self.net, config.run.seed, group).to(device)
+        self.params = [p for module in (self.net, self.aux) for p in module.parameters() if p.requires_grad]
         self.optimiser = build_optimiser(config.optimiser, self.params)
         self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions
         state = self.net.initial_state(env.num_envs, device)
@@ -127,7 +131,7 @@ class Learner:
     def losses(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the unroll that lies in `rollout`, and its terms: this rank's part of sums over all ranks."""
         a2c, r = self.config.a2c, self.rollout
-        out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state, r.recall(self.net.encoder))
+        out = self.net(r.obs, r.last_action, r.reward, r.is_first, r.state, r.recall())
         valid = r.valid[1:]  # [T, B]
         gamma = discounts(r.terminated[1:], r.truncated[1:], r.is_first[1:], a2c.discount, a2c.bootstrap_truncation)
         reward = a2c.reward_scale * clip_reward(r.reward[1:], a2c.reward_clip)  # [T, B]
@@ -145,18 +149,19 @@ class Learner:
         total = reduced["policy"] + a2c.baseline_cost * reduced["baseline"] - a2c.entropy_cost * reduced["entropy"]
         means = {name: losses.reduce(term.detach(), valid, "mean", rows) for name, term in terms.items()}
         metrics = {"loss/policy": means["policy"], "loss/baseline": means["baseline"], "entropy": means["entropy"]}
-        if self.aux is not None:
-            whole = [self.group.gather(x) for x in (out.z, out.c, r.action, r.is_first, r.valid)]  # [T, B, ...]
-            loss, aux_metrics = self.aux(*whole)
-            if not self.aux.divides:  # every rank has done all of it
-                loss = loss / self.group.size
-                aux_metrics = {name: value / self.group.size for name, value in aux_metrics.items()}
-            each = rows if a2c.reduction == "sum" else 1  # the weight means the same under both reductions
-            total = total + self.aux.weight * each * loss
-            metrics[f"loss/{self.config.aux}"] = loss.detach()
-            metrics |= {f"{self.config.aux}/{name}": value for name, value in aux_metrics.items()}
+        if self.aux:
+            aux, aux_metrics = self.aux(self.unroll(out))
+            each = rows if a2c.reduction == "sum" else 1  # a weight means the same under both reductions
+            total = total + each * aux
+            metrics |= aux_metrics
         metrics["loss/total"] = total.detach()
         return total, metrics
+
+    def unroll(self, out: ActorCriticOutput) -> Unroll:
+        """What auxiliary losses may read of the unroll in `rollout`; `out` is the network's on all its rows."""
+        r = self.rollout
+        seen = (r.obs, out.z, out.c, out.logits, out.value, r.action, r.reward[1:], r.is_first, r.valid)
+        return Unroll(*seen, self.net)
 
     def update(self) -> dict[str, float]:
         """Act for one unroll, take one gradient step, return the metrics.
@@ -180,6 +185,7 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = values["learning_rate"]
         self.optimiser.step()
+        self.aux.after_step(self.net)
         self.episodes.update(self.rollout)
         self.agent_steps += int(values.pop("steps"))
         self.updates += 1
@@ -192,7 +198,7 @@ class Learner:
             "agent_steps": self.agent_steps,
             "updates": self.updates,
             "network": self.net.state_dict(),
-            "aux": None if self.aux is None else self.aux.state_dict(),
+            "aux": self.aux.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
             "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
@@ -213,7 +219,8 @@ class Learner:
         Raises:
             UsageError: It was taken with another configuration, or on another kind of device.
         """
-        for key, old, new in difference(Config.model_validate(saved["config"]), self.config):
+        before = full_config().model_validate(upgrade(saved["config"]))
+        for key, old, new in difference(recorded(before), recorded(self.config)):
             follows = key == "run.frames" and self.config.optimiser.schedule != "constant"
             if key not in MAY_CHANGE or follows:
                 why = ", whose frames set the learning rate" if follows else ""
@@ -228,8 +235,7 @@ class Learner:
         torch.set_rng_state(saved["torch_rng"])
         self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
         self.net.load_state_dict(saved["network"])
-        if self.aux is not None:
-            self.aux.load_state_dict(saved["aux"])
+        self.aux.load_state_dict(upgrade_state(saved["aux"], self.config.aux))
         self.optimiser.load_state_dict(saved["optimiser"])
         self.generator.set_state(saved["generator"])
         self.env.load_state_dict(mine["env"])
@@ -241,8 +247,14 @@ class Learner:
 
 
 def recorded(config: Config) -> Config:
-    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
-    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})
+    """`config` as config.yaml keeps it: `--config` of it makes the same run elsewhere.
+
+    So without the places, and without sections of auxiliary losses that are not in use.
+    """
+    names = loss_names(config.aux)
+    run = config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))
+    kept = {name: getattr(config, name) for name in (*Config.model_fields, *names)}
+    return with_sections(Config, names).model_validate({**kept, "run": run})
 
 
 def train(config: Config) -> int:
@@ -333,11 +345,12 @@ def main(argv: list[str] | None = None) -> int:
 
     def program() -> int:
         config = load(
-            Config,
+            full_config(),
             argv,
             prog="python -m agents.a2c",
             description=__doc__ or "",
             default_preset=default_preset,
+            upgrade=upgrade,
         )
         return train(config)
 

@@ -21,7 +21,7 @@ from bounds import best_seconds, flops_and_bytes, naive_update
 from hardware import hardware
 
 import envs
-from agents.a2c import Config, Learner
+from agents.a2c import Config, Learner, full_config
 from configs import load
 from cpc_rl.acting import begin
 from cpc_rl.malloc import keep_freed_memory
@@ -38,7 +38,7 @@ ARMS = {
 
 def configuration(flags: list[str]) -> Config:
     flags = flags if "--preset" in flags else ["--preset", "laptop", *flags]
-    return load(Config, flags, prog="agent_speed", description="")
+    return load(full_config(), flags, prog="agent_speed", description="")
 
 
 def learner(config: Config) -> Learner:

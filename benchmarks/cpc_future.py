@@ -17,26 +17,26 @@ import torch
 from matplotlib.figure import Figure
 
 import envs
-from agents.a2c import Config, Learner
+from agents.a2c import Learner, full_config
 from configs import load_yaml
 from cpc_rl.acting import begin, collect
+from cpc_rl.aux import upgrade, upgrade_state
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory
 
 
 def accuracy(run: RunDirectory, unrolls: int, trained: bool) -> tuple[np.ndarray, float]:
     """Accuracy for k = 1..K, the mean over unrolls, and chance."""
-    config = Config.model_validate(load_yaml(run.config_path))
-    if config.aux != "cpc" or config.cpc.negatives != "sampled":
-        raise SystemExit(f"{run.path}: needs --aux cpc with --cpc.negatives sampled, for which chance is known")
-    cpc = config.cpc.model_copy(update={"anchors": 0})
+    config = full_config().model_validate(upgrade(load_yaml(run.config_path)))
+    if config.aux != "cpc" or config.cpc.negatives.count == "all":
+        raise SystemExit(f"{run.path}: needs --aux cpc with --cpc.negatives.count N, for which chance is known")
+    cpc = config.cpc.model_copy(update={"anchors": "all"})
     config = config.model_copy(update={"cpc": cpc})
     learner = Learner(config, envs.make(config.env, seed=12345, evaluation=True))
     if trained:
         saved = run.checkpoints.load()
         learner.net.load_state_dict(saved["network"])
-        assert learner.aux is not None
-        learner.aux.load_state_dict(saved["aux"])
+        learner.aux.load_state_dict(upgrade_state(saved["aux"], config.aux))
     begin(learner.env, learner.rollout)
     found = []
     for _ in range(unrolls):
@@ -44,7 +44,7 @@ def accuracy(run: RunDirectory, unrolls: int, trained: bool) -> tuple[np.ndarray
         with torch.no_grad():
             _, metrics = learner.losses()
         found.append([metrics[f"cpc/accuracy_{k}"].item() for k in range(1, cpc.steps + 1)])
-    return np.mean(found, axis=0), 1 / (cpc.num_negatives + 1)
+    return np.mean(found, axis=0), 1 / (cpc.negatives.count + 1)
 
 
 def main() -> None:

@@ -17,26 +17,27 @@ import torch
 from bounds import naive_update
 from hardware import hardware
 
-from agents.a2c import Config
+from agents.a2c import full_config
 from configs import load
-from cpc_rl.aux import AuxSizes, CPCConfig, build_aux
+from cpc_rl.aux import AuxSizes, CPCConfig, Unroll, build_aux
 from cpc_rl.malloc import keep_freed_memory
+from cpc_rl.networks import ActorCritic, NetworkConfig
 
 T = 100
 
 
-def arm(negatives: str, anchors: int, num_envs: int) -> Callable[[], object]:
+def arm(negatives: str, anchors: int | str, num_envs: int) -> Callable[[], object]:
     """Forward and backward of one setting."""
-    config = CPCConfig.model_validate({"negatives": negatives, "anchors": anchors})
-    aux = build_aux("cpc", AuxSizes(256, 256, 9, T), config, seed=0)
-    assert aux is not None
+    where = {"count": 256} if negatives == "sampled" else {"pool": negatives}
+    config = CPCConfig.model_validate({"negatives": {"count": "all", **where}, "anchors": anchors})
+    net = ActorCritic(NetworkConfig(), (72, 96, 3), 9)
+    aux = build_aux({"cpc": config}, AuxSizes(256, 256, 9, T), net, seed=0)
     z, c = (torch.randn(T + 1, num_envs, 256, requires_grad=True) for _ in range(2))  # [T + 1, B, D]
-    actions = torch.zeros(T, num_envs, dtype=torch.int64)
-    is_first, valid = torch.zeros(T + 1, num_envs) > 0, torch.ones(T + 1, num_envs) > 0
+    rows = torch.zeros(T + 1, num_envs)
+    seen = Unroll(rows, z, c, rows, rows, rows[1:].long(), rows[1:], rows > 0, rows == 0, net)
 
     def run() -> None:
-        loss, _ = aux(z, c, actions, is_first, valid)
-        loss.backward()
+        aux(seen)[0].backward()
 
     return run
 
@@ -58,10 +59,10 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     flags = ["--preset", "laptop", "--device", "cpu", "--num-envs", str(options.num_envs)]
-    limit = naive_update(load(Config, flags, prog="cpc_negatives", description=""))
-    settings = [(n, a) for a in (10, 0) for n in ("sampled", "time", "sequence", "batch")]
+    limit = naive_update(load(full_config(), flags, prog="cpc_negatives", description=""))
+    settings = [(n, a) for a in (10, "all") for n in ("sampled", "time", "sequence", "batch")]
     arms = {setting: arm(*setting, options.num_envs) for setting in settings}
-    taken: dict[tuple[str, int], list[tuple[float, float]]] = {setting: [] for setting in settings}
+    taken: dict[tuple[str, int | str], list[tuple[float, float]]] = {setting: [] for setting in settings}
     for i in range(options.rounds + 1):  # the first round warms up
         base = seconds(limit)
         for setting, run in arms.items():
@@ -74,7 +75,7 @@ def main() -> None:
     sizes = {"sampled": 257, "time": options.num_envs, "sequence": T + 1, "batch": (T + 1) * options.num_envs}
     for (name, anchors), values in taken.items():
         ms, share = median(v[0] for v in values) * 1000, median(v[1] for v in values)
-        print(f"| {name} | {sizes[name]:,} | {anchors or 'all'} | {ms:,.0f} | {share:.0%} |")
+        print(f"| {name} | {sizes[name]:,} | {anchors} | {ms:,.0f} | {share:.0%} |")
 
 
 if __name__ == "__main__":

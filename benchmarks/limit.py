@@ -18,7 +18,7 @@ from bounds import best_seconds, flops_and_bytes, naive_update, peak_bytes, peak
 from hardware import hardware
 
 import envs
-from agents.a2c import Config
+from agents.a2c import full_config
 from configs import load
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic
@@ -31,7 +31,7 @@ def main() -> None:
     keep_freed_memory()
     if "--preset" not in flags:
         flags = ["--preset", "laptop", *flags]
-    config = load(Config, flags, prog="limit", description="")
+    config = load(full_config(), flags, prog="limit", description="")
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     device = pick_device(config.run.device)

@@ -12,7 +12,7 @@ from bounds import naive_update
 from peers_env import ACTIONS, HEIGHT, WIDTH, CheapEnvs, options, serve
 from torch import Tensor
 
-from agents.a2c import Config, Learner
+from agents.a2c import Learner, full_config
 from configs import load
 from cpc_rl.acting import begin
 from cpc_rl.malloc import keep_freed_memory
@@ -52,7 +52,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()  # as our programs do
     flags = f"--preset laptop --device cpu --num-envs {given.batch} --unroll {given.unroll}".split()
-    config = load(Config, [*flags, "--aux", "none" if what == "limit" else what], prog="peers", description="")
+    config = load(full_config(), [*flags, "--aux", "none" if what == "limit" else what], prog="peers", description="")
     if what == "limit":
         network = ActorCritic(config.network, Env.obs_shape, ACTIONS)
         return serve(naive_update(config, Env.obs_shape, ACTIONS), sum(p.numel() for p in network.parameters()))

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 import envs
-from agents.a2c import Config
+from agents.a2c import full_config
 from configs import load_yaml
+from cpc_rl.aux import upgrade
 from cpc_rl.episodes import NetworkPolicy
 from cpc_rl.networks import ActorCritic
 from cpc_rl.runs import RunDirectory
@@ -28,7 +29,7 @@ STEPS = 1799  # the 1,800th begins the next episode
 
 def finds(run: RunDirectory, episodes: int) -> tuple[np.ndarray, list[list[float]]]:
     """Returns of the episodes, and for each the agent steps from spawn to find, trial by trial."""
-    config = Config.model_validate(load_yaml(run.config_path))
+    config = full_config().model_validate(upgrade(load_yaml(run.config_path)))
     env = envs.make(config.env.model_copy(update={"num_envs": episodes}), seed=77, evaluation=True)
     assert isinstance(env, MinilabEnv)
     net = ActorCritic(config.network, env.obs_shape, env.num_actions)

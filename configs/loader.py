@@ -30,6 +30,7 @@ def load(
     description: str,
     default_preset: Callable[[Chosen], str] | None = None,
     family: str = "",
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> M:
     """Resolve a configuration: defaults < preset < `--config` file < flags.
 
@@ -44,6 +45,7 @@ def load(
         default_preset: Names the preset to take when neither `--preset` nor `--resume` is given. It is called with a
             function from a dotted key to what the flags or the `--config` file say (None: nothing), not yet checked.
         family: Of the presets; see `preset_names`.
+        upgrade: Gives the content of a file that an earlier version wrote in today's words, each file before merging.
 
     Raises:
         UsageError: Anything unknown, of the wrong type or out of bounds.
@@ -56,6 +58,7 @@ def load(
     data: dict[str, Any] = {}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
     for source, layer in _layers(argv, names, default_preset, family):
+        layer = layer if upgrade is None else upgrade(layer)
         data = merge(data, _whole_numbers(layer, whole))
         try:
             base = model.model_validate(data)

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from cpc_rl.distributed import SINGLE, ProcessGroup
-from cpc_rl.encoders import ShallowEncoder
 from cpc_rl.networks import ActorCritic, State
 from cpc_rl.rollout import Rollout
 from envs.api import BatchedEnv, Divisible, EnvStep, Steps
@@ -56,13 +55,11 @@ def prepare(rollout: Rollout, generator: torch.Generator, group: ProcessGroup = 
 def act(env: Steps, net: ActorCritic, rollout: Rollout) -> None:
     """T steps from row 0 on. Touches nothing but `env` and `rollout`, and waits for no GPU."""
     state = rollout.state
-    encoder = net.encoder if rollout.activations is not None else None  # else the network runs it as it likes
-    assert encoder is None or isinstance(encoder, ShallowEncoder)
-    weights = None if encoder is None else encoder.weights()
+    weights = None if rollout.encoder is None else rollout.encoder.weights()  # None: the network encodes
     for t in range(rollout.logits.shape[0]):
         row = slice(t, t + 1)
         inputs = (rollout.obs[row], rollout.last_action[row], rollout.reward[row], rollout.is_first[row], state)
-        out = net(*inputs) if encoder is None else net(*inputs, rollout.encode(encoder, t, weights))
+        out = net(*inputs) if weights is None else net(*inputs, rollout.encode(t, weights))
         logits, state = out.logits[0], out.state
         action = sample(logits, rollout.noise[t])  # [B]
         rollout.logits[t] = logits
@@ -70,8 +67,8 @@ def act(env: Steps, net: ActorCritic, rollout: Rollout) -> None:
         step = env.step(action.to(env.device))
         rollout.write(t + 1, step)
         rollout.final_value[t + 1] = final_value(net, step, action, state)
-    if encoder is not None:
-        rollout.encode(encoder, rollout.logits.shape[0], weights)  # the last row's value is learnt from, too
+    if weights is not None:
+        rollout.encode(rollout.logits.shape[0], weights)  # the last row's value is learnt from, too
     for kept, reached in zip(rollout.next_state, state, strict=True):
         kept.copy_(reached)
 

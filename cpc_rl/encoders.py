@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +48,26 @@ class Activations(NamedTuple):
     def row(self, t: int) -> Activations:
         """A view of one of the T: [B, ...] each."""
         return Activations(*(x[t] for x in self))
+
+
+@runtime_checkable
+class Recallable(Protocol):
+    """An encoder that can keep its activations while acting, so that the update need not run the forward pass again."""
+
+    def __call__(self, pixels: Tensor, keep: Activations | None = None, weights: Weights | None = None) -> Tensor:
+        """Uint8 [N, H, W, C] -> [N, features]; without a gradient it can `keep` its activations."""
+
+    def weights(self) -> Weights:
+        """Its parameters as it computes with them; to be made once where many small batches follow."""
+
+    def activations(self, rows: int, num_envs: int, device: torch.device) -> Activations:
+        """Room for the activations of `rows` x `num_envs` pictures."""
+
+    def recall(self, pixels: Tensor, kept: Activations) -> Tensor:
+        """Uint8 [T, B, H, W, C] -> [T, B, features] with gradient, from activations kept under the same weights."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Those of `nn.Module`."""
 
 
 class ShallowEncoder(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cpc_rl.distributed import SINGLE, ProcessGroup
-from cpc_rl.encoders import Activations, ShallowEncoder, Weights
+from cpc_rl.encoders import Activations, Recallable, Weights
 from cpc_rl.networks import State
 from envs.api import EnvStep
 
@@ -48,8 +48,11 @@ class Rollout:
         self.last_action = torch.zeros(rows, dtype=torch.int64, device=device)  # [T+1, B], the action before row t
         self.logits = torch.zeros(unroll, num_envs, actions, device=device)  # [T, B, A], as they were while acting
         self.noise = torch.ones(unroll, num_envs, actions, device=device)  # [T, B, A], the chance in each action
-        kept = encoder.activations(*rows, device) if isinstance(encoder, ShallowEncoder) else None
-        self.activations: Activations | None = kept  # [T+1, B, ...], of the encoder
+        self.encoder: Recallable | None = encoder if isinstance(encoder, Recallable) else None
+        self.activations: Activations | None = None  # [T+1, B, ...], of the encoder
+        if self.encoder is not None:
+            self.activations = self.encoder.activations(*rows, device)
+        self._weights_version = -1  # of the encoder, under which `activations` came to be
         self.state: State = (state[0].clone(), state[1].clone())  # before row 0
         self.next_state: State = (state[0].clone(), state[1].clone())  # before row T
 
@@ -77,19 +80,26 @@ class Rollout:
         view.next_state = (self.next_state[0][start:stop], self.next_state[1][start:stop])
         return view
 
-    def encode(self, encoder: ShallowEncoder, t: int, weights: Weights | None = None) -> Tensor:
+    def encode(self, t: int, weights: Weights) -> Tensor:
         """The encoder's output [1, B, features] for row t, without gradient; its activations are kept."""
-        assert self.activations is not None
-        return encoder(self.obs[t], self.activations.row(t), weights)[None]
+        assert self.encoder is not None and self.activations is not None
+        return self.encoder(self.obs[t], self.activations.row(t), weights)[None]
 
-    def recall(self, encoder: nn.Module) -> Tensor | None:
-        """The encoder's output [T+1, B, features] for all rows, with gradient, if acting has kept what it takes."""
-        if self.activations is None or not isinstance(encoder, ShallowEncoder):
+    def recall(self) -> Tensor | None:
+        """The encoder's output [T+1, B, features] for all rows, with gradient, if acting has kept what it takes.
+
+        Raises:
+            RuntimeError: The encoder's weights have changed since: the activations are those of other weights.
+        """
+        if self.encoder is None or self.activations is None:
             return None
-        return encoder.recall(self.obs, self.activations)
+        if self._weights_version != _version(self.encoder):
+            raise RuntimeError("the encoder's weights have changed since this unroll was acted: act anew first")
+        return self.encoder.recall(self.obs, self.activations)
 
     def roll(self) -> None:
-        """Make the last row the first one of the next unroll."""
+        """Make the last row the first one of the next unroll, which is acted with the encoder's present weights."""
+        self._weights_version = -1 if self.encoder is None else _version(self.encoder)
         for name in ROWS:
             rows: Tensor = getattr(self, name)
             rows[0].copy_(rows[-1])
@@ -107,6 +117,11 @@ class Rollout:
             getattr(self, name)[-1].copy_(saved[name])
         for ours, theirs in zip(self.next_state, saved["state"], strict=True):
             ours.copy_(theirs)
+
+
+def _version(encoder: Recallable) -> int:
+    """A number that grows with each change of the weights in place."""
+    return sum(p._version for p in encoder.parameters())
 
 
 class EpisodeTracker:

@@ -14,10 +14,10 @@ from torch import Tensor
 Estimator = Literal["infonce", "mine"]
 
 
-class Pools(NamedTuple):
-    """P independent pools of m candidates, with the positive of each of n anchors and what may be its negatives."""
+class Roles(NamedTuple):
+    """What the m candidates of each of P pools are to its n anchors: the positive, and what may be a negative."""
 
-    candidates: Tensor  # [P, m, d]
+    size: int  # m
     positive: Tensor  # [P, n], index into m
     negatives: Tensor | None = None  # [P, M], indices into m shared by all anchors of a pool; None: all m
     valid: Tensor | None = None  # [P, m], false: never a negative
@@ -25,14 +25,15 @@ class Pools(NamedTuple):
     candidate_group: Tensor | None = None  # [P, m]; a candidate of the anchor's group is none of its negatives
     keep_positive: bool = False  # a sampled copy of the positive stays a negative
 
-    def negative_vectors(self) -> Tensor:
-        """Vectors the anchors are scored against, [P, M, d]."""
-        return self.candidates if self.negatives is None else rows(self.candidates, self.negatives)
+    @property
+    def width(self) -> int:
+        """M, how many columns an anchor is scored in."""
+        return self.size if self.negatives is None else self.negatives.shape[1]
 
     def excluded(self, block: slice) -> Tensor:
         """Which of the M columns are no negatives of the anchors in `block`, bool [P, block, M]."""
-        m = self.candidates.shape[1]
-        index = torch.arange(m, device=self.positive.device)[None] if self.negatives is None else self.negatives
+        every = torch.arange(self.size, device=self.positive.device)[None]
+        index = every if self.negatives is None else self.negatives
         mask = self.positive[:, block, None] == index[:, None]  # [P, block, M]
         if self.keep_positive:
             mask = torch.zeros_like(mask)
@@ -48,6 +49,27 @@ class Pools(NamedTuple):
             score.scatter_(2, self.positive[:, block, None], -torch.inf)
         else:
             score.masked_fill_(self.excluded(block), -torch.inf)
+
+    def count_negatives(self) -> Tensor:
+        """How many negatives each anchor has, long [P, n]; without forming a mask of anchors times columns."""
+        usable = self.positive.new_ones(len(self.positive), self.size) if self.valid is None else self.valid.long()
+        times = usable  # [P, m], how often each candidate stands in a column as a negative
+        if self.negatives is not None:
+            times = torch.zeros_like(usable).scatter_add_(1, self.negatives, usable.gather(1, self.negatives))
+        count = times.sum(-1, keepdim=True).expand_as(self.positive)  # [P, n]
+        copies = times.gather(1, self.positive)  # [P, n], of the positive itself
+        if self.keep_positive:
+            copies = torch.zeros_like(copies)
+        if self.anchor_group is not None and self.candidate_group is not None:
+            # Columns of the anchor's own group: a difference of running sums over candidates sorted by their group.
+            ordered, order = self.candidate_group.sort(-1)  # [P, m] each
+            sums = torch.nn.functional.pad(times.gather(1, order).cumsum(-1), (1, 0))  # [P, m + 1]
+            anchor_group = self.anchor_group.contiguous()
+            first, last = (torch.searchsorted(ordered, anchor_group, right=right) for right in (False, True))
+            own = sums.gather(1, last) - sums.gather(1, first)  # [P, n]
+            stranger = self.candidate_group.gather(1, self.positive) != self.anchor_group
+            copies = own + copies * stranger
+        return count - copies
 
     def _listed(self, field: Tensor) -> Tensor:
         """A field of the candidates [P, m] at the M columns they are scored in, [P, M]."""
@@ -73,31 +95,17 @@ def _flat(index: Tensor, m: int) -> Tensor:
     return (index + pools * m).flatten()  # [P * i]
 
 
-def _blocks(pools: Pools, max_block: int) -> Iterator[slice]:
+def _blocks(roles: Roles, max_block: int) -> Iterator[slice]:
     """Cut the n anchors so that P x rows x M logits stay within `max_block` (one row at least)."""
-    n = pools.positive.shape[1]
-    wide = pools.candidates.shape[1] if pools.negatives is None else pools.negatives.shape[1]
-    height = max(1, max_block // max(1, pools.positive.shape[0] * wide))
+    n = roles.positive.shape[1]
+    height = max(1, max_block // max(1, roles.positive.shape[0] * roles.width))
     return (slice(start, min(start + height, n)) for start in range(0, n, height))
-
-
-def count_negatives(pools: Pools, max_block: int) -> Tensor:
-    """How many negatives each anchor has, long [P, n]."""
-    (p, m, _), index = pools.candidates.shape, pools.negatives
-    usable = pools.positive.new_ones(p, m) if pools.valid is None else pools.valid.long()
-    if pools.anchor_group is None:
-        listed = usable if index is None else torch.zeros_like(usable).scatter_add_(1, index, usable.gather(1, index))
-        count = listed.sum(-1, keepdim=True).expand_as(pools.positive)  # [P, n]
-        return count if pools.keep_positive else count - listed.gather(1, pools.positive)
-    count = torch.full_like(pools.positive, m if index is None else index.shape[1])
-    for block in _blocks(pools, max_block):
-        count[:, block] -= pools.excluded(block).sum(-1)
-    return count
 
 
 def contrast(
     anchors: Tensor,
-    pools: Pools,
+    candidates: Tensor,
+    roles: Roles,
     count: Tensor,
     weight: Tensor,
     estimator: Estimator,
@@ -108,8 +116,9 @@ def contrast(
 
     Args:
         anchors: predictions, already scaled, [P, n, d].
-        pools: candidates and their roles.
-        count: `count_negatives` of the pools, in floating point.
+        candidates: [P, m, d].
+        roles: of the candidates.
+        count: `roles.count_negatives()`, in floating point.
         weight: [P, n]; 0 where there is no negative.
         estimator: "infonce" keeps the positive in the denominator, "mine" averages the negatives alone.
         max_block: most logits to hold at once.
@@ -118,17 +127,17 @@ def contrast(
     Returns:
         The scores, and the gradient by the anchors [P, n, d] (None where none is formed).
     """
-    negative = pools.negative_vectors()  # [P, M, d]
+    negative = candidates if roles.negatives is None else rows(candidates, roles.negatives)  # [P, M, d]
     out = Scores(*(torch.empty_like(weight) for _ in Scores._fields))
     grad = None if grad_candidates is None else torch.empty_like(anchors)
     grad_negative = grad_candidates  # [P, M, d]
-    if grad_candidates is not None and pools.negatives is not None:
+    if grad_candidates is not None and roles.negatives is not None:
         grad_negative = torch.zeros_like(negative)
-    for block in _blocks(pools, max_block):
-        a, index = anchors[:, block], pools.positive[:, block]
-        target = rows(pools.candidates, index)  # [P, block, d]
+    for block in _blocks(roles, max_block):
+        a, index = anchors[:, block], roles.positive[:, block]
+        target = rows(candidates, index)  # [P, block, d]
         score = a @ negative.transpose(1, 2)  # [P, block, M]
-        pools.exclude(score, block)  # after the scale: 0 * inf would poison its gradient
+        roles.exclude(score, block)  # after the scale: 0 * inf would poison its gradient
         part, pull, total = _block(a, target, score, count[:, block, None], estimator)
         for whole, piece in zip(out, part, strict=True):
             whole[:, block] = piece
@@ -138,8 +147,8 @@ def contrast(
             torch.bmm(push, negative, out=grad[:, block]).addcmul_(target, pull, value=-1)
             grad_negative.baddbmm_(push.transpose(1, 2), a)
             _scatter(grad_candidates, index, target.copy_(a).mul_(pull), alpha=-1)
-    if grad_candidates is not None and grad_negative is not None and pools.negatives is not None:
-        _scatter(grad_candidates, pools.negatives, grad_negative)
+    if grad_candidates is not None and grad_negative is not None and roles.negatives is not None:
+        _scatter(grad_candidates, roles.negatives, grad_negative)
     return out, grad
 
 

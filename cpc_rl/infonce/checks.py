@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Sized
 from typing import get_args
 
+import torch
 from torch import Tensor
 
 from cpc_rl.infonce.blocks import Estimator
@@ -46,7 +47,11 @@ def check_core(
     if (anchor_group is None) != (candidate_group is None):
         raise ValueError("anchor_group and candidate_group belong together: give both or neither")
     for name, index in (("positive", positive), ("negatives", negatives)):
-        if index is not None and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < m:
+        if index is None or not index.numel():
+            continue
+        if index.is_cuda:  # reported by the device later; waiting for the answer would cost more than the loss
+            torch._assert_async(((index >= 0) & (index < m)).all(), f"{name} is out of range, allowed are 0..{m - 1}")
+        elif not 0 <= int(index.min()) <= int(index.max()) < m:
             raise ValueError(f"{name} holds {int(index.min())}..{int(index.max())}, allowed are 0..{m - 1}")
 
 
@@ -69,10 +74,26 @@ def check_pairs(
     time = latent.shape[1]
     if len(heads) != len(offsets) or not len(offsets):
         raise ValueError(f"{len(heads)} heads for {len(offsets)} offsets: one each, and at least one")
-    for k in offsets:
-        if not 1 <= k < time:
-            raise ValueError(f"offset {k} does not fit sequences of {time} steps, allowed are 1..{time - 1}")
+    _check_offsets(offsets, time)
     if anchor_steps is not None and (anchor_steps.ndim != 1 or not len(anchor_steps)):
         raise ValueError(f"anchor_steps has shape {[*anchor_steps.shape]}, expected [S] with S at least 1")
     if anchor_steps is not None and not 0 <= int(anchor_steps.min()) <= int(anchor_steps.max()) < time:
         raise ValueError(f"anchor_steps holds {anchor_steps.tolist()}, allowed are 0..{time - 1}")
+
+
+def check_predictions(predictions: Sequence[Tensor], latent: Tensor, offsets: Sequence[int], steps: Tensor) -> None:
+    """Refuse predictions that are not those of the anchor `steps` for each offset."""
+    if latent.ndim != 3:
+        raise ValueError(f"latent {[*latent.shape]} must be [B, T, Dz]")
+    batch, time, dim = latent.shape
+    if len(predictions) != len(offsets) or not len(offsets):
+        raise ValueError(f"{len(predictions)} predictions for {len(offsets)} offsets: one each, and at least one")
+    _check_offsets(offsets, time)
+    for k, prediction in zip(offsets, predictions, strict=True):
+        expect(f"prediction of offset {k}", prediction, batch, int((steps + k < time).sum()), dim)
+
+
+def _check_offsets(offsets: Sequence[int], time: int) -> None:
+    for k in offsets:
+        if not 1 <= k < time:
+            raise ValueError(f"offset {k} does not fit sequences of {time} steps, allowed are 1..{time - 1}")

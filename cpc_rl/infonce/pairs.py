@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from cpc_rl.infonce.blocks import Pools
+from cpc_rl.infonce.blocks import Roles
 
 Pool = Literal["batch", "sequence", "time"]
 
@@ -36,18 +36,22 @@ class Pairs(NamedTuple):
     offset: Tensor  # [R], which offset (its place in the list)
     target: Tensor  # [R], step of the positive
     valid: Tensor  # bool [R, B]
-    share: Tensor  # [K], of the valid pairs those drawn, over the share of steps drawn
     sizes: list[int]  # [K], rows of each offset: the first so many anchor steps, the others have no target
 
-    def chunks(self, most: int) -> Iterator[tuple[range, slice]]:
-        """Cut the offsets into runs of at most `most` rows (one offset at least), each with its rows."""
-        first = start = stop = 0
+    def rows(self, ks: range) -> slice:
+        """The rows of some offsets, given by their places."""
+        start = sum(self.sizes[: ks.start])
+        return slice(start, start + sum(self.sizes[ks.start : ks.stop]))
+
+    def chunks(self, most: int) -> Iterator[range]:
+        """Cut the offsets into runs of at most `most` rows (one offset at least)."""
+        first = height = 0
         for k, size in enumerate(self.sizes):
-            if k > first and stop + size - start > most:
-                yield range(first, k), slice(start, stop)
-                first, start = k, stop
-            stop += size
-        yield range(first, len(self.sizes)), slice(start, stop)
+            if k > first and height + size > most:
+                yield range(first, k)
+                first, height = k, 0
+            height += size
+        yield range(first, len(self.sizes))
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,11 @@ class Window:
     group: Tensor | None  # [B]: negatives of the anchor's own group are left out
     targets_only: bool
 
-    def pairs(self, steps: Tensor, offsets: Sequence[int], z: Tensor) -> Pairs:
-        """All pairs whose anchors stand at `steps` [S], sorted; fields have the device and, if any, the type of `z`."""
+    def pairs(self, steps: Tensor, offsets: Sequence[int], device: torch.device) -> Pairs:
+        """All pairs whose anchors stand at `steps` [S], sorted; the fields lie on `device`."""
         k = torch.tensor(offsets, device=steps.device)[:, None]  # [K, 1]
-        every = torch.arange(self.time, device=steps.device)
-        offset, source, target = self._rows(steps, k, z.device)
-        valid = self._meet(source, target)  # [R, B]
-        share = z.new_ones(len(offsets))
-        if len(steps) != self.time or bool((steps != every).any()):
-            which, *pair = self._rows(every, k, z.device)  # pairs of all steps
-            drawn, total = (torch.zeros(len(offsets), dtype=torch.int64, device=z.device) for _ in range(2))  # [K]
-            drawn.index_add_(0, offset, valid.sum(1))
-            total.index_add_(0, which, self._meet(*pair).sum(1))
-            share = (drawn * self.time).to(z.dtype) / (total * len(steps)).clamp(min=1)
-        return Pairs(offset, target, valid, share, (steps + k < self.time).sum(1).tolist())
+        offset, source, target = self._rows(steps, k, device)
+        return Pairs(offset, target, self._meet(source, target), (steps + k < self.time).sum(1).tolist())
 
     def _rows(self, steps: Tensor, k: Tensor, device: torch.device) -> list[Tensor]:
         """Offset's place, source and target of each pair inside the window, [R] each; `k` [K, 1]."""
@@ -97,8 +92,8 @@ class Window:
         source = device if generator is None else generator.device
         return torch.rand(pools, count, generator=generator, device=source).to(device)
 
-    def pools(self, z: Tensor, target: Tensor, pair: Tensor, uniform: Tensor | None) -> Pools:
-        """Roles of the folded latents `z` for anchors with their positives at steps `target` [n]; `pair` [n, B]."""
+    def roles(self, target: Tensor, pair: Tensor, uniform: Tensor | None) -> Roles:
+        """Roles of the folded latents for anchors with their positives at steps `target` [n]; `pair` [n, B]."""
         member = self.valid
         if self.targets_only:
             member = torch.zeros(self.time, self.batch, dtype=torch.bool, device=pair.device)
@@ -109,12 +104,18 @@ class Window:
             anchor_group = fold(self.group.expand(len(target), -1), self.pool)
             candidate_group = fold(self.group.expand(self.time, -1), self.pool)
         if self.pool == "time":  # the pools in use are the steps predicted
-            z = z[target]
-            valid, uniform, candidate_group = (
-                None if x is None else x[target] for x in (valid, uniform, candidate_group)
-            )
-        negatives = None if uniform is None else _nth_valid(uniform, valid, z.shape[1])
-        return Pools(z, self._positive(target), negatives, valid, anchor_group, candidate_group)
+            fields = (valid, uniform, candidate_group)
+            valid, uniform, candidate_group = (None if x is None else x[target] for x in fields)
+        size = {"batch": self.time * self.batch, "sequence": self.time, "time": self.batch}[self.pool]
+        negatives = None if uniform is None else _nth_valid(uniform, valid, size)
+        return Roles(size, self._positive(target), negatives, valid, anchor_group, candidate_group)
+
+    def counted(self, pairs: Pairs, rows: slice, uniform: Tensor | None) -> Tensor:
+        """How many pairs of each offset are valid and have a negative, long [K]; of the rows given."""
+        target, pair = pairs.target[rows], pairs.valid[rows]
+        count = unfold(self.roles(target, pair, uniform).count_negatives(), self.pool, self.batch)  # [n, B]
+        number = torch.zeros(len(pairs.sizes), dtype=torch.int64, device=pair.device)
+        return number.index_add_(0, pairs.offset[rows], (pair & (count > 0)).sum(1))
 
     def _positive(self, target: Tensor) -> Tensor:
         """Index of each anchor's positive within its pool, [P, n]."""

@@ -85,8 +85,8 @@ def test_rows_that_are_not_valid_count_in_no_loss(aux):
     assert dead[1:].any()
 
     def loss() -> Tensor:
-        if agent.aux is not None:
-            agent.aux.generator.manual_seed(0)
+        for one in agent.aux.values():
+            one.generator.manual_seed(0)
         torch.manual_seed(0)
         return agent.losses()[0]
 
@@ -163,7 +163,7 @@ def test_sum_is_the_mean_times_the_rows():
     losses = {}
     for how in ("mean", "sum"):
         agent.config = agent.config.model_copy(update={"a2c": A2CConfig(unroll=20, reduction=how)})
-        agent.aux.generator.manual_seed(0)
+        agent.aux["cpc"].generator.manual_seed(0)
         losses[how] = agent.losses()[0]
     torch.testing.assert_close(losses["sum"], 60 * losses["mean"], rtol=1e-4, atol=1e-4)
 
@@ -176,8 +176,7 @@ def test_cpc_gradients_reach_encoder_and_core_and_acting_never_runs_it():
     assert calls == []
     r = agent.rollout
     out = agent.net(r.obs, r.last_action, r.reward, r.is_first, r.state)
-    loss, _ = agent.aux(out.z, out.c, r.action, r.is_first, r.valid)
-    loss.backward()
+    agent.aux(agent.unroll(out))[0].backward()
     for module in (agent.net.encoder, agent.net.core, agent.aux):
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
     assert agent.net.policy.weight.grad is None
@@ -199,33 +198,32 @@ def test_a_users_own_loss_needs_a_name_and_nothing_else(monkeypatch):
     class Shrink(AuxLoss):
         """Small latents."""
 
-        def __init__(self, sizes, config, seed):
-            super().__init__(sizes, config, seed)
-            self.weight = 0.5
+        needs = frozenset({"z"})
+
+        def __init__(self, config, sizes, network, seed):
+            super().__init__(config, sizes, network, seed)
             self.scale = torch.nn.Parameter(torch.ones(sizes.features))
 
-        def forward(self, z, c, actions, is_first, valid):
-            return (z * self.scale).square().mean(), {"size": z.detach().abs().mean()}
+        def forward(self, unroll):
+            return (unroll.z * self.scale).square().mean(), {"size": unroll.z.detach().abs().mean()}
 
     monkeypatch.setitem(AUX_LOSSES, "shrink", Shrink)
     agent = learner("shrink")
     metrics = agent.update()
     assert metrics["shrink/size"] > 0
     assert metrics["loss/shrink"] > 0
-    assert any(p is agent.aux.scale for p in agent.params)
-    assert not torch.equal(agent.aux.scale, torch.ones(16))
+    assert any(p is agent.aux["shrink"].scale for p in agent.params)
+    assert not torch.equal(agent.aux["shrink"].scale, torch.ones(16))
 
 
 def test_what_a_users_loss_draws_is_resumed_too(monkeypatch):
     class Noise(AuxLoss):
         """Draws from torch's own generator."""
 
-        def __init__(self, sizes, config, seed):
-            super().__init__(sizes, config, seed)
-            self.weight = 0.0
+        needs = frozenset({"z"})
 
-        def forward(self, z, c, actions, is_first, valid):
-            return z.mean() * 0, {"draw": torch.rand(())}
+        def forward(self, unroll):
+            return unroll.z.mean() * 0, {"draw": torch.rand(())}
 
     monkeypatch.setitem(AUX_LOSSES, "noise", Noise)
     agent = learner("noise")
@@ -238,7 +236,7 @@ def test_what_a_users_loss_draws_is_resumed_too(monkeypatch):
 
 
 def test_unknown_aux_and_too_long_a_prediction_are_refused():
-    with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc, cpc_action"):
+    with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc, cpc_action, and several"):
         Config(aux="cpcc")
     with pytest.raises(ValueError, match=r"cpc.steps 5: must be smaller than a2c.unroll, 5"):
         learner("cpc", unroll=5)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.a2c import A2CConfig, Config, Learner, main
+from agents.a2c import A2CConfig, Learner, full_config, main
 from configs import load_yaml
 from cpc_rl.acting import begin, collect
 from cpc_rl.aux import CPCConfig
+from cpc_rl.negatives import Negatives
 from cpc_rl.networks import NetworkConfig
 from envs.api import EnvironmentFailure
 from tests.agents.learners import learner
@@ -131,12 +132,12 @@ def test_the_back_end_that_plays_is_recorded_and_vectors_have_their_preset(tmp_p
 @pytest.mark.parametrize("aux", ["none", "cpc"])
 def test_what_acting_kept_is_what_a_second_pass_gives(aux):
     def update(again: bool) -> tuple[dict[str, float], list[Tensor]]:
-        config = Config(network=NetworkConfig(features=16, hidden=16), a2c=A2CConfig(unroll=20), aux=aux)
-        config = config.model_copy(update={"cpc": CPCConfig(steps=5, anchors=6, num_negatives=16)})
+        config = full_config()(network=NetworkConfig(features=16, hidden=16), a2c=A2CConfig(unroll=20), aux=aux)
+        config = config.model_copy(update={"cpc": CPCConfig(steps=5, anchors=6, negatives=Negatives(count=16))})
         agent = Learner(config, CountingEnv([7, 5, 9], obs_shape=(24, 24, 3)))
         assert agent.rollout.activations is not None
         if again:
-            agent.rollout.activations = None
+            agent.rollout.encoder = None
         begin(agent.env, agent.rollout)
         for _ in range(3):  # with other weights each time
             values = agent.update()

@@ -7,37 +7,31 @@ import math
 import pytest
 import torch
 
-from cpc_rl.aux import AuxSizes, CPCConfig, build_aux
+from cpc_rl.aux import AuxSizes, CPCConfig, Unroll, build_aux
 from cpc_rl.infonce import cpc_loss
+from cpc_rl.negatives import Negatives
+from tests.cpc_rl.aux.unrolls import build, network, random_unroll
 
-SIZES = AuxSizes(features=6, hidden=4, num_actions=3, unroll=12)
-
-
-def unroll(b: int = 3, seed: int = 0):
-    g = torch.Generator().manual_seed(seed)
-    z, c = torch.randn(13, b, 6, generator=g), torch.randn(13, b, 4, generator=g)
-    return z, c, torch.zeros(12, b, dtype=torch.int64), torch.zeros(13, b, dtype=torch.bool), torch.ones(13, b) > 0
+ALL = Negatives(count="all")
 
 
-def loss(config: CPCConfig, inputs, seed: int = 0) -> float:
-    torch.manual_seed(1)
-    return build_aux("cpc", SIZES, config, seed)(*inputs)[0].item()
+def loss(config: CPCConfig, inputs: Unroll, seed: int = 0) -> float:
+    return build("cpc", config, seed=seed)(inputs)[0].item()
 
 
-def test_none_and_unknown():
-    assert build_aux("none", SIZES, CPCConfig(), 0) is None
-    with pytest.raises(ValueError, match="'cpp': allowed are none, cpc"):
-        build_aux("cpp", SIZES, CPCConfig(), 0)
-    with pytest.raises(ValueError, match="cpc.steps 12: must be smaller than a2c.unroll, 12"):
-        build_aux("cpc", SIZES, CPCConfig(steps=12), 0)
+def test_none_unknown_and_too_far():
+    net = network()
+    sizes = AuxSizes(6, 4, 3, 12)
+    assert len(build_aux({}, sizes, net, 0)) == 0
+    with pytest.raises(ValueError, match=r"cpc\.steps 12: must be smaller than a2c.unroll, 12"):
+        build_aux({"cpc": CPCConfig(steps=12)}, sizes, net, 0)
 
 
 def test_it_is_the_loss_over_contexts_latents_and_its_own_heads():
-    torch.manual_seed(1)
-    aux = build_aux("cpc", SIZES, CPCConfig(steps=4, anchors=0, negatives="batch"), 0)
-    z, c, actions, is_first, valid = unroll()
-    result = cpc_loss(c.transpose(0, 1), z.transpose(0, 1), aux.heads, range(1, 5))
-    ours, metrics = aux(z, c, actions, is_first, valid)
+    aux = build("cpc", CPCConfig(steps=4, anchors="all", negatives=ALL))
+    inputs = random_unroll()
+    result = cpc_loss(inputs.c.transpose(0, 1), inputs.z.transpose(0, 1), aux.heads, range(1, 5))
+    ours, metrics = aux(inputs)
     torch.testing.assert_close(ours, result.loss)
     assert set(metrics) == {f"{what}_{k}" for what in ("accuracy", "bound") for k in range(1, 5)}
     assert [h.bias for h in aux.heads] == [None] * 4
@@ -45,20 +39,18 @@ def test_it_is_the_loss_over_contexts_latents_and_its_own_heads():
 
 
 def test_a_reset_everywhere_leaves_no_pair():
-    z, c, actions, is_first, valid = unroll()
-    config = CPCConfig(steps=3, anchors=5, num_negatives=8)
-    assert loss(config, (z, c, actions, torch.ones_like(is_first), valid)) == 0.0
-    assert loss(config, (z, c, actions, is_first, valid)) > 0.5 * math.log(9)
+    inputs = random_unroll()
+    config = CPCConfig(steps=3, anchors=5, negatives=Negatives(count=8))
+    assert loss(config, inputs._replace(is_first=torch.ones_like(inputs.is_first))) == 0.0
+    assert loss(config, inputs) > 0.5 * math.log(9)
 
 
 @pytest.mark.parametrize("reset", [1, 6, 12])
 def test_no_context_predicts_across_a_reset(reset):
-    z, c, actions, is_first, valid = unroll()
-    is_first[reset] = True
-    torch.manual_seed(1)
-    aux = build_aux("cpc", SIZES, CPCConfig(steps=11, anchors=0, negatives="batch"), 0)
-    c.requires_grad_()
-    aux(z, c, actions, is_first, valid)[0].backward()
+    inputs = random_unroll()
+    inputs.is_first[reset] = True
+    c = inputs.c.requires_grad_()
+    build("cpc", CPCConfig(steps=11, anchors="all", negatives=ALL))(inputs)[0].backward()
     assert c.grad[reset - 1].abs().sum() == 0  # the last context of an episode predicts nothing
     assert c.grad[12].abs().sum() == 0  # nor does the last row of the unroll
     if reset > 1:
@@ -66,19 +58,27 @@ def test_no_context_predicts_across_a_reset(reset):
 
 
 def test_rows_that_are_not_valid_are_neither_contexts_nor_candidates():
-    z, c, actions, is_first, valid = unroll()
-    valid[4, 1] = False
-    config = CPCConfig(steps=5, anchors=0, negatives="batch")
-    before = loss(config, (z, c, actions, is_first, valid))
-    z[4, 1], c[4, 1] = 100.0, -100.0
-    assert loss(config, (z, c, actions, is_first, valid)) == before
-    assert loss(config, (z, c, actions, is_first, torch.ones_like(valid))) != before
+    inputs = random_unroll()
+    inputs.valid[4, 1] = False
+    config = CPCConfig(steps=5, anchors="all", negatives=ALL)
+    before = loss(config, inputs)
+    inputs.z[4, 1], inputs.c[4, 1] = 100.0, -100.0
+    assert loss(config, inputs) == before
+    assert loss(config, inputs._replace(valid=torch.ones_like(inputs.valid))) != before
 
 
-@pytest.mark.parametrize("negatives", ["sampled", "time", "sequence", "batch"])
-def test_every_kind_of_negatives_starts_at_log_n(negatives):
-    n = {"sampled": None, "time": 3, "sequence": 13, "batch": 39}[negatives]
-    value = loss(CPCConfig(steps=4, anchors=0, negatives=negatives, num_negatives=64), unroll())
+@pytest.mark.parametrize(
+    ("negatives", "n"),
+    [
+        (Negatives(pool="time"), 3),
+        (Negatives(pool="sequence"), 13),
+        (Negatives(), 39),
+        (Negatives(exclude="own"), 27),
+        (Negatives(count=64), None),
+    ],
+)
+def test_every_kind_of_negatives_starts_at_log_n(negatives, n):
+    value = loss(CPCConfig(steps=4, anchors="all", negatives=negatives), random_unroll())
     if n is not None:
         assert value == pytest.approx(math.log(n), abs=0.02)  # fresh heads are nearly zero
     else:
@@ -86,25 +86,24 @@ def test_every_kind_of_negatives_starts_at_log_n(negatives):
 
 
 def test_draws_come_from_its_own_generator_and_are_saved_with_it():
-    config, inputs = CPCConfig(steps=4, anchors=3, num_negatives=8), unroll()
+    config, inputs = CPCConfig(steps=4, anchors=3, negatives=Negatives(count=8)), random_unroll()
     assert loss(config, inputs, seed=3) == loss(config, inputs, seed=3)
     assert loss(config, inputs, seed=3) != loss(config, inputs, seed=4)
-    aux = build_aux("cpc", SIZES, config, 5)
-    aux(*inputs)
+    aux = build("cpc", config, seed=5)
+    aux(inputs)
     saved = {name: value.clone() for name, value in aux.state_dict().items()}
-    after = aux(*inputs)[0]
-    other = build_aux("cpc", SIZES, config, 6)
+    after = aux(inputs)[0]
+    other = build("cpc", config, seed=6)
     other.load_state_dict(saved)
-    assert torch.equal(other(*inputs)[0], after)
+    assert torch.equal(other(inputs)[0], after)
 
 
 def test_drawn_anchors_estimate_the_loss_over_all():
     # Contexts differ in how well they predict, so a biased draw would show.
-    z, c, *rest = unroll(b=2)
-    c = c * torch.linspace(0, 40, 13)[:, None, None]
-    whole = loss(CPCConfig(steps=4, anchors=0, negatives="batch"), (z, c, *rest))
-    torch.manual_seed(1)
-    aux = build_aux("cpc", SIZES, CPCConfig(steps=4, anchors=4, negatives="batch"), 0)
-    drawn = torch.stack([aux(z, c, *rest)[0].detach() for _ in range(2000)])
+    inputs = random_unroll(batch=2)
+    inputs = inputs._replace(c=inputs.c * torch.linspace(0, 40, 13)[:, None, None])
+    whole = loss(CPCConfig(steps=4, anchors="all", negatives=ALL), inputs)
+    aux = build("cpc", CPCConfig(steps=4, anchors=4, negatives=ALL))
+    drawn = torch.stack([aux(inputs)[0].detach() for _ in range(2000)])
     assert drawn.std() > 0.01
     assert drawn.mean().item() == pytest.approx(whole, abs=4 * drawn.std().item() / math.sqrt(2000))

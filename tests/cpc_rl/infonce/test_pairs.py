@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cpc_rl import infonce
-from cpc_rl.infonce import CPC, cpc_loss, linear_heads
+from cpc_rl.infonce import CPC, cpc_loss, linear_heads, sequences
 
 B, T, DC, DZ, OFFSETS = 3, 6, 4, 3, (1, 3)
 
@@ -66,8 +65,12 @@ def brute_force(context: Tensor, latent: Tensor, heads: nn.ModuleList, options: 
             wins.append((own > other).all().double())
             rates.append((own > other).double().mean())
             sizes.append(torch.tensor(len(others) + 1.0).double().log())
-        every = sum(is_pair(options, b, t, k) for b, t in itertools.product(range(B), range(T)))
-        drawn = sum(is_pair(options, b, t, k) for b, t in itertools.product(range(B), steps))
+        counts = [
+            t
+            for b, t in itertools.product(range(B), range(T))
+            if is_pair(options, b, t, k) and set(pool_of(options, steps, k, b, t)) - {(b, t + k)}
+        ]
+        every, drawn = len(counts), sum(t in steps for t in counts)
         share = drawn * T / (every * len(steps)) if every else 1.0
         zero = 0.0 * (context.sum() + latent.sum())
         for name, values in zip(rows, (losses, wins, rates, sizes), strict=False):
@@ -91,7 +94,7 @@ CASES: dict[str, dict[str, Any]] = {
         "groups": {"exclude_own": True, "group": torch.tensor([4, 7, 4])},
         "steps": {"anchor_steps": torch.tensor([4, 0, 2]), "segment": SEGMENT, "scale": 0.3},
         "late steps": {"anchor_steps": torch.tensor([5, 4])},
-        "steps, targets": {"anchor_steps": torch.tensor([4, 0, 2]), "targets_only": True},
+        "steps, padding": {"anchor_steps": torch.tensor([4, 0, 2]), "valid": VALID, "exclude_own": True},
     }.items()
     if not (pool == "sequence" and options.get("exclude_own"))
 }
@@ -205,13 +208,13 @@ def test_same_seed_same_negatives(pool: str) -> None:
     assert sample(0, pool=pool).loss != sample(1, pool=pool).loss
 
 
-@pytest.mark.parametrize("name", ["batch all", "sequence padding", "time groups", "batch steps, targets"])
+@pytest.mark.parametrize("name", ["batch all", "sequence padding", "time groups", "batch steps, padding"])
 @pytest.mark.parametrize("sampled", [None, 4])
 def test_offsets_in_one_go_or_one_by_one(name: str, sampled: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many offsets are worked on at once changes nothing, the draw of negatives included."""
     results = []
     for most in (1, 10**6):
-        monkeypatch.setattr(infonce, "_CHUNK", most)
+        monkeypatch.setattr(sequences, "_CHUNK", most)
         inputs, draw = make(), torch.Generator().manual_seed(0)
         result = cpc_loss(*inputs, OFFSETS, **CASES[name], num_negatives=sampled, generator=draw)
         results.append((*result.per_offset, *torch.autograd.grad(result.loss, leaves(*inputs))))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.a2c import Config
+from agents.a2c import full_config
 from configs import UsageError, load
 from cpc_rl.environments import default_preset
 from cpc_rl.sweep.command import check_flags, command_line, resumable, run_flags
@@ -66,7 +66,7 @@ def test_wandbs_agent_starts_our_program_with_words_it_takes(path, monkeypatch, 
         values = Trials(file, seed=1)[index]
         words = agents_command(file.command, file.program, values, monkeypatch, tmp_path)
         assert words[:4] == ["/usr/bin/env", "python", "-m", "agents.a2c"]
-        config = load(Config, words[4:], prog="", description="", default_preset=default_preset)
+        config = load(full_config(), words[4:], prog="", description="", default_preset=default_preset)
         assert config.run.preset == words[5] and config.run.wandb
         assert (config.env.name, config.aux) == (values["env"], values["aux"])
         assert config.a2c.entropy_cost == values.get("entropy-cost", config.a2c.entropy_cost)
