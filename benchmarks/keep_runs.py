@@ -4,8 +4,8 @@
     python -m cpc_rl.compare benchmarks/results/figure6/*
 
 Of each run that reached its planned frames: its config.yaml, and of metrics.jsonl the lines in which episodes ended,
-with returns, entropy, speed and three of CPC's accuracies. A run that is there already is left alone, so that the
-folder grows run by run. Trials that failed are named, never left out silently.
+with returns, entropy, speed and what the curves show of each auxiliary loss. A run that is there already is left alone,
+so that the folder grows run by run. Trials that failed are named, never left out silently.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from typing import Any
 
 from cpc_rl.compare.reading import Run, find
 from cpc_rl.runs import read_metrics
+from cpc_rl.runs.curve import aux_curves
 
 KEYS = ["frames", "seconds", "memory_mb", "episodes", "episode_return", "entropy", "loss/baseline"]
-KEYS += [f"{aux}/accuracy_{k}" for aux in ("cpc", "cpc_action") for k in (1, 5, 30)]
 
 
 def thin(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep the lines that have a return, and the last one, with four digits of `KEYS`."""
+    """Keep the lines that have a return, and the last one, with four digits of what is kept."""
     kept = [row for i, row in enumerate(rows) if row.get("episodes") or i == len(rows) - 1]
-    return [{key: short(row[key]) for key in KEYS if key in row} for row in kept]
+    keys = [*KEYS, *(key for _, _, shown in aux_curves(kept[-1] if kept else {}) for key in shown)]
+    return [{key: short(row[key]) for key in keys if key in row} for row in kept]
 
 
 def short(value: Any, digits: int = 4) -> Any:

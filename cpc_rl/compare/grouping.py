@@ -8,6 +8,7 @@ from typing import Any
 
 from configs import UsageError
 from configs.errors import suggest
+from cpc_rl.aux import AUX_LOSSES
 from cpc_rl.compare.reading import Run
 from envs import LEVELS
 
@@ -18,8 +19,9 @@ PLACES = {"env.name", "env.backend", "env.env_threads", "env.env_processes", "en
 
 
 def plays_a_part(key: str, run: Run) -> bool:
-    """Whether a setting means anything to the run: those of CPC do not where there is no auxiliary loss."""
-    return not (key.startswith("cpc.") and run.settings.get("aux") == "none")
+    """Whether a setting means anything to the run: those of an auxiliary loss that it does not use do not."""
+    section = key.partition(".")[0]
+    return section not in AUX_LOSSES or section in str(run.settings.get("aux")).split(",")
 
 
 def relevant(run: Run) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from configs import RunFailure, load_yaml
 from configs.model import flatten
+from cpc_rl.aux import upgrade
 from cpc_rl.compare.curves import Curve, read_curve
 from cpc_rl.runs import RunDirectory, read_metrics
 from cpc_rl.runs.sweep_directory import SweepDirectory
@@ -98,7 +99,7 @@ def read_run(path: Path, error: str = "") -> Run:
         UsageError: Not a run directory.
     """
     run = RunDirectory.open(path)
-    settings = flatten(load_yaml(run.config_path))
+    settings = flatten(upgrade(load_yaml(run.config_path)))
     try:
         rows = read_metrics(run.metrics_path)
     except RunFailure as damage:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs import RunFailure
+from cpc_rl.aux import AUX_LOSSES
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import Row, read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+AGENT_LOSSES = {"policy", "baseline", "total"}  # of A2C itself
+
 
 def plot_curve(run_dir: Path) -> Path:
-    """Draw return, entropy and CPC accuracy (those that were logged) against frames into `report/curve.png`.
+    """Draw return, entropy and each auxiliary loss (what was logged) against frames into `report/curve.png`.
 
     Raises:
         RunFailure: There are no metrics yet.
@@ -45,15 +49,29 @@ def plot_curve(run_dir: Path) -> Path:
 
 
 def _panels(rows: list[Row]) -> list[tuple[str, list[str]]]:
-    """Choose what to draw: (title, keys). Of the CPC steps k, four or so that span them."""
-    found = {key for row in rows for key in row if re.fullmatch(r"cpc/accuracy_\d+", key)}
-    accuracy = sorted(found, key=lambda key: int(key.rpartition("_")[2]))
-    chosen = sorted({round(i) for i in np.linspace(0, len(accuracy) - 1, 4)}) if accuracy else []
-    return [
-        ("episode return", ["episode_return"]),
-        ("policy entropy", ["entropy"]),
-        ("CPC accuracy", [accuracy[i] for i in chosen]),
-    ]
+    """Choose what to draw: (title, keys). Of a metric for each step k, four or so that span them."""
+    logged = {key for row in rows for key in row}
+    panels = [("episode return", ["episode_return"]), ("policy entropy", ["entropy"])]
+    return panels + [(f"{name}: {what}", keys) for name, what, keys in aux_curves(logged)]
+
+
+def aux_curves(logged: Collection[str]) -> list[tuple[str, str, list[str]]]:
+    """Of each auxiliary loss in `logged` metrics its name, what to look at, and the metrics that show it.
+
+    A registered loss says itself what that is; of another one it is the loss.
+    """
+    losses = {key.removeprefix("loss/") for key in logged if key.startswith("loss/")} - AGENT_LOSSES
+    losses |= AUX_LOSSES.keys() & {key.partition("/")[0] for key in logged}
+    found = []
+    for name in sorted(losses):
+        what = AUX_LOSSES[name].curve if name in AUX_LOSSES else ""
+        steps = [key for key in logged if what and re.fullmatch(rf"{re.escape(name)}/{what}_\d+", key)]
+        steps.sort(key=lambda key: int(key.rpartition("_")[2]))
+        chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, 4)}) if steps else []
+        single = [f"{name}/{what}"] if f"{name}/{what}" in logged else []
+        keys = single or [steps[i] for i in chosen]
+        found.append((name, what, keys) if keys else (name, "loss", [f"loss/{name}"]))
+    return found
 
 
 def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from configs import RunFailure
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
-from cpc_rl.runs.curve import plot_curve, smooth
+from cpc_rl.runs.curve import aux_curves, plot_curve, smooth
 from cpc_rl.runs.metrics import read_metrics
 
 
@@ -27,6 +27,25 @@ def test_a_panel_for_each_thing_logged(tmp_path: Path, cpc: bool, panels: int) -
     assert path == run.path / "report" / "curve.png"
     width, height = Image.open(path).size
     assert round(width / height / (5 / 3.6)) == panels
+
+
+@pytest.mark.parametrize(
+    ("logged", "shown"),
+    [
+        (["loss/policy", "loss/baseline", "loss/total", "entropy"], []),
+        (["loss/cpc", "cpc/accuracy_1", "cpc/accuracy_2"], [("cpc", "accuracy", ["cpc/accuracy_1", "cpc/accuracy_2"])]),
+        (
+            ["loss/cpc_action", *(f"cpc_action/accuracy_{k}" for k in range(1, 31))],
+            [("cpc_action", "accuracy", [f"cpc_action/accuracy_{k}" for k in (1, 11, 20, 30)])],
+        ),
+        (["loss/mine", "mine/size"], [("mine", "loss", ["loss/mine"])]),
+        (["cpc/accuracy_5"], [("cpc", "accuracy", ["cpc/accuracy_5"])]),  # a run that was thinned
+    ],
+)
+def test_each_auxiliary_loss_says_what_its_curve_shows(
+    logged: list[str], shown: list[tuple[str, str, list[str]]]
+) -> None:
+    assert aux_curves(logged) == shown
 
 
 def test_no_metrics_yet(tmp_path: Path) -> None:
