@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Self
@@ -338,23 +339,23 @@ def describe(config: Config, learner: Learner, path: Path, device: torch.device)
     )
 
 
+def parse(argv: Sequence[str]) -> Config:
+    """The resolved configuration of a command line. Raises UsageError for what is not allowed."""
+    return load(
+        full_config(),
+        argv,
+        prog="python -m agents.a2c",
+        description=__doc__ or "",
+        default_preset=default_preset,
+        upgrade=upgrade,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
-
-    def program() -> int:
-        config = load(
-            full_config(),
-            argv,
-            prog="python -m agents.a2c",
-            description=__doc__ or "",
-            default_preset=default_preset,
-            upgrade=upgrade,
-        )
-        return train(config)
-
-    return guarded(program, debug="--debug" in argv)
+    return guarded(lambda: train(parse(argv)), debug="--debug" in argv)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs import load
-from cpc_rl.environments import default_preset
-
 # Programs that make a run directory where --run says and go on with it after --resume.
 RESUMABLE = ("agents.a2c",)
 
@@ -79,8 +76,7 @@ def check_flags(words: Sequence[str]) -> None:
     for program in RESUMABLE:
         for module, name, *flags in (words[i:] for i in range(len(words) - 1)):
             if (module, name) == ("-m", program):
-                model = importlib.import_module(program).Config  # by its name: programs stand above the library
-                load(model, flags, prog=program, description="", default_preset=default_preset)
+                importlib.import_module(program).parse(flags)  # by its name: programs stand above the library
 
 
 def run_flags(run: Path) -> list[str]:
