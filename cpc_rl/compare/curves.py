@@ -7,10 +7,13 @@ weighed by their episodes, so that a mean is one over episodes, however the line
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from cpc_rl.compare.statistics import difference
 
 POINTS = 101  # of a curve
 WINDOW = 0.05  # of the common frames: what a point averages, backwards
@@ -59,17 +62,29 @@ def common_grid(curves: Iterable[Curve], points: int = POINTS) -> np.ndarray | N
 def mean_between(curve: Curve, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
     """Mean return of the episodes on lines of more than `low` and up to `high` frames; NaN where there are none.
 
+    Exact but for one rounding at the end: where all lines say x the mean is x, whatever came before and however many
+    episodes each line has. Differences of running sums of floats would say so to a few digits only.
+
     Args:
         curve: Of N lines.
         low: [...] frames.
         high: [...] frames.
     """
-    weight = np.concatenate([[0.0], np.cumsum(curve.episodes)])  # [N + 1]
-    total = np.concatenate([[0.0], np.cumsum(curve.episodes * curve.returns)])  # [N + 1]
+    counts, values = ([x.as_integer_ratio() for x in column.tolist()] for column in (curve.episodes, curve.returns))
+    episodes, episode = _running_sums(counts)  # N + 1 whole numbers, and their unit
+    returns, unit = _running_sums([(a * b, c * d) for (a, c), (b, d) in zip(counts, values, strict=True)])
     begin, end = (np.searchsorted(curve.frames, edge, side="right") for edge in (low, high))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (total[end] - total[begin]) / (weight[end] - weight[begin])
-    return np.where(end > begin, means, np.nan)
+
+    def mean(i: int, j: int) -> float:
+        return (returns[j] - returns[i]) * episode / ((episodes[j] - episodes[i]) * unit) if j > i else math.nan
+
+    return np.vectorize(mean, otypes=[float])(begin, end)
+
+
+def _running_sums(ratios: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
+    """0, the first, the first two, ... of floats given as ratios, in whole numbers of 1/unit; and unit."""
+    unit = max((below for _, below in ratios), default=1)  # all are powers of two, for that is what a float is made of
+    return list(accumulate((above * (unit // below) for above, below in ratios), initial=0)), unit
 
 
 def resample(curve: Curve, grid: np.ndarray, window: float | None = None) -> np.ndarray:
@@ -98,11 +113,11 @@ def area(values: np.ndarray) -> np.ndarray:
 
 def frames_to_reach(grid: np.ndarray, values: np.ndarray, target: float) -> float | None:
     """Frames at which the curve `values` [points] first is at `target`, linear between points; None: it never is."""
-    at = np.flatnonzero(values >= target)
+    at = np.flatnonzero(difference(values, target) >= 0)
     if not len(at):
         return None
     i = int(at[0])
     if i == 0:
         return float(grid[0])
-    share = (target - values[i - 1]) / (values[i] - values[i - 1])
+    share = min(1.0, (target - values[i - 1]) / (values[i] - values[i - 1]))
     return float(grid[i - 1] + share * (grid[i] - grid[i - 1]))

@@ -20,6 +20,7 @@ LEVEL = 0.95
 FEWEST = 3  # seeds for an interval
 RESAMPLES = 10_000
 TRIM = 0.25
+SAME = 1e-9  # of the larger of two returns: as far as that, they are equal, and their difference is rounding
 
 Statistic = Callable[..., Any]
 
@@ -35,6 +36,12 @@ class Estimate(NamedTuple):
     def apart_from_zero(self) -> bool:
         """Whether there is an interval and 0 lies outside."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def difference(a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
+    """`a - b` elementwise, and 0 where both are the same to `SAME`."""
+    found = np.subtract(a, b)
+    return np.where(np.abs(found) <= SAME * np.maximum(np.abs(a), np.abs(b)), 0.0, found)
 
 
 def mean(values: np.ndarray, axis: int = -1) -> Any:
@@ -53,20 +60,22 @@ def pooled_iqm(*samples: np.ndarray, axis: int = -1) -> Any:
 
 
 def probability_of_improvement(arm: np.ndarray, base: np.ndarray, axis: int = -1) -> Any:
-    """P(arm > base) of a random run of each, ties half: the Mann-Whitney statistic over the number of pairs.
+    """P(arm > base) of a random run of each, ties (to `SAME`) half: the Mann-Whitney statistic over the pairs.
 
     Args:
         arm: [..., n] along `axis`.
         base: [..., m] along `axis`.
         axis: That of the runs.
     """
-    pairs = np.moveaxis(arm, axis, -1)[..., :, None] - np.moveaxis(base, axis, -1)[..., None, :]  # [..., n, m]
+    pairs = difference(
+        np.moveaxis(arm, axis, -1)[..., :, None], np.moveaxis(base, axis, -1)[..., None, :]
+    )  # [..., n, m]
     return ((pairs > 0) + 0.5 * (pairs == 0)).mean((-2, -1))
 
 
 def difference_of_means(arm: np.ndarray, base: np.ndarray, axis: int = -1) -> Any:
     """Mean of one sample less the mean of another."""
-    return np.mean(arm, axis=axis) - np.mean(base, axis=axis)
+    return difference(np.mean(arm, axis=axis), np.mean(base, axis=axis))
 
 
 def estimate(statistic: Statistic, *samples: Sequence[float] | np.ndarray) -> Estimate:

@@ -168,7 +168,8 @@ def _contrast(arm: Arm, base: Arm) -> Contrast:
         final, area = (statistics.estimate(statistics.difference_of_means, *both) for both in apart)
         return Contrast(0, final, None, area, improvement, speedup)
     ours, theirs = (list(index) for index in zip(*pairs, strict=True))
-    final_difference, area_difference = arm.finals[ours] - base.finals[theirs], arm.areas[ours] - base.areas[theirs]
+    final_difference = statistics.difference(arm.finals[ours], base.finals[theirs])
+    area_difference = statistics.difference(arm.areas[ours], base.areas[theirs])
     return Contrast(
         len(pairs),
         statistics.estimate(statistics.mean, final_difference),

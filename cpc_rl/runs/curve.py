@@ -87,8 +87,7 @@ def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:
 
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
     """Centred running mean over 2 * width + 1 values, over fewer at the ends."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    index = np.arange(len(values))
-    low, high = np.maximum(index - width, 0), np.minimum(index + width + 1, len(values))
-    mean: np.ndarray = (sums[high] - sums[low]) / (high - low)
+    window = np.ones(2 * width + 1)
+    sums, counts = (np.convolve(x, window)[width : width + len(values)] for x in (values, np.ones(len(values))))
+    mean: np.ndarray = sums / counts  # each of its own window: running sums would carry what a huge value rounds away
     return mean

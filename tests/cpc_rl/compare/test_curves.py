@@ -1,8 +1,11 @@
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cpc_rl.compare import curves
 from cpc_rl.compare.curves import (
@@ -55,6 +58,30 @@ def test_means_weigh_lines_by_their_episodes() -> None:
     assert np.isnan(mean_between(curve, 20, 29)) and np.isnan(mean_between(curve, 30, 99))
 
 
+SOME = st.floats(-1e9, 1e9).filter(lambda x: abs(x) > 1e-6)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(SOME, st.lists(st.integers(1, 9), min_size=3, max_size=40), st.lists(st.floats(-1e12, 1e12), max_size=5))
+def test_a_mean_of_equal_returns_is_that_return_whatever_came_before(
+    x: float, episodes: list[int], before: list[float]
+) -> None:
+    curve = line(
+        range(1, len(before) + len(episodes) + 1), [*before, *[x] * len(episodes)], [*[7] * len(before), *episodes]
+    )
+    at = np.arange(len(before) + 1, len(curve.frames) + 1.0)
+    assert mean_between(curve, float(len(before)), at).tolist() == [x] * len(at)
+    assert final_return(curve, np.array([1.0, curve.frames[-1]])) == x or len(before) > 0.9 * len(curve.frames) - 2
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.tuples(SOME, st.integers(1, 99)), min_size=1, max_size=20))
+def test_a_mean_is_exact_but_for_its_last_rounding(lines: list[tuple[float, int]]) -> None:
+    curve = line(range(1, len(lines) + 1), [r for r, _ in lines], [n for _, n in lines])
+    exact = sum(Fraction(r) * n for r, n in lines) / sum(n for _, n in lines)
+    assert mean_between(curve, 0, len(lines)) == float(exact)
+
+
 def test_resampling_is_that_of_a_plain_loop() -> None:
     generator = np.random.default_rng(0)
     frames = np.sort(generator.choice(1000, 40, replace=False)) + 1.0
@@ -105,6 +132,9 @@ def test_area_is_the_mean_height() -> None:
         ([5, 0, 9], 4.0, 100.0),
         ([0, 6, 1], 3.0, 150.0),
         ([0, 1, 2], 3.0, None),
+        ([0, 1, 3 - 1e-12], 3.0, 300.0),  # rounding is no difference
+        ([0, 1, 3 - 1e-6], 3.0, None),
+        ([-3, -1 - 1e-12, -1], -1.0, 200.0),
     ],
 )
 def test_frames_to_reach(values: list[float], target: float, reached: float | None) -> None:

@@ -135,3 +135,18 @@ def test_intervals_lie_between_the_ends(values: list[float]) -> None:
 )
 def test_apart_from_zero(found: Estimate, apart: bool) -> None:
     assert found.apart_from_zero is apart
+
+
+def test_what_rounding_makes_of_equal_returns_is_a_tie() -> None:
+    third = np.array([0.1 + 0.2, 0.3, 0.3])
+    assert statistics.probability_of_improvement(third, np.array([0.3, 0.3, 0.1 + 0.2])) == 0.5
+    assert statistics.difference_of_means(third, np.full(3, 0.3)) == 0.0
+    assert statistics.difference(np.array([1.0, 1 + 1e-12, 1 + 1e-6, -2.0, 0.0]), 1.0).tolist() == [
+        0.0,
+        0.0,
+        (1 + 1e-6) - 1.0,
+        -3.0,
+        -1.0,
+    ]
+    assert statistics.difference(1e-300, 0.0) == 1e-300  # small is not equal
+    assert np.isnan(statistics.difference(np.nan, 1.0))

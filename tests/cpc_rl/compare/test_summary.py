@@ -1,14 +1,18 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from configs import RunFailure, UsageError
 from cpc_rl.compare import phrases
-from cpc_rl.compare.reading import Found, find
-from cpc_rl.compare.summary import compare, counting
+from cpc_rl.compare.curves import Curve
+from cpc_rl.compare.reading import Found, Run, find
+from cpc_rl.compare.summary import Contrast, Panel, compare, counting
 from cpc_rl.runs.sweep_directory import SweepDirectory
-from tests.cpc_rl.made_runs import found, write_run
+from tests.cpc_rl.made_runs import found, line, write_run
 
 LUCKY = (("rooms_watermaze", 4.065, 54.0), ("rooms_keys_doors_puzzle", 4.135, 53.8))  # random, and human play
 
@@ -30,6 +34,48 @@ def test_an_arm_against_the_baseline(tmp_path: Path) -> None:
     assert contrast.final == (3.0, 1.0, 5.0)  # of 3, 5 and 1
     assert contrast.improvement.value == pytest.approx(8 / 9)
     assert contrast.final_t is not None and contrast.final_t.value == 3 and contrast.final_t.low is not None
+
+
+CEILINGS = st.one_of(st.sampled_from([0.3, 0.9, 20.1, 1.0]), st.floats(1e-6, 1e9), st.floats(-1e9, -1e-6))
+
+
+def compared(none: Sequence[Curve], cpc: Sequence[Curve]) -> tuple[Panel, Contrast]:
+    """Two arms of these curves, seeds 1, 2, ..."""
+    made = [
+        Run(
+            Path(f"{aux}-{seed}"),
+            {"aux": aux, "run.seed": seed, "env.name": "maze", "env.backend": "minilab"},
+            curve,
+            "done",
+        )
+        for aux, arm in (("none", none), ("cpc", cpc))
+        for seed, curve in enumerate(arm, 1)
+    ]
+    panel = compare(Found(made, [], 0)).panels["maze"]
+    return panel, panel.contrasts["cpc"]
+
+
+@settings(derandomize=True, max_examples=25, deadline=None)
+@given(CEILINGS, st.integers(0, 2**32 - 1))
+def test_arms_that_are_constant_and_equal_are_a_tie(x: float, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    arms = [[line(range(100, 2100, 100), [x] * 20, generator.integers(5, 10, 20)) for _ in range(5)] for _ in range(2)]
+    panel, contrast = compared(*arms)
+    assert contrast.speedup == 1 and contrast.improvement == (0.5, 0.5, 0.5) and contrast.final == (0, 0, 0)
+    assert contrast.area == (0, 0, 0) and panel.arms["cpc"].finals.tolist() == [x] * 5
+
+
+@settings(derandomize=True, max_examples=25, deadline=None)
+@given(st.one_of(st.sampled_from([0.3, 0.9, 20.1, 1.0]), st.floats(1e-6, 1e9)), st.integers(0, 2**32 - 1))
+def test_a_ceiling_is_reached_at_the_same_frames_whatever_its_height(x: float, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+
+    def arm(returns: list[float]) -> list[Curve]:
+        return [line(range(100, 2100, 100), returns, generator.integers(5, 10, 20)) for _ in range(3)]
+
+    _, contrast = compared(arm([0.0] * 6 + [x] * 14), arm([0.0, x / 2] + [x] * 18))
+    assert contrast.speedup is not None and round(contrast.speedup, 2) == 2.29
+    assert contrast.improvement == (0.5, 0.5, 0.5) and contrast.final == (0, 0, 0)
 
 
 def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cpc_rl.runs.metrics import read_metrics
 
 def test_smooth_is_the_mean_of_what_lies_around() -> None:
     assert smooth(np.array([0.0, 3.0, 6.0, 0.0]), 1).tolist() == [1.5, 3.0, 3.0, 3.0]
+    assert smooth(np.array([1e300, 0.1, 0.1, 0.1]), 1)[2:].tolist() == pytest.approx([0.1, 0.1])
     assert smooth(np.arange(5.0), 0).tolist() == [0, 1, 2, 3, 4]
 
 
