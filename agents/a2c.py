@@ -273,6 +273,8 @@ def train(config: Config) -> int:
         for line in filter(None, (why, notice) if group.is_main else ()):
             print(line)
         with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
+            if group.is_main and env.reading:
+                print(env.reading)
             return train_in(env, config, device, group)
 
 

@@ -44,6 +44,8 @@ def main() -> int:
     if why:
         console.print(why, highlight=False, soft_wrap=True)
     with opened(env_config, config.seed, evaluation=True) as env:
+        if env.reading:
+            console.print(env.reading, highlight=False, soft_wrap=True, markup=False)
         start = time.perf_counter()
         with console.status(f"playing {config.episodes} episodes"):
             stats = evaluate(env, RandomPolicy(env.num_actions, config.seed), config.episodes)

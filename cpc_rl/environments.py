@@ -44,13 +44,10 @@ def opened(
 
 def default_preset(chosen: Callable[[str], Any]) -> str:
     """The preset for what an agent will see and the machine there is; `chosen` as `configs.load` gives it."""
-    given = {name: chosen(f"env.{name}") for name in ("name", "backend")}
+    given = {name: chosen(f"env.{name}") for name in ("name", "backend", "observation", "height", "width")}
     try:
         if envs.sees_vectors(EnvConfig(**{name: value for name, value in given.items() if value})):
             return "classic"
-    except (
-        ValueError,
-        EnvironmentFailure,
-    ):  # told when the environments are made, with all else that is wrong
+    except (ValueError, EnvironmentFailure):  # told when they are made, with everything else that is wrong
         pass
     return "paper" if torch.cuda.is_available() else "laptop"

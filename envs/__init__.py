@@ -38,6 +38,8 @@ def make(
     """
     # Each back end takes a second or more to import: only the one that is asked for.
     config, _ = resolve(config)
+    if config.backend != "gymnasium" and config.observation not in ("auto", "picture"):
+        raise ValueError(f"observation is {config.observation!r}: {config.backend} shows pictures")
     part, parts = share
     if config.num_envs % parts:
         raise ValueError(f"num_envs is {config.num_envs}; it must be a multiple of {parts}, the number of processes")

@@ -43,6 +43,7 @@ class BatchedEnv(Protocol):
     num_envs: int  # B
     num_actions: int  # A, discrete
     obs_shape: tuple[int, ...]  # (H, W, C) of pictures, (F,) of vectors
+    reading: str  # how what the environment shows is read, in one line; empty where nobody could doubt it
     action_repeat: int  # engine frames in one agent step
     frames_per_second: float  # engine frames in a second of play, for films
     restores: bool  # `load_state_dict` brings the very episodes back; otherwise new ones begin at the next `reset`

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
+Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
 
@@ -35,6 +36,12 @@ class EnvConfig(BaseModel):
     )
     width: int | None = Field(
         default=None, ge=24, le=256, multiple_of=2, description="Picture width in pixels; by default the back end's."
+    )
+    observation: Observation = Field(
+        default="auto",
+        description="How to read what Gymnasium's environments show: `picture`, `vector` (numbers as they are), `grid` "
+        "(whole numbers that stand for kinds of things, one-hot, such as MiniGrid's view). `auto`: as the space says, "
+        "where that can mean one thing only; the log says which.",
     )
     env_threads: int = Field(
         default=1, ge=1, le=256, description="Threads that step and draw the environments (minilab, envpool)."

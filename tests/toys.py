@@ -21,6 +21,7 @@ class CountingEnv:
     """
 
     backend = "toy"
+    reading = ""
     num_actions = 3
     action_repeat = 4
     frames_per_second = 60.0

@@ -42,6 +42,7 @@ class DMLabEnv:
     """
 
     backend = "dmlab"
+    reading = ""
     num_actions = len(ACTIONS)
     action_repeat = ACTION_REPEAT
     frames_per_second = 60.0

@@ -81,6 +81,8 @@ class EnvpoolEnv:
         spec = importlib.import_module("envpool").make_spec(self.name, **self._options)
         channels, height, width = spec.observation_space.shape
         self.obs_shape: tuple[int, ...] = (height, width, channels)
+        shown = "RGB" if self._scenario is not None else f"the last {channels} frames in grey, the newest last"
+        self.reading = f"{self.name}: observations are read as a picture of {height} x {width}, {shown}"
         self.num_actions = int(spec.action_space.n)
         self._pool: Any = None  # running engines
         self._step = EnvStep(

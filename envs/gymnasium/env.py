@@ -43,7 +43,7 @@ class GymnasiumEnv:
 
         Args:
             config: `name` is an id, `module:Id-v0`, or `module:function` for a factory. Pictures are brought to
-                `height` x `width` where these are given.
+                `height` x `width` where these are given; `observation` says how to read what is no plain picture.
             seed: in [0, 2**63). Environment i of two calls with the same seed plays the same episodes.
             evaluation: draw episodes from seeds that training never sees, and have pictures for people.
             factory: called without arguments it makes one gymnasium.Env; if it has a parameter `num_envs`, it makes a
@@ -59,17 +59,17 @@ class GymnasiumEnv:
         self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
         recipe = find_recipe(config.name, factory, evaluation=evaluation)
         self._batch: VectorEnv[Any, Any, Any] = (
-            make_workers(recipe, config.num_envs, self._seed_of, config.env_timeout)
-            if config.env_processes
-            else make_batch(recipe, config.num_envs)
+            make_workers(recipe, config, self._seed_of) if config.env_processes else make_batch(recipe, config.num_envs)
         )
         try:
             self._mode = self._check_batch()
-            self._observations = Observations(self._batch.single_observation_space, config.height, config.width)
+            space = self._batch.single_observation_space
+            self._observations = Observations(space, config.height, config.width, config.observation, self.name)
             self._actions = action_table(self._batch.single_action_space)  # [A, ...]
         except ValueError as error:
             self.close()
             raise ValueError(f"{self.name}: {error}") from error
+        self.reading = f"{self.name}: {self._observations.words}"
         self.obs_shape, self.num_actions = self._observations.shape, len(self._actions)
         self.frames_per_second = float(self._batch.metadata.get("render_fps") or 30)
         self._over: Flags = np.zeros(self.num_envs, np.bool_)  # whose next action only begins an episode
@@ -82,9 +82,9 @@ class GymnasiumEnv:
             seed = seed[0]  # one for all
         with running(self.name):
             obs, _ = self._batch.reset(seed=seed)
-        none, every = np.zeros(self.num_envs, np.bool_), np.ones(self.num_envs, np.bool_)
-        self._over = none
-        return self._row(obs, np.zeros(self.num_envs), none, none, every, every)
+            none, every = np.zeros(self.num_envs, np.bool_), np.ones(self.num_envs, np.bool_)
+            self._over = none
+            return self._row(obs, np.zeros(self.num_envs), none, none, every, every)
 
     def step(self, actions: Tensor) -> EnvStep:
         """Apply `actions`, int64 [B] in [0, num_actions); ValueError for others."""
@@ -172,12 +172,8 @@ class GymnasiumEnv:
         with np.errstate(over="ignore"):
             paid = np.require(reward, np.float32, "W")
         check_finite_rows(self.name, "reward", paid, reward)
-        seen = self._observations(obs)
-        for shown in (seen,) if final_obs is None else (seen, final_obs):
-            if shown.is_floating_point():
-                check_finite_rows(self.name, "observation", shown.numpy(), shown.numpy())
         return EnvStep(
-            obs=seen,
+            obs=self._observations(obs),
             reward=torch.from_numpy(paid),
             terminated=torch.from_numpy(terminated),
             truncated=torch.from_numpy(truncated),

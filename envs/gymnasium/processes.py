@@ -7,19 +7,20 @@ from functools import partial
 
 from gymnasium.spaces import Box
 
+from envs.config import EnvConfig
 from envs.gymnasium.failures import Unmakeable, explained, running
 from envs.gymnasium.make import in_a_box, spaces_of, with_choices
+from envs.gymnasium.reading import read
 from envs.gymnasium.recipe import Recipe
-from envs.gymnasium.spaces import check_numbers
 from envs.workers import Workers
 
 
-def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int], timeout: float) -> Workers:
+def make_workers(recipe: Recipe, config: EnvConfig, seeds: Callable[[int, int], int]) -> Workers:
     """B environments, one a process; `seeds(i, k)` is the seed of the k-th episode in the i-th.
 
     Raises:
-        Unmakeable: not a Gymnasium environment, a package is missing, observations without a fixed number of numbers,
-            or `recipe` makes nothing but whole batches.
+        Unmakeable: not a Gymnasium environment, a package is missing, observations that cannot be read, or `recipe`
+            makes nothing but whole batches.
         EnvironmentFailure: the environment's own code failed.
     """
     if recipe.single is None:
@@ -28,9 +29,12 @@ def make_workers(recipe: Recipe, num_envs: int, seeds: Callable[[int, int], int]
         keywords = with_choices(recipe) if recipe.continuous else recipe.keywords
         space, _ = spaces_of(recipe, keywords)
     try:
-        check_numbers(space)
+        reading = read(space, config.observation)
     except ValueError as error:
         raise Unmakeable(f"{recipe.name}: {error}") from error
-    function = partial(in_a_box, recipe.single, keywords, flatten=not isinstance(space, Box))
+    flatten = not isinstance(space, Box)  # several parts cross as one row of numbers, choices one-hot
+    if flatten and reading.kind == "grid":
+        raise Unmakeable(f"{recipe.name}: a grid beside other parts cannot be read from processes of their own")
+    function = partial(in_a_box, recipe.single, keywords, flatten=flatten)
     with running(recipe.name), explained(recipe.name):
-        return Workers([function] * num_envs, name=recipe.name, seeds=seeds, timeout=timeout)
+        return Workers([function] * config.num_envs, name=recipe.name, seeds=seeds, timeout=config.env_timeout)

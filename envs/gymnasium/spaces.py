@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,49 +13,77 @@ from gymnasium.spaces.utils import flatdim
 from gymnasium.vector.utils import concatenate, create_empty_array
 from torch import Tensor
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Layout = Literal["HWC", "CHW", "HW"]
-CHANNELS = (1, 3, 4)  # grey, colour, and four of either: what tells channels first from channels last
+from envs.checks import check_finite_rows
+from envs.config import Observation
+from envs.gymnasium.reading import Bounds, Layout, Reading, describe, is_grid, kinds, parts, read
+from envs.quantities import Array, BadNumber
+
 MAX_ACTIONS = 1024  # of combined ones
 
 
 class Observations:
     """Turns batches of one observation space into tensors.
 
-    Bytes of three dimensions (or two: grey) are pictures, uint8 [B, H, W, C] with the channels last in memory.
-    Everything else becomes a vector, float32 [B, F]: numbers as they are, choices one-hot, parts one after another in
-    the order of the space (as `gymnasium.spaces.flatten` has it).
+    Pictures become uint8 [B, H, W, C] with the channels last in memory, frames of a stack one behind another in the
+    channels, numbers that are no bytes scaled from the bounds of the space to 0..255. Everything else becomes a vector,
+    float32 [B, F]: numbers as they are, choices (and the cells of grids) one-hot, parts one after another in the order
+    of the space (as `gymnasium.spaces.flatten` has it).
 
     Attributes:
         shape: (H, W, C) or (F,).
+        words: how the observations are read, for people.
     """
 
     shape: tuple[int, ...]
 
-    def __init__(self, space: Space[Any], height: int | None, width: int | None) -> None:
-        """`height` and `width`, where given, are the size that pictures are brought to.
+    def __init__(
+        self,
+        space: Space[Any],
+        height: int | None = None,
+        width: int | None = None,
+        wanted: Observation = "auto",
+        name: str = "environments",
+    ) -> None:
+        """Decide how to read `space`.
+
+        Args:
+            space: of one observation.
+            height: what pictures are brought to, where given.
+            width: likewise.
+            wanted: how to read them.
+            name: of the environments, for messages.
 
         Raises:
-            ValueError: a space without a fixed number of numbers, or a size asked for that is not a picture's.
+            ValueError: a space without a fixed number of numbers, one that could be read in several ways, or a size
+                asked for that is not a picture's.
         """
-        self.space = space
-        check_numbers(space)
-        self.layout = _layout(space)
-        if self.layout is None:
-            if height is not None or width is not None:
-                raise ValueError(f"height and width are for pictures; the observations here are {space}")
-            self.shape = (flatdim(space),)
-            return
-        assert space.shape is not None
-        h, w, c = _hwc(np.empty((1, *space.shape), np.uint8), self.layout).shape[1:]
-        self.shape = (height or h, width or w, c)
+        sized = height is not None or width is not None
+        self.space, self.name = space, name
+        self.reading: Reading = read(space, wanted, sized=sized)
+        if self.reading.kind == "picture":
+            assert space.shape is not None
+            h, w, c = _hwc(np.empty((1, *space.shape), np.uint8), self.reading.layout).shape[1:]
+            self.shape = (height or h, width or w, c)
+        elif sized:
+            raise ValueError(f"height and width are for pictures; the observations here are {space}")
+        else:
+            self.shape = (_width(space, self._grid),)
+        self.words = f"observations, {describe(space)}, are read as {self._words()}"
 
     def __call__(self, batch: Any) -> Tensor:
-        """`batch` as a vector environment gives it; the tensor may share its memory."""
-        if self.layout is None:
-            columns = _columns(self.space, batch)
-            return torch.from_numpy(columns[0] if len(columns) == 1 else np.concatenate(columns, 1))  # [B, F]
-        pixels = _hwc(np.require(batch, np.uint8, "W"), self.layout)  # [B, h, w, C]
+        """`batch` as a vector environment gives it; the tensor may share its memory.
+
+        Raises EnvironmentFailure for NaN, infinity, and numbers outside the bounds of a picture.
+        """
+        if self.reading.kind != "picture":
+            columns = _columns(self.space, batch, self._grid)
+            vectors = columns[0] if len(columns) == 1 else np.concatenate(columns, 1)  # [B, F]
+            check_finite_rows(self.name, "observation", vectors, vectors)
+            return torch.from_numpy(vectors)
+        if self.reading.scale is not None:
+            check_finite_rows(self.name, "observation", np.asarray(batch), np.asarray(batch))
+            batch = _bytes(np.asarray(batch), self.reading.scale)
+        pixels = _hwc(np.require(batch, np.uint8, "W"), self.reading.layout)  # [B, h, w, C]
         tensor = torch.from_numpy(np.ascontiguousarray(pixels))
         if tensor.shape[1:3] == self.shape[:2]:
             return tensor  # [B, H, W, C]
@@ -68,6 +96,23 @@ class Observations:
         """N observations of single environments: [N, ...]."""
         out: Any = create_empty_array(self.space, len(singles))
         return self(concatenate(self.space, singles, out))
+
+    @property
+    def _grid(self) -> bool:
+        return self.reading.kind == "grid"
+
+    def _words(self) -> str:
+        if self.reading.kind != "picture":
+            made = f"a vector of {self.shape[0]:,} numbers"
+            return f"a grid, one-hot: {made}" if self._grid else made
+        height, width, channels = self.shape
+        first, scale = self.reading.layout in ("CHW", "NCHW"), self.reading.scale
+        words = [f"a picture of {height} x {width} with {channels} channel{'s' * (channels > 1)}"]
+        if self.reading.layout.startswith("N"):
+            assert self.space.shape is not None
+            words.append(f"{self.space.shape[0]} frames one behind another")
+        words += ["channels first"] * first + ([] if scale is None else [f"{scale[0]:g} to {scale[1]:g} as 0 to 255"])
+        return ", ".join(words)
 
 
 def action_table(space: Space[Any]) -> Array:
@@ -91,55 +136,56 @@ def action_table(space: Space[Any]) -> Array:
     )
 
 
-def _layout(space: Space[Any]) -> Layout | None:
-    """How pictures lie in memory; None for what is not a picture."""
-    if not isinstance(space, Box) or space.dtype != np.uint8 or len(space.shape) not in (2, 3):
-        return None
-    if len(space.shape) == 2:
-        return "HW"
-    return "CHW" if space.shape[0] in CHANNELS and space.shape[2] not in CHANNELS else "HWC"
-
-
 def _hwc(batch: Array, layout: Layout) -> Array:
-    """A view with the channels as the last dimension: [B, H, W, C]."""
+    """The channels as the last dimension, all frames' in one: [B, H, W, C]."""
     if layout == "HW":
         return batch[..., None]
-    return batch.transpose(0, 2, 3, 1) if layout == "CHW" else batch
+    if layout in ("HWC", "CHW"):
+        return batch.transpose(0, 2, 3, 1) if layout == "CHW" else batch
+    frames = batch.transpose((0, 2, 3, 1, 4) if layout == "NHWC" else (0, 3, 4, 1, 2))  # [B, H, W, N, C]
+    return frames.reshape(*frames.shape[:3], -1)  # [B, H, W, N * C]
 
 
-def check_numbers(space: Space[Any]) -> None:
-    """Raise ValueError where observations of `space` are no fixed number of numbers, or none at all."""
-    _check_fixed(space)
-    if flatdim(space) == 0:
-        raise ValueError(f"observations of {space} hold no numbers at all")
+def _bytes(batch: Array, scale: Bounds) -> Array:
+    """Numbers within `scale` as bytes. Raises BadNumber for others, which no bounds of their space allow."""
+    low, high = scale
+    for told in (batch.min(), batch.max()):
+        if not low - 1e-3 * (high - low) <= told <= high + 1e-3 * (high - low):
+            raise BadNumber(f"the observation holds {told:g}, and its space says {low:g} to {high:g}")
+    return np.rint((batch.astype(np.float32) - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
 
 
-def _check_fixed(space: Space[Any]) -> None:
+def _columns(space: Space[Any], batch: Any, grid: bool) -> list[Array]:
+    """The numbers of a batch as float32 [B, n] pieces, in the order of the space; `grid`: whole ones one-hot."""
     if isinstance(space, Dict | Tuple):
-        for part in _parts(space).values():
-            _check_fixed(part)
-    elif not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
-        raise ValueError(
-            f"observations of {space} have no fixed number of numbers; allowed are Box, Discrete, MultiDiscrete, "
-            "MultiBinary, and Dict and Tuple of these: a gymnasium.ObservationWrapper can leave out the rest"
-        )
-
-
-def _parts(space: Dict | Tuple[Any]) -> dict[Any, Space[Any]]:
-    return dict(space.items()) if isinstance(space, Dict) else dict(enumerate(space))
-
-
-def _columns(space: Space[Any], batch: Any) -> list[Array]:
-    """The numbers of a batch as float32 [B, n] pieces, in the order of the space."""
-    if isinstance(space, Dict | Tuple):
-        return [piece for key, part in _parts(space).items() for piece in _columns(part, batch[key])]
+        return [piece for key, part in parts(space).items() for piece in _columns(part, batch[key], grid)]
     values = np.asarray(batch)
     if isinstance(space, Discrete):
         return [_one_hot(values - space.start, int(space.n))]
     if isinstance(space, MultiDiscrete):
         choices = (values - space.start).reshape(len(values), -1)  # [B, n]
         return [_one_hot(choices[:, i], int(n)) for i, n in enumerate(space.nvec.ravel())]
-    return [np.require(values.reshape(len(values), -1), np.float32, ["C", "W"])]
+    flat = values.reshape(len(values), -1)  # [B, n]
+    if grid and is_grid(space):
+        assert isinstance(space, Box)
+        low, count = kinds(space)
+        cells = flat.astype(np.int64) - low
+        if cells.size and not 0 <= cells.min() <= cells.max() < count:
+            bad = int(flat.max() if cells.max() >= count else flat.min())
+            raise BadNumber(f"the observation holds {bad}; a cell of the grid has {count} kinds, from {low} on")
+        return [_one_hot(cells.ravel(), count).reshape(len(flat), -1)]
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told
+        return [np.require(flat, np.float32, ["C", "W"])]
+
+
+def _width(space: Space[Any], grid: bool) -> int:
+    """How many numbers `_columns` gives for one observation."""
+    if isinstance(space, Dict | Tuple):
+        return sum(_width(part, grid) for part in parts(space).values())
+    if grid and is_grid(space):
+        assert isinstance(space, Box)
+        return flatdim(space) * kinds(space)[1]
+    return flatdim(space)
 
 
 def _one_hot(choices: Array, n: int) -> Array:

@@ -58,6 +58,7 @@ class MinilabEnv:
     """
 
     backend = "minilab"
+    reading = ""
     num_actions = len(ACTIONS)
     action_repeat = ACTION_REPEAT
     frames_per_second = 60.0

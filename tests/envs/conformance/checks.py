@@ -20,6 +20,7 @@ def check_attributes(case: Case) -> None:
     assert env.num_envs == case.num_envs and env.num_actions >= 2
     assert isinstance(env.obs_shape, tuple) and len(env.obs_shape) in (1, 3)
     assert all(type(n) is int and n > 0 for n in env.obs_shape)
+    assert isinstance(env.reading, str) and "\n" not in env.reading
     assert type(env.action_repeat) is int and env.action_repeat >= 1
     assert isinstance(env.frames_per_second, float) and env.frames_per_second > 0
     assert isinstance(env.restores, bool) and env.device == torch.device("cpu")

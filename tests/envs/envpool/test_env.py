@@ -235,3 +235,21 @@ def test_engines_that_cannot_start_are_a_failure_in_one_line():
         env.reset()
     assert "Basic-v1" in str(caught.value) and "/no/such/game" in str(caught.value) and "\n" not in str(caught.value)
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "Pong-v5",
+            "Pong-v5: observations are read as a picture of 24 x 32, the last 4 frames in grey, the newest last",
+        ),
+        ("Basic-v1", "Basic-v1: observations are read as a picture of 24 x 32, RGB"),
+    ],
+)
+def test_what_is_shown_is_said(name, says):
+    env = make(name)
+    assert env.reading == says
+    env.close()
+    with pytest.raises(ValueError, match="observation is 'vector': envpool shows pictures"):
+        envs.make(EnvConfig(name=f"envpool/{name}", observation="vector"), seed=0)

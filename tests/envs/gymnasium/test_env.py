@@ -90,7 +90,7 @@ def test_an_own_batch_of_something_else_is_not_taken(build, register):
     with pytest.warns(UserWarning, match="AutoresetMode metadata"):
         for i, vector in enumerate((other, undeclared)):
             register(f"Own-v{i}", partial(Counting, pictures=True), vector_entry_point=vector)
-            env = build(f"Own-v{i}")
+            env = build(f"Own-v{i}", observation="picture")
             assert env.obs_shape == (4, 6, 3) and env._batch is not made[-1] and made[-1].closed
 
 
@@ -130,7 +130,7 @@ def test_what_is_missing_is_said_in_one_line(build, register, monkeypatch, name,
 def test_a_factory_of_one_is_called_for_each_and_a_class_is_a_factory(build):
     assert len(build(factory=Counting, num_envs=3)._batch.envs) == 3
     assert build(f"{COUNTING}:Counting").obs_shape == (3,)
-    assert build(factory=partial(Counting, pictures=True)).obs_shape == (4, 6, 3)
+    assert build(factory=partial(Counting, pictures=True), observation="picture").obs_shape == (4, 6, 3)
 
 
 def test_a_factory_with_num_envs_makes_the_batch(build):

@@ -23,7 +23,7 @@ def batch(space, n=3):
         ((6, 8, 3), (6, 8, 3)),
         ((6, 8, 1), (6, 8, 1)),
         ((6, 8, 4), (6, 8, 4)),
-        ((6, 8, 9), (6, 8, 9)),  # three stacked colour pictures
+        ((6, 8, 9), (6, 8, 9)),
         ((6, 8), (6, 8, 1)),
         ((3, 6, 8), (6, 8, 3)),
         ((1, 6, 8), (6, 8, 1)),
@@ -33,7 +33,7 @@ def batch(space, n=3):
 )
 def test_pictures_have_their_channels_last(shape, expected):
     singles, together = batch(Box(0, 255, shape, np.uint8))
-    observations = Observations(Box(0, 255, shape, np.uint8), None, None)
+    observations = Observations(Box(0, 255, shape, np.uint8), wanted="picture")
     tensor = observations(together)
     assert observations.shape == expected and tensor.shape == (3, *expected)
     assert tensor.dtype == torch.uint8 and tensor.is_contiguous()
@@ -76,7 +76,8 @@ VECTORS = [
     Box(-1, 1, (4,), np.float64),
     Box(-1, 1, (), np.float32),
     Box(0, 9, (2, 3), np.int16),
-    Box(0, 255, (2, 2, 2, 3), np.uint8),
+    Box(0, 255, (5,), np.uint8),
+    Box(0, 1, (3, 4, 2), np.bool_),
     Discrete(5),
     Discrete(3, start=-2),
     MultiDiscrete([2, 4, 3]),
@@ -91,7 +92,7 @@ VECTORS = [
 @pytest.mark.parametrize("space", VECTORS, ids=str)
 def test_vectors_are_what_gymnasium_flattens_one_by_one(space):
     singles, together = batch(space)
-    observations = Observations(space, None, None)
+    observations = Observations(space)
     tensor = observations(together)
     expected = [gymnasium.spaces.flatten(space, single).astype(np.float32).ravel() for single in singles]
     assert tensor.dtype == torch.float32 and tensor.is_contiguous() and observations.shape == tensor.shape[1:]
@@ -100,10 +101,10 @@ def test_vectors_are_what_gymnasium_flattens_one_by_one(space):
 
 
 def test_memory_that_cannot_be_written_is_copied():
-    for space in (Box(0, 255, (6, 8, 3), np.uint8), Box(-1, 1, (4,), np.float32)):
+    for space in (Box(0, 255, (24, 32, 3), np.uint8), Box(-1, 1, (4,), np.float32)):
         together = np.zeros((2, *space.shape), space.dtype)
         together.flags.writeable = False
-        Observations(space, None, None)(together)[0] = 1  # torch warns of what it cannot copy
+        Observations(space)(together)[0] = 1  # torch warns of what it cannot copy
         assert not together.any()
 
 
@@ -114,7 +115,7 @@ def test_memory_that_cannot_be_written_is_copied():
 )
 def test_what_has_no_fixed_number_of_numbers_is_refused_by_name(space):
     with pytest.raises(ValueError, match="no fixed number of numbers") as caught:
-        Observations(space, None, None)
+        Observations(space)
     assert type(space if not isinstance(space, Dict) else space["mission"]).__name__ in str(caught.value)
 
 
