@@ -100,6 +100,11 @@ def shorten(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 4 :]} ({len(text):,} characters)"
 
 
+def readable(text: str) -> str:
+    """Put marks in the place of bytes that are not UTF-8, as names of files may have: no file or screen takes them."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _is_tree(value: Any) -> bool:
     return isinstance(value, Mapping) or hasattr(value, "model_fields")
 

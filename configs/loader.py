@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 from pydantic import BaseModel, ValidationError
 
-from configs.errors import UsageError, explain
+from configs.errors import UsageError, explain, readable
 from configs.files import load_preset, load_yaml, merge
 from configs.model import flag_names, flatten, keys_of, spell_whole
 
@@ -51,6 +51,9 @@ def load(
         UsageError: Anything unknown, of the wrong type or out of bounds.
         SystemExit: With code 0, after `--help`.
     """
+    for word in argv:
+        if readable(word) != word:
+            raise UsageError(f"{readable(word)} is not UTF-8: rename it")
     names = flag_names(model)
     whole = keys_of(model, int, int | None)
     argv = _spell_booleans(argv, {names[key] for key in keys_of(model, bool)})

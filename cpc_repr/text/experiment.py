@@ -123,7 +123,8 @@ def _speed(run: RunDirectory, config: Config) -> float:
     """Sentences trained on per second, over the whole run."""
     rows = read_metrics(run.metrics_path)
     each = config.batches.window * config.batches.batch_size * config.train.accumulate
-    return each * float(rows[-1]["updates"] or 0) / max(1e-9, float(rows[-1]["seconds"] or 0)) if rows else 0.0
+    last = rows[-1] if rows else {}
+    return each * float(last.get("updates") or 0) / max(1e-9, float(last.get("seconds") or 0))
 
 
 def _shown(config: Config) -> dict[str, str]:

@@ -35,11 +35,11 @@ def read_curve(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, int]:
     """
     points: list[tuple[float, float, float]] = []
     for row in rows:
-        frames, value = row.get("frames"), row.get("episode_return")
-        while frames and points and points[-1][0] >= frames:
+        frames, value = row.get("frames") or 0, row.get("episode_return")
+        while frames > 0 and points and points[-1][0] >= frames:
             points.pop()
-        episodes = row.get("episodes", 0 if value is None else 1)  # lines of other programs may lack it
-        if frames and episodes:
+        episodes = row.get("episodes", 0 if value is None else 1) or 0  # lines of other programs may lack it
+        if frames > 0 and episodes > 0:
             points.append((frames, math.nan if value is None else value, episodes))
     table = np.array(points, dtype=float).reshape(-1, 3)  # [lines, 3]
     finite = np.isfinite(table[:, 1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from configs import RunFailure, load_yaml
+from configs import RunFailure, UsageError, load_yaml
+from configs.errors import readable, shorten
 from configs.model import flatten
 from cpc_rl.aux import upgrade
 from cpc_rl.compare.curves import Curve, read_curve
@@ -36,7 +37,7 @@ class Run:
     @property
     def name(self) -> str:
         """Its folder's name."""
-        return self.path.resolve().name
+        return readable(self.path.resolve().name)
 
     @property
     def env(self) -> str:
@@ -96,17 +97,18 @@ def read_run(path: Path, error: str = "") -> Run:
     """Read a run directory; `error` is why it failed, where that is known.
 
     Raises:
-        UsageError: Not a run directory.
+        UsageError: Not a run directory, or its configuration says what no run's can.
     """
     run = RunDirectory.open(path)
     settings = flatten(upgrade(load_yaml(run.config_path)))
+    _whole(settings, "run.seed", run)
     try:
         rows = read_metrics(run.metrics_path)
     except RunFailure as damage:
         rows, error = [], error or str(damage)
     curve, broken = read_curve(rows)
     last = rows[-1] if rows else {}
-    reached, planned = int(last.get("frames") or 0), settings.get("run.frames")
+    reached, planned = int(last.get("frames") or 0), _whole(settings, "run.frames", run)
     state: State = "failed" if error else "done" if planned is None or reached >= planned else "unfinished"
     return Run(
         path=path,
@@ -121,3 +123,10 @@ def read_run(path: Path, error: str = "") -> Run:
         rate=last.get("frames_per_second"),
         touched=max(file.stat().st_mtime for file in (run.config_path, run.metrics_path) if file.exists()),
     )
+
+
+def _whole(settings: Mapping[str, Any], key: str, run: RunDirectory) -> int | None:
+    value = settings.get(key)
+    if value is not None and type(value) is not int:
+        raise UsageError(f"{run.config_path}: {key} = {shorten(repr(value))}: must be a whole number")
+    return value

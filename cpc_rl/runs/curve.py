@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs import RunFailure
+from configs.errors import readable
 from cpc_rl.aux import AUX_LOSSES
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import Row, read_metrics
@@ -42,7 +43,7 @@ def plot_curve(run_dir: Path) -> Path:
         axis.grid(alpha=0.3)
         if len(keys) > 1:
             axis.legend(title="step k", fontsize="small")
-    figure.suptitle(run.path.resolve().name, fontsize="medium")
+    figure.suptitle(readable(run.path.resolve().name), fontsize="medium")
     path = run.report / "curve.png"
     figure.savefig(path, dpi=110)
     return path
@@ -76,7 +77,7 @@ def aux_curves(logged: Collection[str]) -> list[tuple[str, str, list[str]]]:
 
 def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:
     """Draw one metric: the raw points light, a running mean over a twentieth of them on top."""
-    pairs = [(row["frames"], row[key]) for row in rows if row.get(key) is not None]
+    pairs = [(row["frames"], row[key]) for row in rows if row.get(key) is not None and row.get("frames") is not None]
     if not pairs:
         return
     frames, values = np.array(pairs, dtype=float).T

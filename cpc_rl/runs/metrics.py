@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from configs import RunFailure
+from configs.errors import shorten
 from cpc_rl.runs.files import write_atomic
 
+LARGEST = 1e300  # room for sums and squares
 Row = dict[str, float | int | None]
 
 
@@ -25,18 +27,32 @@ def read_metrics(path: Path) -> list[Row]:
     Raises:
         RunFailure: A line before the last is damaged.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            rows.append(parse_row(line))
+        except ValueError as error:
             if number == len(lines):  # no line break after it
                 break
-            raise RunFailure(f"{path}, line {number}: not JSON ({error.msg})") from error
+            raise RunFailure(f"{path}, line {number}: {error}") from error
     return rows
+
+
+def parse_row(line: str | bytes) -> Row:
+    """Read one line: names with numbers, each finite and below 1e300, or null. Raises ValueError for anything else."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of a number of 5,000 digits
+        raise ValueError(f"not JSON ({getattr(error, 'msg', None) or error})") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{shorten(str(row))} is no row of names and numbers")
+    for name, value in row.items():
+        if value is not None and not (type(value) in (int, float) and -LARGEST < value < LARGEST):
+            raise ValueError(f"{shorten(name)} is {shorten(repr(value))}, which is no finite number")
+    return row
 
 
 class JsonLines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,9 +19,11 @@ from rich.text import Text
 
 from configs import UsageError, load_yaml
 from configs.model import flatten
+from cpc_rl.runs.metrics import parse_row
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial, parameters_text
 
 COLOURS = {"running": "cyan", "done": "green", "failed": "red", "stopped": "yellow"}
+MOST_SECONDS = 1e9  # 30 years: more is not known either
 TAIL = 1 << 16  # bytes of metrics.jsonl that are read for its newest values
 
 
@@ -39,7 +40,7 @@ class Progress(NamedTuple):
     @property
     def left(self) -> float | None:
         """Seconds, if it is known how fast the run is."""
-        return max(0, self.total - self.frames) / self.rate if self.rate > 0 else None
+        return min(max(0, self.total - self.frames) / self.rate, MOST_SECONDS) if self.rate > 0 else None
 
 
 def progress_of(run: Path, metric: str) -> Progress | None:
@@ -53,12 +54,16 @@ def progress_of(run: Path, metric: str) -> Progress | None:
         return None
     newest: dict[str, Any] = {}
     for line in lines:
-        with contextlib.suppress(json.JSONDecodeError):  # the first may be cut, the last half written
-            newest |= {name: value for name, value in json.loads(line).items() if value is not None}
+        with contextlib.suppress(ValueError):  # the first may be cut, the last half written
+            newest |= {name: value for name, value in parse_row(line).items() if value is not None}
     if "frames" not in newest:
         return None
+    total = settings.get("run.frames")
     return Progress(
-        newest["frames"], settings.get("run.frames", 0), newest.get("frames_per_second", 0.0), newest.get(metric)
+        int(newest["frames"]),
+        total if isinstance(total, int) else 0,
+        newest.get("frames_per_second", 0.0),
+        newest.get(metric),
     )
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,39 @@ def test_resuming_drops_what_came_after_the_checkpoint(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '{"frames": 60, "lo')  # killed while it wrote
     write(path, range(40, 80, 10), start=30)
     assert [row["frames"] for row in read_metrics(path)] == [10, 20, 30, 40, 50, 60, 70]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("null", "None is no row of names and numbers"),
+        ("[1, 2]", r"\[1, 2\] is no row"),
+        ("3", "3 is no row"),
+        ('{"frames": "x"}', "frames is 'x', which is no finite number"),
+        ('{"frames": [1]}', r"frames is \[1\]"),
+        ('{"frames": true}', "frames is True"),
+        ('{"frames": NaN}', "frames is nan"),
+        ('{"frames": 1, "loss": -Infinity}', "loss is -inf"),
+        ('{"frames": 1e999}', "frames is inf"),
+        ('{"frames": 1%s}' % ("0" * 400), r"frames is 1000*\.\.\.0* \(401 characters\), which is no finite number"),
+        ('{"frames": 1%s}' % ("0" * 5000), "not JSON .*4300 digits"),
+        ("[" * 100_000, "not JSON .*recursion"),
+        ('{"frames": 1', "not JSON .*delimiter"),
+    ],
+)
+def test_a_line_that_is_no_row_is_named_and_a_torn_last_one_is_not(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"frames": 1, "loss": null}\n{"frames": 2, "loss": -1.5e299}\n' + line)
+    assert read_metrics(path) == [{"frames": 1, "loss": None}, {"frames": 2, "loss": -1.5e299}]
+    path.write_text(f'{{"frames": 1}}\n{line}\n{{"frames": 2}}\n')
+    with pytest.raises(RunFailure, match=f"m.jsonl, line 2: {says}") as caught:
+        read_metrics(path)
+    assert len(str(caught.value)) < 400
+    with pytest.raises(RunFailure, match="line 2"):
+        JsonLines(path, frames=1)  # before anything is dropped
+    assert path.read_text().endswith('{"frames": 2}\n')
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.jsonl")
+    assert read_metrics(tmp_path / "m.jsonl") == []

@@ -89,3 +89,14 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path):
         "trial 001: 50 (50%) frames · 5/s · episode_return 2.25 · 0:00:10 left",
         "trial 002: starting",
     ] * 2 + ["trial 003 failed (learning-rate 0.00494): no such level [/]  1 of 5 done, 1 failed, 2 running, 1 waiting"]
+
+
+def test_lines_and_settings_that_make_no_sense_are_passed_over(tmp_path: Path):
+    sweep(tmp_path)
+    run = tmp_path / "trials/001"
+    bad = ["null", "[1, 2]", '{"frames": "x"}', '{"frames": 1' + "0" * 5000 + "}", '{"episode_return": true}']
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write("\n".join(["", *bad]))
+    (run / "config.yaml").write_text("run: {frames: many}")
+    assert progress_of(run, "episode_return") == Progress(50, 0, 5.0, 2.25)
+    assert Progress(0, 10**15, 1e-9, None).left == 1e9
