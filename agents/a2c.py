@@ -10,11 +10,8 @@ network and settings of Espeholt et al. 2018 (IMPALA).
 from __future__ import annotations
 
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated, Any, Self
 
 import torch
@@ -23,21 +20,20 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 import envs
-from configs import Frozen, RunFailure, UsageError, as_usage_error, difference, guarded, load
-from cpc_rl import losses
+from configs import Frozen, UsageError, as_usage_error, guarded, load
+from cpc_rl import losses, optim
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
 from cpc_rl.distributed import SINGLE, ProcessGroup, joined
 from cpc_rl.environments import default_preset, opened
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
-from cpc_rl.optim import OptimiserConfig, build_optimiser, learning_rate
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
-from cpc_rl.runs import Console, Logger, RunConfig, StopSignal, open_run, pick_device
+from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, pick_device
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
-from envs.api import BatchedEnv, EnvironmentFailure
+from envs.api import BatchedEnv
 from envs.config import EnvConfig
 
 
@@ -78,7 +74,7 @@ class Config(Frozen):
     run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = RunConfig()
     a2c: Annotated[A2CConfig, tyro.conf.OmitArgPrefixes] = A2CConfig()
     network: NetworkConfig = NetworkConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
+    optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:
@@ -89,11 +85,6 @@ class Config(Frozen):
 def full_config() -> type[Config]:
     """`Config` with a section for each auxiliary loss that is registered now."""
     return with_sections(Config)
-
-
-# What a resumed run may change: how long, where and how it is recorded, but none of what decides the weights.
-MAY_CHANGE = {f"env.{name}" for name in ("env_threads", "env_processes", "env_timeout", "dmlab_cache")}
-MAY_CHANGE |= {f"run.{name}" for name in RunConfig.model_fields if name != "seed"}
 
 
 class Learner:
@@ -114,7 +105,7 @@ class Learner:
         settings = {name: getattr(config, name) for name in loss_names(config.aux)}
         self.aux = build_aux(settings, AuxSizes(*sizes), self.net, config.run.seed, group).to(device)
         self.params = [p for module in (self.net, self.aux) for p in module.parameters() if p.requires_grad]
-        self.optimiser = build_optimiser(config.optimiser, self.params)
+        self.optimiser = optim.Optimiser(config.optimiser, self.params, self.net)
         self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions
         state = self.net.initial_state(env.num_envs, device)
         batch = (config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions)
@@ -123,11 +114,30 @@ class Learner:
         self.episodes = EpisodeTracker(env.num_envs)
         self.agent_steps = 0
         self.updates = 0
+        self.total = config.run.frames
 
     @property
     def frames(self) -> int:
         """Engine frames so far, as the papers count: agent steps x action repeat."""
         return self.agent_steps * self.env.action_repeat
+
+    unit, progress = "frames", frames  # what the training loop counts
+
+    def begin(self) -> None:
+        """Reset the environments: the first rows of a run that is not resumed."""
+        begin(self.env, self.rollout)
+
+    def describe(self, path: Path) -> str:
+        """One paragraph in front of the run, which lies at `path`."""
+        config, env, size = self.config, self.env, self.group.size
+        start = f"resuming at {self.frames:,} of" if self.frames else "training"
+        batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if size > 1 else "")
+        millions = sum(p.numel() for p in self.params) / 1e6
+        return (
+            f"{path}: {start} {self.total:,} frames of {env.name} ({env.backend}, {batch}), aux {config.aux}, "
+            f"preset {config.run.preset}, {millions:.2f} M parameters on {self.generator.device}, "
+            f"{torch.get_num_threads()} threads"
+        )
 
     def losses(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the unroll that lies in `rollout`, and its terms: this rank's part of sums over all ranks."""
@@ -175,22 +185,20 @@ class Learner:
         self.optimiser.zero_grad()
         torch.autograd.backward(total)
         self.group.sum_gradients(self.params)
-        clip = self.config.optimiser.clip_norm
-        norm = torch.nn.utils.clip_grad_norm_(self.params, torch.inf if clip is None else clip)
+        norm = self.optimiser.clip()
         summed = self.group.sum(torch.stack([m.float() for m in metrics.values()]))
         values = dict(zip([*metrics, "gradient_norm"], [*summed.tolist(), norm.item()], strict=True))
-        for name in (*(n for n in values if n.startswith("loss/")), "gradient_norm"):
-            if not abs(values[name]) < float("inf"):
-                raise RunFailure(f"{name} is {values[name]} at update {self.updates}, frame {self.frames}")
-        values["learning_rate"] = learning_rate(self.config.optimiser, self.frames, self.config.run.frames)
-        for group in self.optimiser.param_groups:
-            group["lr"] = values["learning_rate"]
-        self.optimiser.step()
+        optim.check_finite(values, f"at update {self.updates}, frame {self.frames}")
+        values["learning_rate"] = self.optimiser.step(self.updates, self.frames / self.total)
         self.aux.after_step(self.net)
         self.episodes.update(self.rollout)
         self.agent_steps += int(values.pop("steps"))
         self.updates += 1
         return values
+
+    def record(self) -> dict[str, Any]:
+        """What a line of metrics holds besides the means over its updates."""
+        return {"agent_steps": self.agent_steps, **self.episodes.pop(self.group)}
 
     def state_dict(self) -> dict[str, Any]:
         """For `torch.save`; tensors and plain Python only."""
@@ -200,10 +208,9 @@ class Learner:
             "updates": self.updates,
             "network": self.net.state_dict(),
             "aux": self.aux.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            **self.optimiser.state_dict(self.total),
             "generator": self.generator.get_state(),
             "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
-            "config": recorded(self.config).model_dump(mode="json"),
             "device": self.generator.device.type,
             "ranks": self.group.collect(
                 {
@@ -218,18 +225,11 @@ class Learner:
         """Continue where `state_dict` was taken.
 
         Raises:
-            UsageError: It was taken with another configuration, or on another kind of device.
+            UsageError: It was taken on another kind of device or with other ranks, or the rate falls over other frames.
         """
-        before = full_config().model_validate(upgrade(saved["config"]))
-        for key, old, new in difference(recorded(before), recorded(self.config)):
-            follows = key == "run.frames" and self.config.optimiser.schedule != "constant"
-            if key not in MAY_CHANGE or follows:
-                why = ", whose frames set the learning rate" if follows else ""
-                raise UsageError(f"cannot resume with {key} = {new}: the checkpoint was made with {old}{why}")
         if saved["device"] != self.generator.device.type:
-            raise UsageError(
-                f"cannot resume on {self.generator.device.type}: the run's random numbers are {saved['device']}'s"
-            )
+            here = self.generator.device.type
+            raise UsageError(f"cannot resume on {here}: the run's random numbers are {saved['device']}'s")
         if len(saved["ranks"]) != self.group.size:
             raise UsageError(f"cannot resume with {self.group.size} ranks: the run has {len(saved['ranks'])}")
         mine = saved["ranks"][self.group.rank]
@@ -237,14 +237,14 @@ class Learner:
         self.agent_steps, self.updates = saved["agent_steps"], saved["updates"]
         self.net.load_state_dict(saved["network"])
         self.aux.load_state_dict(upgrade_state(saved["aux"], self.config.aux))
-        self.optimiser.load_state_dict(saved["optimiser"])
+        self.optimiser.load_state_dict(saved, self.updates, self.total)
         self.generator.set_state(saved["generator"])
         self.env.load_state_dict(mine["env"])
         if self.env.restores:
             self.rollout.load_state_dict(mine["rollout"])
             self.episodes.load_state_dict(mine["episodes"])
         else:  # the episodes that were running are lost; new ones begin
-            begin(self.env, self.rollout)
+            self.begin()
 
 
 def recorded(config: Config) -> Config:
@@ -253,9 +253,13 @@ def recorded(config: Config) -> Config:
     So without the places, and without sections of auxiliary losses that are not in use.
     """
     names = loss_names(config.aux)
-    run = config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))
     kept = {name: getattr(config, name) for name in (*Config.model_fields, *names)}
-    return with_sections(Config, names).model_validate({**kept, "run": run})
+    return with_sections(Config, names).model_validate({**kept, "run": config.run.without_places()})
+
+
+def reread(saved: dict[str, Any]) -> Config:
+    """The configuration that a checkpoint holds, as `recorded` gives it today."""
+    return recorded(full_config().model_validate(upgrade(saved)))
 
 
 def train(config: Config) -> int:
@@ -282,63 +286,17 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device, group: Proce
     """`train`, in environments that somebody else closes."""
     with as_usage_error():
         learner = Learner(config, env, device, group)
-    fresh = fresh_path(config.env.name, config.aux, config.run.seed)
-    run, saved = open_run(config.run, fresh, recorded(config), group)
-    if saved is None:
-        begin(env, learner.rollout)
-    else:
-        learner.load_state_dict(saved)
-    if group.is_main:
-        run.write_config(recorded(config))
-    with (
-        StopSignal() as signal,
-        Logger(run, config.run, learner.frames, saved and saved["logger"], keep=group.is_main) as logger,
-        Console(config.run.frames, quiet=not group.is_main) as console,
-    ):
-        console.say(describe(config, learner, run.path, device))
-        sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
-        next_save = time.monotonic()  # the first one soon, so that every run can be resumed
-        stop = False
-        while learner.frames < config.run.frames and not stop:
-            try:
-                values = learner.update()
-            except (RunFailure, EnvironmentFailure) as error:
-                raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
-            for name, value in values.items():
-                sums[name].append(value)
-            # Read once: a signal from here on is seen after the next update.
-            stop, due = group.any(signal.stop, group.is_main and time.monotonic() > next_save)
-            last = stop or learner.frames >= config.run.frames
-            if last or learner.updates % config.run.log_updates == 0:
-                means = {name: fmean(series) for name, series in sums.items()}
-                sums.clear()
-                episodes = learner.episodes.pop(group)
-                console.show(logger.log(learner.frames, learner.agent_steps, {**episodes, **means}))
-            if last or due:
-                state = {**learner.state_dict(), "logger": logger.state_dict()}
-                if group.is_main:
-                    run.checkpoints.save(state)
-                next_save = time.monotonic() + 60 * config.run.checkpoint_minutes
+    run = open_run(config.run, fresh_path(config.env.name, config.aux, config.run.seed), recorded(config), group)
+    with StopSignal() as stop:
+        done = loop.train(learner, run, config.run, recorded(config), stop, reread=reread)
     if not group.is_main:
-        return 0 if learner.frames >= config.run.frames else 130
-    if learner.frames < config.run.frames:
+        return 0 if done else 130
+    if not done:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")
     print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
     return 0
-
-
-def describe(config: Config, learner: Learner, path: Path, device: torch.device) -> str:
-    """One paragraph in front of the run."""
-    env, millions = learner.env, sum(p.numel() for p in learner.params) / 1e6
-    start = f"resuming at {learner.frames:,} of" if learner.frames else "training"
-    batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if (size := learner.group.size) > 1 else "")
-    return (
-        f"{path}: {start} {config.run.frames:,} frames of {env.name} ({env.backend}, {batch}), "
-        f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {device}, "
-        f"{torch.get_num_threads()} threads"
-    )
 
 
 def parse(argv: Sequence[str]) -> Config:

@@ -3,13 +3,15 @@
 from configs.errors import RunFailure, UsageError, as_usage_error, explain, guarded
 from configs.files import difference, dump, load_yaml, preset_names
 from configs.loader import load
-from configs.model import Frozen, flag_names
+from configs.model import Frozen, MayChange, changeable_keys, flag_names
 
 __all__ = [
     "Frozen",
+    "MayChange",
     "RunFailure",
     "UsageError",
     "as_usage_error",
+    "changeable_keys",
     "difference",
     "dump",
     "explain",

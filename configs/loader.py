@@ -20,6 +20,7 @@ from configs.model import flag_names, flatten, keys_of, spell_whole
 
 M = TypeVar("M", bound=BaseModel)
 Chosen = Callable[[str], Any]
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def load(
@@ -30,7 +31,7 @@ def load(
     description: str,
     default_preset: Callable[[Chosen], str] | None = None,
     family: str = "",
-    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    upgrade: Upgrade | None = None,
 ) -> M:
     """Resolve a configuration: defaults < preset < `--config` file < flags.
 
@@ -45,7 +46,7 @@ def load(
         default_preset: Names the preset to take when neither `--preset` nor `--resume` is given. It is called with a
             function from a dotted key to what the flags or the `--config` file say (None: nothing), not yet checked.
         family: Of the presets; see `preset_names`.
-        upgrade: Gives the content of a file that an earlier version wrote in today's words, each file before merging.
+        upgrade: Gives what a file says in the words of today; a ValueError says what to change in it.
 
     Raises:
         UsageError: Anything unknown, of the wrong type or out of bounds.
@@ -58,15 +59,18 @@ def load(
     whole = keys_of(model, int, int | None)
     argv = _spell_booleans(argv, {names[key] for key in keys_of(model, bool)})
     argv = _spell_whole_numbers(argv, {names[key] for key in whole})
-    data: dict[str, Any] = {}
+    # A section's default may differ from that of its class: a file that says half of it says no more than that.
+    fields = model.model_fields.items()
+    data: dict[str, Any] = {n: f.default.model_dump() for n, f in fields if isinstance(f.default, BaseModel)}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
     for source, layer in _layers(argv, names, default_preset, family):
-        layer = layer if upgrade is None else upgrade(layer)
-        data = merge(data, _whole_numbers(layer, whole))
         try:
+            data = merge(data, _whole_numbers(upgrade(layer) if upgrade else layer, whole))
             base = model.model_validate(data)
         except ValidationError as error:
             raise UsageError(f"{source}: {explain(error, known=names)}") from error
+        except ValueError as error:
+            raise UsageError(f"{source}: {error}") from error
     values = _parse(base, argv, names, prog, description)
     try:
         return model.model_validate(values)
@@ -181,8 +185,10 @@ def _parse(base: BaseModel, argv: Sequence[str], names: dict[str, str], prog: st
         flag = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if flag is None:
             raise UsageError(f"unexpected argument {unknown[0]!r}; see --help")
-        near = difflib.get_close_matches(flag.replace("_", "-"), names.values(), n=1)
-        raise UsageError(f"unknown flag {flag}; " + (f"did you mean {near[0]}?" if near else "see --help"))
+        plain = flag.replace("_", "-")
+        near = [name for name in names.values() if name.endswith(f".{plain.removeprefix('--')}")]
+        near = near or difflib.get_close_matches(plain, names.values(), n=1)
+        raise UsageError(f"unknown flag {flag}; " + (f"did you mean {' or '.join(near)}?" if near else "see --help"))
     return dict(values)  # a mapping, by `_as_mapping`
 
 

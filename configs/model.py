@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
+MARK = "a resumed run may change it"
+MayChange = Annotated[T, MARK]  # `threads: MayChange[int]`; on a section it holds for all fields of it
 
 
 class Frozen(BaseModel):
@@ -40,6 +44,18 @@ def keys_of(model: type[BaseModel], *annotations: Any, prefix: str = "") -> set[
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             keys |= keys_of(field.annotation, *annotations, prefix=f"{prefix}{name}.")
         elif field.annotation in annotations:
+            keys.add(prefix + name)
+    return keys
+
+
+def changeable_keys(model: type[BaseModel], prefix: str = "", all_of_it: bool = False) -> set[str]:
+    """Return the dotted keys that a resumed run may change: those of fields, or of sections, marked `MayChange`."""
+    keys: set[str] = set()
+    for name, field in model.model_fields.items():
+        marked = all_of_it or MARK in field.metadata
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= changeable_keys(field.annotation, f"{prefix}{name}.", marked)
+        elif marked:
             keys.add(prefix + name)
     return keys
 

@@ -12,9 +12,9 @@ import torch
 import tyro
 from pydantic import Field
 
-from configs import Frozen, UsageError, guarded, load
+from configs import Frozen, MayChange, UsageError, guarded, load
 from cpc_repr.report import Table
-from cpc_repr.training import Stopped, part
+from cpc_repr.training import Stopped, subdirectory, upgrade
 from cpc_rl.distributed import ProcessGroup, joined
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, open_run, pick_device
@@ -25,8 +25,10 @@ class CommandConfig(Frozen):
     """Settings that every command has."""
 
     run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
-    seeds: int = Field(default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals.")
-    smoke: bool = Field(default=False, description="All stages on tiny data, in seconds: --preset smoke.")
+    seeds: MayChange[int] = Field(
+        default=1, ge=1, le=100, description="Repeat with so many seeds, from --seed on: intervals."
+    )
+    smoke: MayChange[bool] = Field(default=False, description="All stages on tiny data, in seconds: --preset smoke.")
 
     @property
     def kind(self) -> str:
@@ -64,17 +66,17 @@ def _slug(name: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in name).split())
 
 
-def recorded(config: C) -> C:
-    """`config` as config.yaml keeps it: without the places, so that `--config` of it makes the same run elsewhere."""
-    return config.model_copy(update={"run": config.run.model_copy(update=dict.fromkeys(("run", "resume", "config")))})
-
-
 def settings(config: CommandConfig) -> dict[str, Any]:
     """What results depend on: all but how the run is recorded and what else the command runs."""
     plain = config.model_dump(mode="json")
     for name in ("seeds", "smoke", "ablation"):
         plain.pop(name, None)
     return plain | {"run": {"seed": config.run.seed}}
+
+
+def recorded(config: C) -> C:
+    """`config` as config.yaml keeps it."""
+    return config.model_copy(update={"run": config.run.without_places()})
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Session:
 
     def folder(self, arm: Arm[C]) -> RunDirectory:
         """Where an arm's checkpoints, metrics and results lie."""
-        return part(self.run.path / arm.folder, recorded(arm.config)) if arm.folder else self.run
+        return subdirectory(self.run.path / arm.folder, recorded(arm.config)) if arm.folder else self.run
 
 
 def command(
@@ -124,6 +126,7 @@ def command(
             description=description,
             default_preset=lambda chosen: "smoke" if "--smoke" in argv else "small",
             family=family,
+            upgrade=upgrade,
         )
         with joined() as group:
             if group.size > 1 and not shared:
@@ -145,8 +148,8 @@ def _run(config: C, family: str, experiment: Callable[[C, Session], list[Table]]
         console.print(text, markup=False)
         console.file.flush()
 
-    run, _ = open_run(config.run, fresh_path(family, config.kind, config.run.seed), recorded(config), group)
-    if group.is_main:
+    run = open_run(config.run, fresh_path(family, config.kind, config.run.seed), recorded(config), group)
+    if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
         run.write_config(recorded(config))
     with StopSignal() as stop:
         try:

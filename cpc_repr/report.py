@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import numpy as np
 import rich.box
 import rich.console
 import rich.table
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from cpc_repr.probes import Score
+from cpc_rl.compare.statistics import t_interval
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def pooled(scores: Sequence[Score]) -> Score:
     """One seed with its own interval, of several their mean and its 95 % t-interval, of none NaN."""
     if len(scores) < 2:
         return scores[0] if scores else Score(*[float("nan")] * 3)
-    mean, half = t_interval([score.accuracy for score in scores])
-    return Score(mean, mean - half, mean + half)
+    mean, low, high = t_interval([score.accuracy for score in scores], fewest=2)
+    return Score(mean, mean if low is None else low, mean if high is None else high)
 
 
 def percent(scores: Sequence[Score]) -> str:
@@ -105,13 +104,6 @@ def percent(scores: Sequence[Score]) -> str:
     mean, low, high = astuple(pooled(scores))
     words = f"{mean:.1%} [{low:.1%}, {high:.1%}]" if len(scores) == 1 else f"{mean:.1%} ± {high - mean:.1%}"
     return words.replace("%", "")
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean of two values or more, and half the width of its 95 % interval (Student's t)."""
-    x = np.asarray(values, dtype=float)
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return float(x.mean()), float(half)
 
 
 def plot_curves(

@@ -1,15 +1,16 @@
-"""Optimisers and their schedule: Adam, and RMSProp as TensorFlow 1 (and so IMPALA) has it."""
+"""Optimisers, their schedule and the mean of weights: Adam, and RMSProp as TensorFlow 1 (and so IMPALA) has it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
-from configs import Frozen
+from configs import Frozen, RunFailure, UsageError
 
 
 class OptimiserConfig(Frozen):
@@ -19,13 +20,21 @@ class OptimiserConfig(Frozen):
         default="adam",
         description="`adam`: torch's. `rmsprop`: TensorFlow 1's, which IMPALA used (see the next three).",
     )
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size at the start.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size at the start, or after the warm-up.")
+    warmup: int = Field(
+        default=0, ge=0, le=10**9, description="Updates over which the learning rate rises from 0, linearly."
+    )
+    schedule: Literal["constant", "linear", "linear_frames"] = Field(
+        default="constant",
+        description="`linear`: the learning rate falls to 0 over the run; `linear_frames`: the same, by its old name.",
+    )
     epsilon: float = Field(default=1e-8, gt=0, le=10, description="Added to the denominator; its place: see below.")
     epsilon_place: Literal["inside_root", "outside_root"] = Field(
         default="outside_root",
         description="`outside_root`: sqrt(s) + epsilon (torch; the only place for adam). `inside_root`: "
         "sqrt(s + epsilon) (TensorFlow 1; rmsprop only).",
     )
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="adam: decay of the mean gradient.")
     decay: float = Field(default=0.99, ge=0, lt=1, description="rmsprop: decay of the mean square.")
     mean_square_init: float = Field(
         default=1.0, ge=0, le=1e6, description="rmsprop: mean square before the first step."
@@ -34,8 +43,11 @@ class OptimiserConfig(Frozen):
     clip_norm: float | None = Field(
         default=None, gt=0, le=1e6, description="Global gradient norm is cut to this; none: no cut."
     )
-    schedule: Literal["constant", "linear_frames"] = Field(
-        default="constant", description="`linear_frames`: falls to 0 when the run's frames (engine frames) are reached."
+    average: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Decay of a running mean of the weights (Polyak), evaluated in their place; none: the last ones.",
     )
 
     @model_validator(mode="after")
@@ -112,11 +124,103 @@ def build_optimiser(config: OptimiserConfig, params: Iterable[nn.Parameter]) -> 
             inside_root=config.epsilon_place == "inside_root",
             mean_square_init=config.mean_square_init,
         )
-    return torch.optim.Adam(params, lr=config.learning_rate, eps=config.epsilon)
+    return torch.optim.Adam(params, lr=config.learning_rate, betas=(config.beta1, 0.999), eps=config.epsilon)
 
 
-def learning_rate(config: OptimiserConfig, frames: int, total_frames: int) -> float:
-    """Learning rate after `frames` of `total_frames` engine frames."""
-    if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * max(0.0, 1.0 - frames / total_frames)
+def learning_rate(config: OptimiserConfig, update: int, done: float) -> float:
+    """Learning rate of the update with this number, from 0, when this share of the run is done."""
+    rise = min(1.0, (update + 1) / max(1, config.warmup))
+    fall = 1.0 if config.schedule == "constant" else max(0.0, 1.0 - done)
+    return config.learning_rate * rise * fall
+
+
+def check_finite(values: Mapping[str, float], when: str) -> None:
+    """Raise RunFailure if a loss or the norm of the gradient is not finite; in front of the step, so that none is lost.
+
+    Args:
+        values: Metrics of an update.
+        when: For the message, for example `at update 7`.
+    """
+    for name, value in values.items():
+        if (name.startswith("loss/") or name == "gradient_norm") and not abs(value) < float("inf"):
+            raise RunFailure(f"{name} is {value} {when}")
+
+
+class WeightAverage(AveragedModel):
+    """A copy of a module whose weights are the running mean of the module's, the initial ones included (Polyak).
+
+    `update_parameters(module)` belongs behind each step.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        """`decay` of a long run; early on the mean is a short one, or the initial weights would weigh it down."""
+
+        def lerp(means: Any, weights: Any, count: Tensor | int) -> None:
+            torch._foreach_lerp_(means, weights, 1 - min(decay, int(count) / (9 + int(count))))
+
+        super().__init__(module, multi_avg_fn=lerp)
+        self.update_parameters(module)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The means, for a checkpoint."""
+        return {name: p.detach() for name, p in self.module.named_parameters()}
+
+    def restore(self, weights: Mapping[str, Tensor], module: nn.Module, updates: int) -> None:
+        """Go on with what `weights()` gave after so many updates; buffers are those of `module`."""
+        self.module.load_state_dict({**module.state_dict(), **weights})
+        self.n_averaged.fill_(updates + 1)
+
+
+class Optimiser:
+    """What `config` says: the clipped gradient, the learning rate of each step, the step, the mean of weights."""
+
+    def __init__(self, config: OptimiserConfig, params: Sequence[nn.Parameter], module: nn.Module) -> None:
+        """Over `params`; `module` is what the mean is of, where there is one."""
+        self.config, self.params, self.module = config, params, module
+        self.inner = build_optimiser(config, params)
+        self.average = None if config.average is None else WeightAverage(module, config.average)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.inner.zero_grad()
+
+    def clip(self) -> Tensor:
+        """Cut the gradient to `clip_norm`, if there is one; gives its norm before."""
+        most = self.config.clip_norm
+        return nn.utils.clip_grad_norm_(self.params, torch.inf if most is None else most)
+
+    def step(self, update: int, done: float) -> float:
+        """Take the step with this number, from 0, when this share of the run is done; gives its learning rate."""
+        rate = learning_rate(self.config, update, done)
+        for group in self.inner.param_groups:
+            group["lr"] = rate
+        self.inner.step()
+        if self.average is not None:
+            self.average.update_parameters(self.module)
+        return rate
+
+    def state_dict(self, total: int) -> dict[str, Any]:
+        """For a checkpoint of a run of this length, in frames or whatever it counts."""
+        average = {} if self.average is None else self.average.weights()
+        return {"optimiser": self.inner.state_dict(), "average": average, "total": total}
+
+    def load_state_dict(self, saved: Mapping[str, Any], updates: int, total: int) -> None:
+        """Go on after so many updates, behind `module`.
+
+        Args:
+            saved: A checkpoint with what `state_dict` gave, or what stood in its place before this class was there:
+                the length was that in the agent's configuration, or `fall`.
+            updates: So far.
+            total: As in `state_dict`.
+
+        Raises:
+            UsageError: The learning rate falls over the run, and that had another length.
+        """
+        if self.config.schedule != "constant":
+            before = saved.get("total") or saved.get("fall") or saved["config"]["run"]["frames"]
+            if before != total:
+                why = f"the checkpoint was made with {before:,}, over which the learning rate falls"
+                raise UsageError(f"cannot resume with a length of {total:,}: {why}")
+        self.inner.load_state_dict(saved["optimiser"])
+        if self.average is not None:
+            self.average.restore(saved["average"], self.module, updates)

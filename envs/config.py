@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
+T = TypeVar("T")
+MARK = "a resumed run may change it"  # as in `configs.MayChange`, which this floor cannot import
+MayChange = Annotated[T, MARK]
 Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
@@ -43,15 +46,15 @@ class EnvConfig(BaseModel):
         "(whole numbers that stand for kinds of things, one-hot, such as MiniGrid's view). `auto`: as the space says, "
         "where that can mean one thing only; the log says which.",
     )
-    env_threads: int = Field(
+    env_threads: MayChange[int] = Field(
         default=1, ge=1, le=256, description="Threads that step and draw the environments (minilab, envpool)."
     )
-    env_processes: bool = Field(
+    env_processes: MayChange[bool] = Field(
         default=False,
         description="One process for each environment (gymnasium; DeepMind Lab always): for slow ones, and for those "
         "that crash.",
     )
-    env_timeout: float = Field(
+    env_timeout: MayChange[float] = Field(
         default=300.0, gt=0, le=1e6, description="Seconds without an answer after which such a process counts as hung."
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
@@ -60,6 +63,6 @@ class EnvConfig(BaseModel):
     dmlab_seeds: int = Field(
         default=1024, ge=1, le=2**31 - 1, description="Different episodes to train on: each new map is compiled once."
     )
-    dmlab_cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
+    dmlab_cache: MayChange[Annotated[Path | None, tyro.conf.arg(metavar="DIR")]] = Field(
         default=None, description="Folder of compiled maps, shared by all runs; by default ~/.cache/cpc-rl/dmlab."
     )

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field
 
-from configs import Frozen
+from configs import Frozen, MayChange
 from cpc_repr.audio.data import BatchConfig
 from cpc_repr.audio.model import CPCConfig, ModelConfig
 from cpc_repr.audio.synthetic import SyntheticConfig
 from cpc_repr.command import CommandConfig
 from cpc_repr.probes import ProbeConfig
-from cpc_repr.training import OptimConfig
+from cpc_repr.training import OPTIMISER
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
 
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -33,7 +34,7 @@ class CorpusConfig(Frozen):
     )
     train_list: File = Field(default=None, description="Training utterances; by default train_split.txt in --data.")
     test_list: File = Field(default=None, description="Test utterances; by default test_split.txt in --data.")
-    corpora: Folder = Field(
+    corpora: MayChange[Folder] = Field(
         default=None, description="Where synthetic corpora are kept, each made once; by default in the user's cache."
     )
 
@@ -41,11 +42,11 @@ class CorpusConfig(Frozen):
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=300_000, ge=1, le=10**9, description="Updates of CPC.")
+    updates: MayChange[int] = Field(default=300_000, ge=1, le=10**9, description="Updates of CPC.")
     accumulate: int = Field(
         default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
     )
-    supervised_updates: int = Field(
+    supervised_updates: MayChange[int] = Field(
         default=100_000,
         ge=0,
         le=10**9,
@@ -63,11 +64,11 @@ class EvaluationConfig(Frozen):
         le=10,
         description="Frame t is probed with label t - shift: 1 is the nearest (see docs/audio.md); other code has 0.",
     )
-    batches: int = Field(
+    batches: MayChange[int] = Field(
         default=50, ge=1, le=10**6, description="Test batches for the contrastive accuracy of each step."
     )
-    picture_speakers: int = Field(default=10, ge=1, le=100, description="Speakers in the t-SNE picture.")
-    picture_frames: int = Field(default=60, ge=1, le=10_000, description="Frames of each of them.")
+    picture_speakers: MayChange[int] = Field(default=10, ge=1, le=100, description="Speakers in the t-SNE picture.")
+    picture_frames: MayChange[int] = Field(default=60, ge=1, le=10_000, description="Frames of each of them.")
 
 
 class Config(CommandConfig):
@@ -77,7 +78,7 @@ class Config(CommandConfig):
     train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
     batches: Annotated[BatchConfig, tyro.conf.OmitArgPrefixes] = BatchConfig()
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
-    optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
+    optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
     greedy: bool = Field(
         default=False,
@@ -89,7 +90,7 @@ class Config(CommandConfig):
         description="Run the rows of Table 2: where negatives come from, or how many steps are predicted.",
     )
     speech: SyntheticConfig = SyntheticConfig()
-    probe: ProbeConfig = ProbeConfig()
+    probe: MayChange[ProbeConfig] = ProbeConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
@@ -121,11 +122,3 @@ STRATEGIES: tuple[tuple[str, Literal["mixed", "same_speaker"], Literal["all", "e
     ("current sequence only", "mixed", "own"),
 )
 STEPS = (2, 4, 8, 12, 16)
-
-
-def may_change(key: str) -> bool:
-    """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
-    section, _, name = key.partition(".")
-    if section in ("probe", "evaluation") or key in ("seeds", "smoke", "corpus.corpora"):
-        return key != "evaluation.shift"  # supervised training is on shifted labels
-    return (section == "run" and name != "seed") or key in ("train.updates", "train.supervised_updates")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from cpc_repr.audio.config import Config, may_change
+from cpc_repr.audio.config import Config
 from cpc_repr.audio.evaluate import TASKS, Bench, cepstra, chance, context, contrastive, layer, probe, supervised
 from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import NAMES, GreedyModel
@@ -18,7 +18,7 @@ from cpc_repr.command import recorded, settings
 from cpc_repr.offsets import plot_offsets
 from cpc_repr.report import Row
 from cpc_repr.results import Results
-from cpc_repr.training import Learner, fit, part
+from cpc_repr.training import Learner, fit, subdirectory
 from cpc_rl.runs import RunDirectory
 
 
@@ -44,7 +44,7 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
         f"{run.path}: {'Greedy InfoMax' if config.greedy else 'CPC'}, {parameters(model) / 1e6:.2f} M parameters, "
         f"{config.train.updates:,} updates, {config.cpc.steps} steps ahead"
     )
-    _train(bench, run, learner, config.train.updates, _shown(config))
+    _train(bench, run, learner, _shown(config))
     results = Results(run.report / "results.json", settings(config))
     rows: dict[str, Row] = {}
 
@@ -85,10 +85,10 @@ def _baselines(bench: Bench, run: RunDirectory, row: Callable[[str, Callable[[],
         found: dict[str, Any] = {}
         for task in TASKS:
             learner = supervised_learner(config, task, bench.waveforms, bench.device)
-            folder = part(run.path / f"supervised_{task}", config)
+            folder = subdirectory(run.path / f"supervised_{task}", config)
             bench.say(f"{folder.path}: end to end on labels, {config.train.supervised_updates:,} updates")
             shown = {"loss": "loss/total", "accuracy": "accuracy"}
-            _train(bench, folder, learner, config.train.supervised_updates, shown)
+            _train(bench, folder, learner, shown)
             found[task] = supervised(bench, cast(Supervised, learner.module), task)
             bench.say(f"supervised: {task} {found[task]}")
         return found
@@ -96,9 +96,9 @@ def _baselines(bench: Bench, run: RunDirectory, row: Callable[[str, Callable[[],
     row("supervised", end_to_end)
 
 
-def _train(bench: Bench, run: RunDirectory, learner: Learner, updates: int, shown: Mapping[str, str]) -> None:
-    fit(run, bench.config.run, recorded(bench.config), learner, updates, bench.stop, shown, may_change)
-    learner.settle()
+def _train(bench: Bench, run: RunDirectory, learner: Learner, shown: Mapping[str, str]) -> None:
+    fit(run, bench.config.run, recorded(bench.config), learner, bench.stop, shown)
+    learner.freeze()
 
 
 def _shown(config: Config) -> dict[str, str]:

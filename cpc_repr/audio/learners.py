@@ -14,8 +14,9 @@ from cpc_repr.audio.data import Batch, Waveforms, Windows
 from cpc_repr.audio.greedy import NAMES, GreedyModel, greedy_loss
 from cpc_repr.audio.model import HOP, CPCModel, ModelConfig, SpeechModel, contrast, frames
 from cpc_repr.prefetch import Prefetcher
-from cpc_repr.training import Learner, OptimConfig, seeded
+from cpc_repr.training import Learner, seeded
 from cpc_rl.infonce import PerOffset
+from cpc_rl.optim import OptimiserConfig
 
 Task = Literal["phone", "speaker"]
 
@@ -62,7 +63,7 @@ def cpc_learner(config: Config, waveforms: Waveforms, device: torch.device) -> L
         result = contrast(model.model(samples), model.heads, config.cpc, draws)
         return result.loss, by_step(result.per_offset, "cpc/")
 
-    return Learner(model, loss, config.optim, config.train.accumulate)
+    return Learner(model, loss, config.optimiser, config.train.updates, config.train.accumulate)
 
 
 def by_step(offsets: PerOffset, prefix: str) -> dict[str, Tensor]:
@@ -98,5 +99,5 @@ def supervised_learner(config: Config, task: Task, waveforms: Waveforms, device:
         return F.cross_entropy(logits, wanted, ignore_index=-1), {"accuracy": hit.sum() / known.sum()}
 
     rate, updates = config.train.supervised_learning_rate, config.train.supervised_updates
-    optim = OptimConfig(learning_rate=rate, warmup=config.optim.warmup, fall=updates)
-    return Learner(model, loss, optim, config.train.accumulate)
+    optimiser = OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear")
+    return Learner(model, loss, optimiser, updates, config.train.accumulate)

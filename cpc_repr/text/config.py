@@ -8,13 +8,14 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
-from configs import Frozen
+from configs import Frozen, MayChange
 from cpc_repr.command import CommandConfig
 from cpc_repr.text.books import BatchConfig, Layout
 from cpc_repr.text.logistic import LogisticConfig
 from cpc_repr.text.model import CPCConfig, ModelConfig
 from cpc_repr.text.stories import StoriesConfig
-from cpc_repr.training import OptimConfig
+from cpc_repr.training import OPTIMISER
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
 
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -25,15 +26,15 @@ class CorpusConfig(Frozen):
 
     data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
     layout: Layout = Field(default="lines", description="Of those files: a sentence a line, or prose.")
-    tasks: Folder = Field(
+    tasks: MayChange[Folder] = Field(
         default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
     )
-    vectors: File = Field(
+    vectors: MayChange[File] = Field(
         default=None,
         description="Word vectors in word2vec's form, for words the books do not have. Default: with generated books "
         "a stand-in, else none.",
     )
-    corpora: Folder = Field(
+    corpora: MayChange[Folder] = Field(
         default=None, description="Where generated text is kept, made once; by default in the user's cache."
     )
     vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
@@ -44,17 +45,17 @@ class CorpusConfig(Frozen):
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=100_000, ge=1, le=10**9, description="Updates of CPC.")
+    updates: MayChange[int] = Field(default=100_000, ge=1, le=10**9, description="Updates of CPC.")
     accumulate: int = Field(
         default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
     )
-    supervised_epochs: int = Field(
+    supervised_epochs: MayChange[int] = Field(
         default=10,
         ge=0,
         le=10_000,
         description="Passes of each network trained end to end on a task's labels; 0 leaves them out.",
     )
-    supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of those networks.")
+    supervised_learning_rate: MayChange[float] = Field(default=1e-3, gt=0, le=1, description="Of those networks.")
 
 
 class EvaluationConfig(Frozen):
@@ -71,18 +72,8 @@ class Config(CommandConfig):
     train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
     batches: Annotated[BatchConfig, tyro.conf.OmitArgPrefixes] = BatchConfig()
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
-    optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
+    optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
     stories: StoriesConfig = StoriesConfig()
-    logistic: LogisticConfig = LogisticConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
-
-
-def may_change(key: str) -> bool:
-    """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
-    section, _, name = key.partition(".")
-    if section in ("logistic", "evaluation") or key in ("seeds", "smoke"):
-        return True
-    if key in ("corpus.corpora", "corpus.tasks", "corpus.vectors", "train.updates"):
-        return True
-    return (section == "run" and name != "seed") or (section == "train" and name.startswith("supervised"))
+    logistic: MayChange[LogisticConfig] = LogisticConfig()
+    evaluation: MayChange[EvaluationConfig] = EvaluationConfig()

@@ -18,7 +18,7 @@ from cpc_repr.probes import Score
 from cpc_repr.text.config import Config
 from cpc_repr.text.corpus import Corpus
 from cpc_repr.text.encode import TextEncoder
-from cpc_repr.text.learners import Supervised, supervised_learner, updates_of, windows
+from cpc_repr.text.learners import Supervised, supervised_learner, windows
 from cpc_repr.text.logistic import predict, splits
 from cpc_repr.text.model import CPCModel, contrast
 from cpc_repr.text.senteval import Task
@@ -77,7 +77,7 @@ def supervised(bench: Bench, task: Task) -> dict[str, Score]:
             words = Vocabulary(sorted({word for i in train for word in task.sentences[i]}))
             tokens = torch.from_numpy(words.pad(task.sentences, config.corpus.max_tokens))
             learner = supervised_learner(config, tokens[train], labels[train], bench.device)
-            for _ in range(updates_of(config, len(train))):
+            while learner.updates < learner.total:
                 learner.update()
             model = cast(Supervised, learner.module).eval()
             with torch.no_grad():

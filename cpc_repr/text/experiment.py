@@ -12,7 +12,7 @@ from cpc_repr.offsets import plot_offsets
 from cpc_repr.probes import Score
 from cpc_repr.report import Row
 from cpc_repr.results import Results
-from cpc_repr.text.config import Config, may_change
+from cpc_repr.text.config import Config
 from cpc_repr.text.corpus import task_words
 from cpc_repr.text.encode import VOCABULARY, TextEncoder
 from cpc_repr.text.evaluate import (
@@ -54,8 +54,8 @@ def run_arm(bench: Bench, run: RunDirectory) -> dict[str, Row]:
         f"{run.path}: CPC, {parameters(model) / 1e6:.2f} M parameters, {config.train.updates:,} updates, "
         f"{config.cpc.steps} sentences ahead"
     )
-    fit(run, config.run, recorded(config), learner, config.train.updates, bench.stop, _shown(config), may_change)
-    learner.settle()
+    fit(run, config.run, recorded(config), learner, bench.stop, _shown(config))
+    learner.freeze()
     bench.say(f"{_speed(run, config):,.0f} sentences/s")
     results = Results(run.report / "results.json", settings(config))
     offsets = results.get("per_offset", lambda: contrastive(bench, model))

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from cpc_repr.text.books import Library, Windows
 from cpc_repr.text.config import Config
 from cpc_repr.text.model import CPCModel, ModelConfig, SentenceEncoder, contrast
-from cpc_repr.training import Learner, OptimConfig, seeded
+from cpc_repr.training import Learner, seeded
 from cpc_rl.infonce import PerOffset
+from cpc_rl.optim import OptimiserConfig
 
 BATCH = 32  # sentences of an update of supervised training
 
@@ -50,7 +51,7 @@ def cpc_learner(config: Config, library: Library, words: int, device: torch.devi
         result = contrast(model.model(drawn.tokens(number).to(device)), model.heads)
         return result.loss, by_step(result.per_offset)
 
-    return Learner(model, loss, config.optim, config.train.accumulate)
+    return Learner(model, loss, config.optimiser, config.train.updates, config.train.accumulate)
 
 
 def by_step(offsets: PerOffset) -> dict[str, Tensor]:
@@ -74,7 +75,8 @@ def supervised_learner(config: Config, tokens: Tensor, labels: Tensor, device: t
         rows = torch.from_numpy(np.resize(order, each * BATCH)[place * BATCH :][:BATCH])  # all of them full
         return F.cross_entropy(model(tokens[rows].to(device)), labels[rows].to(device)), {}
 
-    return Learner(model, loss, OptimConfig(learning_rate=config.train.supervised_learning_rate, warmup=0))
+    optimiser = OptimiserConfig(learning_rate=config.train.supervised_learning_rate)
+    return Learner(model, loss, optimiser, updates_of(config, len(labels)))
 
 
 def updates_of(config: Config, sentences: int) -> int:

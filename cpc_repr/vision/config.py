@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field, model_validator
 
-from configs import Frozen
+from configs import Frozen, MayChange
 from cpc_repr.command import CommandConfig
 from cpc_repr.probes import ProbeConfig
-from cpc_repr.training import OptimConfig
+from cpc_repr.training import OPTIMISER
 from cpc_repr.vision.augment import AugmentConfig
 from cpc_repr.vision.efficient import EfficientConfig
 from cpc_repr.vision.grid import ViewConfig
@@ -18,6 +18,7 @@ from cpc_repr.vision.model import CPCConfig
 from cpc_repr.vision.protocols import ProtocolConfig
 from cpc_repr.vision.resnet import EncoderConfig
 from cpc_repr.vision.synthetic import SyntheticConfig
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
 
 
@@ -28,7 +29,7 @@ class DataConfig(Frozen):
     format: Literal["folder", "stl10", "cifar10"] = Field(
         default="folder", description="Of --data: `folder` (train/CLASS/*.jpg, test/CLASS/*.jpg), `stl10`, `cifar10`."
     )
-    cache: Folder = Field(
+    cache: MayChange[Folder] = Field(
         default=None, description="Where drawn pictures are kept, each set made once; by default in the user's cache."
     )
 
@@ -36,7 +37,7 @@ class DataConfig(Frozen):
 class TrainConfig(Frozen):
     """How long CPC is trained, and what it is held against."""
 
-    updates: int = Field(default=500_000, ge=1, le=10**9, description="Updates of CPC.")
+    updates: MayChange[int] = Field(default=500_000, ge=1, le=10**9, description="Updates of CPC.")
     batch_size: int = Field(
         default=16, ge=1, le=65_536, description="Pictures of a batch, which share their negatives."
     )
@@ -46,7 +47,7 @@ class TrainConfig(Frozen):
         le=4096,
         description="Batches of an update, each with negatives of its own (the paper's GPUs).",
     )
-    supervised_updates: int = Field(
+    supervised_updates: MayChange[int] = Field(
         default=500_000,
         ge=0,
         le=10**9,
@@ -71,17 +72,17 @@ class Config(CommandConfig):
     train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
     view: Annotated[ViewConfig, tyro.conf.OmitArgPrefixes] = ViewConfig()
     cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
-    optim: Annotated[OptimConfig, tyro.conf.OmitArgPrefixes] = OptimConfig()
+    optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
     ablation: Literal["none", "directions", "augmentation"] = Field(
         default="none", description="Run CPC with one, two and four directions, or with less and more augmentation."
     )
     augment: AugmentConfig = AugmentConfig()
     pictures: SyntheticConfig = SyntheticConfig()
-    probe: ProbeConfig = ProbeConfig()
-    protocol: ProtocolConfig = ProtocolConfig()
-    efficient: EfficientConfig = EfficientConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    probe: MayChange[ProbeConfig] = ProbeConfig()
+    protocol: MayChange[ProtocolConfig] = ProtocolConfig()
+    efficient: MayChange[EfficientConfig] = EfficientConfig()
+    evaluation: MayChange[EvaluationConfig] = EvaluationConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
@@ -112,11 +113,3 @@ AUGMENTATION_ROWS = {
     "colour dropping": AugmentConfig(drop=1.0),
     "patch augmentation": FULL,
 }
-
-
-def may_change(key: str) -> bool:
-    """Whether a resumed run may have another value: how long, how it is recorded, but nothing that decides weights."""
-    section, _, name = key.partition(".")
-    if section in ("probe", "protocol", "efficient", "evaluation") or key in ("seeds", "smoke", "data.cache"):
-        return True
-    return (section == "run" and name != "seed") or key in ("train.updates", "train.supervised_updates")

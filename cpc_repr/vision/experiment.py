@@ -15,8 +15,8 @@ from cpc_repr.command import recorded
 from cpc_repr.offsets import plot_offsets
 from cpc_repr.report import Row
 from cpc_repr.results import Results
-from cpc_repr.training import Learner, fit, part
-from cpc_repr.vision.config import Config, may_change
+from cpc_repr.training import Learner, fit, subdirectory
+from cpc_repr.vision.config import Config
 from cpc_repr.vision.evaluate import (
     Bench,
     chance,
@@ -61,7 +61,7 @@ def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str
         f"{parameters(model) / 1e6:.2f} M in all, {config.train.updates:,} updates, grid of "
         f"{config.view.cells} x {config.view.cells}, {config.cpc.directions} of 4 directions"
     )
-    _train(bench, run, learner, config.train.updates, _shown(config))
+    _train(bench, run, learner, _shown(config))
     supervised = _supervised(bench, run) if baselines and config.train.supervised_updates else None
     if not bench.group.is_main:
         return {}
@@ -109,17 +109,17 @@ def _supervised(bench: Bench, run: RunDirectory) -> nn.Module:
     config = bench.config
     learner = supervised_learner(config, bench.pictures, bench.device, bench.group)
     if bench.group.is_main:
-        part(run.path / "supervised", recorded(config))
+        subdirectory(run.path / "supervised", recorded(config))
     bench.group.collect(None)  # now it is there for all
     folder = RunDirectory.open(run.path / "supervised")
     bench.say(f"{folder.path}: end to end on labels, {config.train.supervised_updates:,} updates")
-    _train(bench, folder, learner, config.train.supervised_updates, {"loss": "loss/total", "accuracy": "accuracy"})
+    _train(bench, folder, learner, {"loss": "loss/total", "accuracy": "accuracy"})
     return learner.module
 
 
-def _train(bench: Bench, run: RunDirectory, learner: Learner, updates: int, shown: Mapping[str, str]) -> None:
-    fit(run, bench.config.run, recorded(bench.config), learner, updates, bench.stop, shown, may_change)
-    learner.settle()
+def _train(bench: Bench, run: RunDirectory, learner: Learner, shown: Mapping[str, str]) -> None:
+    fit(run, bench.config.run, recorded(bench.config), learner, bench.stop, shown)
+    learner.freeze()
 
 
 def _shown(config: Config) -> dict[str, str]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.prefetch import Prefetcher
-from cpc_repr.training import Learner, OptimConfig, seeded
+from cpc_repr.training import Learner, seeded
 from cpc_repr.vision.batches import Batch, Batches, generator, patches
 from cpc_repr.vision.config import Config
 from cpc_repr.vision.grid import normalised
@@ -19,6 +19,7 @@ from cpc_repr.vision.pictures import Pictures
 from cpc_repr.vision.resnet import Encoder, EncoderConfig
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.infonce import PerOffset
+from cpc_rl.optim import OptimiserConfig
 
 
 class Supervised(nn.Module):
@@ -60,7 +61,7 @@ def cpc_learner(config: Config, pictures: Pictures, device: torch.device, group:
         result = model(x, generator(seed, number, 3))
         return result.loss, by_offset(result.per_offset, config.cpc.offsets)
 
-    return Learner(model, loss, config.optim, config.train.accumulate, group)
+    return Learner(model, loss, config.optimiser, config.train.updates, config.train.accumulate, group)
 
 
 def by_offset(found: PerOffset, offsets: tuple[int, ...]) -> dict[str, Tensor]:
@@ -85,5 +86,5 @@ def supervised_learner(
         return F.cross_entropy(logits, wanted), {"accuracy": (logits.argmax(-1) == wanted).float().mean()}
 
     rate, updates = config.train.supervised_learning_rate, config.train.supervised_updates
-    optim = OptimConfig(learning_rate=rate, warmup=config.optim.warmup, fall=updates)
-    return Learner(model, loss, optim, config.train.accumulate, group)
+    optimiser = OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear")
+    return Learner(model, loss, optimiser, updates, config.train.accumulate, group)

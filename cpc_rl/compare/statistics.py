@@ -101,10 +101,10 @@ def band(curves: np.ndarray, resamples: int = 2_000) -> tuple[np.ndarray, np.nda
     return np.asarray(found.low), np.asarray(found.high)
 
 
-def t_interval(values: Sequence[float] | np.ndarray) -> Estimate:
-    """Mean and its t-interval; none of fewer than `FEWEST` values."""
+def t_interval(values: Sequence[float] | np.ndarray, fewest: int = FEWEST) -> Estimate:
+    """Mean and its t-interval; none of fewer than `fewest` values."""
     array = np.asarray(values, dtype=float)
-    if len(array) < FEWEST:
+    if len(array) < fewest:
         return Estimate(float(array.mean()) if len(array) else np.nan)
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(array) - 1) * stats.sem(array))
     return Estimate(float(array.mean()), float(array.mean()) - half, float(array.mean()) + half)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
 import tyro
 from pydantic import Field
 
-from configs import Frozen, UsageError
+from configs import Frozen, MayChange, UsageError
 
 DEVICE = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
@@ -19,36 +19,50 @@ class RunSettings(Frozen):
     """The run: place, devices and records."""
 
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights and of everything drawn.")
-    device: str = Field(
+    device: MayChange[str] = Field(
         default="auto",
         pattern=DEVICE,
         description="`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
     )
-    threads: int = Field(default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice.")
-    run: Folder = Field(
+    threads: MayChange[int] = Field(
+        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice."
+    )
+    run: MayChange[Folder] = Field(
         default=None, description="Run directory to make. By default a fresh one: runs/<what>-s<seed>-<time>."
     )
-    resume: Folder = Field(
+    resume: MayChange[Folder] = Field(
         default=None, description="Run directory to continue, with its own configuration; other flags still count."
     )
-    preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = Field(
+    preset: MayChange[Annotated[str | None, tyro.conf.arg(metavar="NAME")]] = Field(
         default=None, description="Settings to start from, by name; a name that is not there lists those that are."
     )
-    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = Field(
+    config: MayChange[Annotated[Path | None, tyro.conf.arg(metavar="FILE")]] = Field(
         default=None, description="YAML file laid over the preset; flags are laid over both."
     )
-    log_updates: int = Field(default=10, ge=1, le=10**9, description="Updates between two lines of metrics.jsonl.")
-    checkpoint_minutes: float = Field(default=5.0, gt=0, le=10**6, description="Minutes between two checkpoints.")
-    wandb: bool = Field(default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account.")
-    wandb_project: str = Field(default="cpc-rl", min_length=1, description="Project there.")
-    tensorboard: bool = Field(default=False, description="Write TensorBoard files into the run directory too.")
-    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+    log_updates: MayChange[int] = Field(
+        default=10, ge=1, le=10**9, description="Updates between two lines of metrics.jsonl."
+    )
+    checkpoint_minutes: MayChange[float] = Field(
+        default=5.0, gt=0, le=10**6, description="Minutes between two checkpoints."
+    )
+    wandb: MayChange[bool] = Field(
+        default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account."
+    )
+    wandb_project: MayChange[str] = Field(default="cpc-rl", min_length=1, description="Project there.")
+    tensorboard: MayChange[bool] = Field(
+        default=False, description="Write TensorBoard files into the run directory too."
+    )
+    debug: MayChange[bool] = Field(default=False, description="Show tracebacks of errors.")
+
+    def without_places(self) -> Self:
+        """As config.yaml keeps it, so that `--config` of that makes the same run elsewhere."""
+        return self.model_copy(update=dict.fromkeys(("run", "resume", "config")))
 
 
 class RunConfig(RunSettings):
     """The run: length, place, devices and records."""
 
-    frames: int = Field(
+    frames: MayChange[int] = Field(
         default=4_000_000,
         ge=1,
         le=10**15,

@@ -57,10 +57,6 @@ class Logger:
         self._unit = unit
         self.throughput = Throughput(frames, seconds=state.get("seconds", 0.0))
 
-    def log(self, frames: int, agent_steps: int, metrics: Mapping[str, Any]) -> Row:
-        """Write one row of an agent's run and return it; see `write`."""
-        return self.write(frames, {"agent_steps": agent_steps, **metrics})
-
     def write(self, count: int, metrics: Mapping[str, Any]) -> Row:
         """Write one row and return it, with `seconds`, the rate (`<unit>_per_second`) and `memory_mb` (resident) added.
 

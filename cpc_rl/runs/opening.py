@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -11,13 +10,10 @@ from configs import RunFailure, UsageError
 from cpc_rl.distributed import ProcessGroup, restarted
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
-from cpc_rl.runs.metrics import read_metrics
 
 
-def open_run(
-    config: RunSettings, fresh: Path, settings: BaseModel, group: ProcessGroup
-) -> tuple[RunDirectory, dict[str, Any] | None]:
-    """A new run directory, or the one to resume with its newest good checkpoint (None before the first).
+def open_run(config: RunSettings, fresh: Path, settings: BaseModel, group: ProcessGroup) -> RunDirectory:
+    """A new run directory, or the one to resume.
 
     Ranks that torchrun starts anew after one of them died resume by themselves.
 
@@ -29,7 +25,6 @@ def open_run(
 
     Raises:
         UsageError: The directory exists (new run), or there is none (resume).
-        RunFailure: No checkpoint is whole.
     """
     found: Path | Exception | None = None
     if group.is_main:
@@ -41,8 +36,7 @@ def open_run(
     if isinstance(found, Exception):
         raise found
     assert found is not None
-    run = RunDirectory(found)
-    return run, run.checkpoints.load() if run.checkpoints.paths() or read_metrics(run.metrics_path) else None
+    return RunDirectory(found)
 
 
 def _place(config: RunSettings, fresh: Path, settings: BaseModel) -> Path:

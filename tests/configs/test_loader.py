@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import configs.files
-from configs import UsageError, load
+from configs import Frozen, UsageError, load
 from configs.loader import Chosen
-from tests.configs.tiny import Config
+from tests.configs.tiny import Config, Head
 
 
 def read(*argv: str, default_preset: str | None = None) -> Config:
@@ -164,3 +165,36 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code in (0, None)
     for words in ("A tiny program.", "The head.", "--num-envs INT", "--env STR", "Weight of the loss. (default: 0.5)"):
         assert words in text
+
+
+class Warm(Frozen):
+    """A program whose section has other defaults than its class."""
+
+    config: Path | None = None
+    head: Head = Head(weight=5.0, steps=7)
+    tail: Head = Head()
+
+
+def test_half_a_section_in_a_file_leaves_the_other_half_at_the_programs_default(tmp_path: Path) -> None:
+    (tmp_path / "half.yaml").write_text("head: {steps: 8}")
+    found = load(Warm, ["--config", str(tmp_path / "half.yaml")], prog="warm", description="")
+    assert (found.head.weight, found.head.steps, found.tail.weight) == (5.0, 8, 1.0)
+
+
+def test_files_of_old_are_upgraded_before_they_are_checked(tmp_path: Path) -> None:
+    def upgrade(tree: dict[str, Any]) -> dict[str, Any]:
+        if "feet" in tree:
+            raise ValueError("feet are tails now")
+        return {"head" if key == "top" else key: value for key, value in tree.items()}
+
+    file = tmp_path / "old.yaml"
+    file.write_text("top: {steps: 8}")
+    assert load(Warm, ["--config", str(file)], prog="warm", description="", upgrade=upgrade).head.steps == 8
+    file.write_text("feet: {steps: 8}")
+    with pytest.raises(UsageError, match=f"^{file}: feet are tails now$"):
+        load(Warm, ["--config", str(file)], prog="warm", description="", upgrade=upgrade)
+
+
+def test_a_flag_without_its_section_is_told_all_sections_that_have_it() -> None:
+    with pytest.raises(UsageError, match="unknown flag --steps; did you mean --head.steps or --tail.steps?"):
+        load(Warm, ["--steps", "3"], prog="warm", description="")

@@ -1,6 +1,6 @@
 import pytest
 
-from configs import flag_names
+from configs import Frozen, MayChange, changeable_keys, flag_names
 from configs.model import flatten, keys_of, spell_whole
 from tests.configs.tiny import Config
 
@@ -40,3 +40,20 @@ def test_whole_numbers_however_they_are_written(text: str, spelt: str) -> None:
 
 def test_flatten() -> None:
     assert flatten({"a": {"b": {"c": 1}, "d": 2}, "e": 3}) == {"a.b.c": 1, "a.d": 2, "e": 3}
+
+
+class Inner(Frozen):
+    free: MayChange[int] = 1
+    bound: int = 1
+
+
+class Outer(Frozen):
+    inner: Inner = Inner()
+    all_of_it: MayChange[Inner] = Inner()
+    place: MayChange[str | None] = None
+    seed: int = 1
+
+
+def test_changeable_keys_are_marked_fields_and_all_fields_of_marked_sections() -> None:
+    assert changeable_keys(Outer) == {"inner.free", "all_of_it.free", "all_of_it.bound", "place"}
+    assert flag_names(Outer)["place"] == "--place"  # the mark is no name

@@ -90,8 +90,8 @@ def check_help(main: Main, words: Sequence[str], capsys: pytest.CaptureFixture[s
 
 
 def check_the_mean_of_weights_is_used(main: Main, flags: Sequence[str], load: Callable, plain: Path, run: Path) -> None:
-    """With --average the weights trained are those of `plain`, but their mean is what is evaluated and loaded."""
-    assert main([*flags, "--average", "0.9", "--run", str(run)]) == 0
+    """With an average the weights trained are those of `plain`, but their mean is what is evaluated and loaded."""
+    assert main([*flags, "--optimiser.average", "0.9", "--run", str(run)]) == 0
     last, saved = newest(plain)["module"], newest(run)
     assert all(torch.equal(x, last[name]) for name, x in saved["module"].items())
     assert results(run)["per_offset"]["loss"] != results(plain)["per_offset"]["loss"]

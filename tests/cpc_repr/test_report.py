@@ -11,7 +11,7 @@ from PIL import Image
 
 from configs import RunFailure
 from cpc_repr.probes import Score
-from cpc_repr.report import Table, percent, plot_curves, t_interval
+from cpc_repr.report import Table, percent, plot_curves
 from cpc_repr.results import Results
 
 
@@ -19,11 +19,7 @@ def test_percent() -> None:
     assert percent([Score(0.612, 0.601, 0.6234)]) == "61.2 [60.1, 62.3]"
     assert percent([]) == "-"
     assert percent([Score(x, 0, 1) for x in (0.1, 0.2, 0.3)]) == "20.0 ± 24.8"  # t = 4.303, s = 0.1, n = 3
-
-
-def test_t_interval() -> None:
-    mean, half = t_interval([1.0, 2.0, 4.0, 5.0])
-    assert mean == 3.0 and half == pytest.approx(3.182446 * (10 / 3) ** 0.5 / 2, rel=1e-6)
+    assert percent([Score(x, 0, 1) for x in (0.1, 0.2)]) == "15.0 ± 63.5"  # t = 12.706, s = 0.0707, n = 2
 
 
 def test_table() -> None:

@@ -10,15 +10,16 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from configs import Frozen, RunFailure, UsageError
-from cpc_repr.training import Learner, OptimConfig, Stopped, fit, learning_rate, part, seeded
+from configs import Frozen, MayChange, RunFailure, UsageError
+from cpc_repr.training import Learner, Stopped, fit, seeded, subdirectory, upgrade
 from cpc_rl.distributed import ProcessGroup
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
 
 
 class Settings(Frozen):
     size: int = 3
-    updates: int = 10
+    updates: MayChange[int] = 10
     run: RunSettings = Field(default_factory=lambda: RunSettings(log_updates=2, checkpoint_minutes=1e-9))
 
 
@@ -32,27 +33,15 @@ def learner(accumulate: int = 1, spoil_at: int = -1, rate: float = 0.05) -> Lear
             error = error * torch.inf
         return error, {"number": torch.tensor(number)}
 
-    return Learner(module, loss, OptimConfig(learning_rate=rate, warmup=4), accumulate)
+    return Learner(module, loss, OptimiserConfig(learning_rate=rate, warmup=4), 10, accumulate)
 
 
 def run(path: Path, target: Learner, updates: int = 10, stop: StopSignal | None = None, size: int = 3) -> RunDirectory:
     config = Settings(updates=updates, size=size)
-    directory = part(path, config)
-    stop = stop or StopSignal()
-    fit(directory, config.run, config, target, updates, stop, {"loss": "loss/total"}, lambda key: key == "updates")
+    directory = subdirectory(path, config)
+    target.total, stop = updates, stop or StopSignal()
+    fit(directory, config.run, config, target, stop, {"loss": "loss/total"})
     return directory
-
-
-def test_learning_rate_rises_to_its_value_and_stays() -> None:
-    optim = OptimConfig(learning_rate=0.4, warmup=4)
-    assert [learning_rate(optim, n) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
-    assert learning_rate(OptimConfig(learning_rate=0.4, warmup=0), 0) == 0.4
-    assert OptimConfig().warmup > 0
-
-
-def test_learning_rate_falls_to_nothing_if_asked() -> None:
-    optim = OptimConfig(learning_rate=0.4, warmup=2, fall=4)
-    assert [learning_rate(optim, n) for n in range(6)] == pytest.approx([0.2, 0.3, 0.2, 0.1, 0, 0])
 
 
 def test_the_rate_is_the_one_adam_uses() -> None:
@@ -151,27 +140,27 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 def shaped(**values: Any) -> Learner:
     target = learner()
-    return Learner(target.module, target.loss, OptimConfig(learning_rate=0.05, warmup=0, **values))
+    return Learner(target.module, target.loss, OptimiserConfig(learning_rate=0.05, **values), 10)
 
 
 def test_the_gradient_is_clipped() -> None:
     """Adam takes full steps however small the gradient is, so it is its mean that shows the clipping."""
-    free, clipped = shaped(), shaped(clip=0.01)
+    free, clipped = shaped(), shaped(clip_norm=0.01)
     norms = [target.update()["gradient_norm"] for target in (free, clipped)]
     assert norms[0] == norms[1] > 1  # what is reported is the norm before
     means = [
-        torch.cat([state["exp_avg"].flatten() for state in target.optimiser.state.values()]).norm() / 0.1
+        torch.cat([state["exp_avg"].flatten() for state in target.optimiser.inner.state.values()]).norm() / 0.1
         for target in (free, clipped)
     ]
     assert means[0] == pytest.approx(norms[0], rel=1e-4) and means[1] == pytest.approx(0.01, rel=1e-3)
 
 
 def test_beta1_is_adams() -> None:
-    assert shaped(beta1=0.8).optimiser.param_groups[0]["betas"] == (0.8, 0.999)
-    assert shaped().optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+    assert shaped(beta1=0.8).optimiser.inner.param_groups[0]["betas"] == (0.8, 0.999)
+    assert shaped().optimiser.inner.param_groups[0]["betas"] == (0.9, 0.999)
 
 
-def test_settled_weights_are_the_mean_of_all_there_were() -> None:
+def test_frozen_weights_are_the_mean_of_all_there_were() -> None:
     target = shaped(average=0.9)
     mean = {name: p.detach().clone() for name, p in target.module.named_parameters()}
     for n in range(200):
@@ -180,14 +169,14 @@ def test_settled_weights_are_the_mean_of_all_there_were() -> None:
         for name, p in target.module.named_parameters():
             mean[name] = decay * mean[name] + (1 - decay) * p.detach()
     last = {name: p.detach().clone() for name, p in target.module.named_parameters()}
-    module = target.settle()
+    module = target.freeze()
     for name, p in module.named_parameters():
         torch.testing.assert_close(p, mean[name])
         assert not torch.equal(p, last[name]) and not p.requires_grad
     plain = shaped()
     plain.update()
     before = plain.module.weight.detach().clone()
-    assert torch.equal(plain.settle().weight, before) and not plain.module.training
+    assert torch.equal(plain.freeze().weight, before) and not plain.module.training
 
 
 def test_the_mean_of_weights_survives_a_resume(tmp_path: Path) -> None:
@@ -196,20 +185,55 @@ def test_the_mean_of_weights_survives_a_resume(tmp_path: Path) -> None:
     run(tmp_path / "halves", shaped(average=0.9), 4)
     resumed = shaped(average=0.9)
     run(tmp_path / "halves", resumed, 10)
-    assert torch.equal(whole.settle().weight, resumed.settle().weight)
+    assert torch.equal(whole.freeze().weight, resumed.freeze().weight)
 
 
 def test_a_falling_rate_is_resumed_over_its_own_length_only(tmp_path: Path) -> None:
-    whole, resumed = shaped(fall=10), shaped(fall=10)
+    whole, resumed = shaped(schedule="linear"), shaped(schedule="linear")
     run(tmp_path / "whole", whole, 10)
-    run(tmp_path / "halves", shaped(fall=10), 4)
-    with pytest.raises(UsageError, match="falls over 20 updates, and over 10"):
-        run(tmp_path / "halves", shaped(fall=20), 20)
+    stop, halves = StopSignal(), shaped(schedule="linear")
+    inner = halves.loss
+
+    def loss(number: int):
+        stop.stop = number == 3
+        return inner(number)
+
+    halves.loss = loss
+    with pytest.raises(Stopped):
+        run(tmp_path / "halves", halves, 10, stop)
+    with pytest.raises(UsageError, match="length of 20: the checkpoint was made with 10, over which"):
+        run(tmp_path / "halves", shaped(schedule="linear"), 20)
     run(tmp_path / "halves", resumed, 10)
     assert torch.equal(whole.module.weight, resumed.module.weight)
+
+
+def test_a_configuration_of_old_reads_as_one_of_today() -> None:
+    old = {"optim": {"learning_rate": 0.1, "warmup": 5, "fall": 0, "beta1": 0.8, "clip": 0.01, "average": None}}
+    new = {"learning_rate": 0.1, "warmup": 5, "beta1": 0.8, "clip_norm": 0.01, "average": None}
+    assert upgrade({"cpc": {"steps": 3}, **old}) == {"cpc": {"steps": 3}, "optimiser": new}
+    assert upgrade({"optim": {"fall": 7}, "train": {"updates": 7}})["optimiser"] == {"schedule": "linear"}
+    assert upgrade({"optimiser": new}) == {"optimiser": new} and upgrade({"optim": 3}) == {"optim": 3}
+    with pytest.raises(ValueError, match="optim.fall = 5 of train.updates = 7: .* optimiser.schedule: linear"):
+        upgrade({"optim": {"fall": 5}, "train": {"updates": 7}})
+
+
+def test_a_checkpoint_of_old_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """Before `total` there was `fall`, the updates over which the rate falls, or 0."""
+    values = {"average": 0.9, "schedule": "linear"}
+    whole, half, resumed = shaped(**values), shaped(**values), shaped(**values)
+    for _ in range(4):
+        half.update()
+    saved = half.state_dict()
+    resumed.load_state_dict({**{k: v for k, v in saved.items() if k != "total"}, "fall": 10})
+    for target, left in ((whole, 10), (resumed, 6)):
+        for _ in range(left):
+            target.update()
+    assert torch.equal(whole.freeze().weight, resumed.freeze().weight)
+    with pytest.raises(UsageError, match="the checkpoint was made with 20"):
+        shaped(**values).load_state_dict({**{k: v for k, v in saved.items() if k != "total"}, "fall": 20})
 
 
 def test_ranks_share_out_batches_evenly_or_not_at_all() -> None:
     target = learner()
     with pytest.raises(UsageError, match="--accumulate 3: 2 processes"):
-        Learner(target.module, target.loss, target.optim, 3, ProcessGroup(0, 2))
+        Learner(target.module, target.loss, OptimiserConfig(), 10, 3, ProcessGroup(0, 2))

@@ -58,7 +58,7 @@ def log_run(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     config = _Config(run=RunConfig(frames=400))
     with Logger(RunDirectory.create(path, config), config.run) as logger:
         for row in rows:
-            logger.log(row["frames"], row["frames"] // 4, {k: v for k, v in row.items() if k != "frames"})
+            logger.write(row["frames"], {k: v for k, v in row.items() if k != "frames"})
     return path
 
 

@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> RunDirectory:
     net = ActorCritic(TrainConfig().network, SHAPE, 3)
     run.checkpoints.save({"frames": 4000, "network": net.state_dict()})
     with Logger(run, RunConfig()) as logger:
-        logger.log(4000, 1000, {"episode_return": 1.0})
+        logger.write(4000, {"episode_return": 1.0})
     return run
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cpc_rl.optim import OptimiserConfig, RMSProp, build_optimiser, learning_rate
+from configs import RunFailure
+from cpc_rl.optim import OptimiserConfig, RMSProp, WeightAverage, build_optimiser, check_finite, learning_rate
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -76,5 +77,36 @@ def test_state_survives_a_round_trip():
 
 def test_learning_rate_falls_to_zero_over_the_frames():
     linear = OptimiserConfig(learning_rate=0.4, schedule="linear_frames")
-    assert [learning_rate(linear, f, 100) for f in (0, 25, 100, 130)] == pytest.approx([0.4, 0.3, 0.0, 0.0])
-    assert learning_rate(OptimiserConfig(learning_rate=0.4), 99, 100) == 0.4
+    assert [learning_rate(linear, 7, f / 100) for f in (0, 25, 100, 130)] == pytest.approx([0.4, 0.3, 0.0, 0.0])
+    assert learning_rate(OptimiserConfig(learning_rate=0.4), 99, 0.99) == 0.4
+
+
+def test_learning_rate_rises_over_the_warm_up_and_stays_or_falls():
+    warm = OptimiserConfig(learning_rate=0.4, warmup=4)
+    assert [learning_rate(warm, n, n / 6) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    both = OptimiserConfig(learning_rate=0.4, warmup=2, schedule="linear")
+    assert [learning_rate(both, n, n / 4) for n in range(6)] == pytest.approx([0.2, 0.3, 0.2, 0.1, 0, 0])
+
+
+def test_the_mean_of_weights_has_the_buffers_of_the_last():
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    average = WeightAverage(module, 0.9)
+    for _ in range(3):
+        module(torch.randn(8, 2)).sum().backward()
+        with torch.no_grad():
+            module[0].weight += 1
+        average.update_parameters(module)
+    assert not torch.equal(average.module[0].weight, module[0].weight)
+    assert torch.equal(average.module[1].running_mean, module[1].running_mean)
+    again = WeightAverage(module, 0.9)
+    again.restore(average.weights(), module, 3)
+    for target in (average, again):
+        target.update_parameters(module)
+    assert torch.equal(average.module[0].weight, again.module[0].weight)
+
+
+@pytest.mark.parametrize("name", ["loss/policy", "gradient_norm"])
+def test_what_is_not_finite_is_named(name):
+    with pytest.raises(RunFailure, match=f"{name} is nan at update 7"):
+        check_finite({"loss/total": 1.0, name: float("nan")}, "at update 7")
+    check_finite({"loss/total": 1.0, "cpc/bound_1": float("nan")}, "at update 7")

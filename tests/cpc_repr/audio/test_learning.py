@@ -10,7 +10,7 @@ from cpc_repr.audio.corpus import Corpus
 from cpc_repr.audio.data import BatchConfig, Waveforms
 from cpc_repr.audio.learners import build, cpc_learner, generator, supervised_learner
 from cpc_repr.audio.model import CPCConfig, ModelConfig
-from cpc_repr.training import OptimConfig
+from cpc_rl.optim import OptimiserConfig
 from tests.cpc_repr.audio.toy import toy_corpus
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def config(norm: str = "batch", **settings) -> Config:
         batches=BatchConfig(window=6_400, batch_size=4),
         cpc=CPCConfig(steps=3),
         model=ModelConfig(channels=16, context=16, norm=norm),
-        optim=OptimConfig(learning_rate=4e-3, warmup=20),
+        optimiser=OptimiserConfig(learning_rate=4e-3, warmup=20),
         **settings,
     )
 

@@ -15,6 +15,7 @@ from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
 from cpc_repr.vision.model import CPCConfig, VisionModel
 from cpc_repr.vision.protocols import ProtocolConfig
 from cpc_repr.vision.resnet import EncoderConfig
+from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs import StopSignal
 from tests.cpc_repr.vision.toy import SIDE, toy_pictures
 
@@ -80,14 +81,14 @@ def test_cpc_learns_from_pictures_without_labels_where_there_are_any() -> None:
 
 def test_training_lowers_the_loss_and_can_be_repeated() -> None:
     b = bench()
-    config = CONFIG.model_copy(update={"optim": CONFIG.optim.model_copy(update={"learning_rate": 3e-3, "warmup": 1})})
+    config = CONFIG.model_copy(update={"optimiser": OptimiserConfig(learning_rate=3e-3, warmup=1)})
     learners = [cpc_learner(config, b.pictures, b.device) for _ in range(2)]
     losses = [[learner.update()["loss/total"] for _ in range(30)] for learner in learners]
     assert losses[0] == losses[1] and sum(losses[0][-5:]) < sum(losses[0][:5])
     supervised = supervised_learner(config, b.pictures, b.device)
     accuracy = [supervised.update()["accuracy"] for _ in range(60)]
     assert sum(accuracy[-10:]) / 10 > 0.6
-    assert supervised.optim.fall == config.train.supervised_updates > 0
+    assert supervised.optimiser.config.schedule == "linear" and supervised.total == config.train.supervised_updates > 0
 
 
 def test_most_exciting_patches() -> None:

@@ -51,7 +51,7 @@ def test_v2_has_the_papers_sizes() -> None:
     assert convolutions - shortcuts + 1 == 161  # the paper counts a classifier, or the pooling, among ResNet-161's
     assert list(model.directions) == ["down", "up", "right", "left"]
     assert (config.view.cells, config.cpc.target, config.cpc.scale, config.cpc.offsets) == (6, 64, 0.1, (3,))
-    assert (config.optim.beta1, config.optim.clip, config.optim.average) == (0.8, 0.01, 0.9999)
+    assert (config.optimiser.beta1, config.optimiser.clip_norm, config.optimiser.average) == (0.8, 0.01, 0.9999)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
 
 

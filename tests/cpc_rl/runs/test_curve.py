@@ -23,7 +23,7 @@ def test_a_panel_for_each_thing_logged(tmp_path: Path, cpc: bool, panels: int) -
         for i in range(1, 30):
             row = {"entropy": 2.0 - i / 50} | ({"episode_return": float(i)} if i % 3 == 0 else {})
             row |= {f"cpc/accuracy_{k}": 1 / k for k in range(1, 31)} if cpc else {}
-            logger.log(400 * i, 100 * i, row)
+            logger.write(400 * i, row)
     path = plot_curve(run.path)
     assert path == run.path / "report" / "curve.png"
     width, height = Image.open(path).size

@@ -9,7 +9,7 @@ from cpc_rl.runs import logger as module
 def test_a_row_carries_time_rate_and_memory(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", RunConfig())
     with Logger(run, RunConfig()) as logger:
-        row = logger.log(400, 100, {"loss/total": float("nan"), "episodes": 2})
+        row = logger.write(400, {"agent_steps": 100, "loss/total": float("nan"), "episodes": 2})
     assert read_metrics(run.metrics_path) == [row]
     assert row["frames"] == 400 and row["agent_steps"] == 100 and row["loss/total"] is None and row["episodes"] == 2
     assert (row["memory_mb"] or 0) > 20 and (row["frames_per_second"] or 0) > 0 and row["seconds"] is not None
@@ -18,12 +18,12 @@ def test_a_row_carries_time_rate_and_memory(tmp_path: Path) -> None:
 def test_resuming_continues_seconds_and_rows(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", RunConfig())
     with Logger(run, RunConfig()) as logger:
-        logger.log(400, 100, {})
-        logger.log(800, 200, {})
+        logger.write(400, {"agent_steps": 100})
+        logger.write(800, {"agent_steps": 200})
         state = logger.state_dict()
     state["seconds"] = 500.0
     with Logger(run, RunConfig(), frames=400, state=state) as logger:
-        row = logger.log(800, 200, {})
+        row = logger.write(800, {"agent_steps": 200})
         assert logger.state_dict()["wandb_id"] == state["wandb_id"]
     assert 500 <= (row["seconds"] or 0) < 560
     assert [r["frames"] for r in read_metrics(run.metrics_path)] == [400, 800]
@@ -54,6 +54,6 @@ def test_trackers_are_opened_only_on_request_and_get_every_row(tmp_path: Path, m
         seen.clear()
         run = RunDirectory.create(tmp_path / str(config.wandb) / str(config.tensorboard), config)
         with Logger(run, config) as logger:
-            logger.log(4, 1, {})
+            logger.write(4, {"agent_steps": 1})
             assert (logger.state_dict()["wandb_id"] == "given") == config.wandb
         assert seen == expected(run.path)

@@ -1,0 +1,161 @@
+"""The loop all training shares: resume, signals, log lines, the finite check, checkpoints, ranks.
+
+What is trained says how far it is, takes one update, and says what a checkpoint must hold; everything else is here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from configs import RunFailure, UsageError, as_usage_error, changeable_keys, difference
+from cpc_rl.distributed import ProcessGroup
+from cpc_rl.runs.config import RunSettings
+from cpc_rl.runs.console import SHOWN, Console
+from cpc_rl.runs.directory import RunDirectory
+from cpc_rl.runs.logger import Logger
+from cpc_rl.runs.metrics import read_metrics
+from cpc_rl.runs.signals import StopSignal
+from envs.api import EnvironmentFailure
+
+Reread = Callable[[dict[str, Any]], BaseModel]
+
+
+class Trainable(Protocol):
+    """What `train` trains. Each rank has one, and all ranks call its methods together."""
+
+    unit: str  # what progress is counted in, `frames` or `updates`
+    total: int  # at which training ends
+    updates: int  # so far
+    group: ProcessGroup
+
+    @property
+    def progress(self) -> int:
+        """How far training is, in `unit`."""
+        ...
+
+    def begin(self) -> None:
+        """Get ready for the first update of a run that is not resumed."""
+        ...
+
+    def describe(self, path: Path) -> str:
+        """What to print in front of training; `path` is the run directory."""
+        ...
+
+    def update(self) -> dict[str, float]:
+        """Take one gradient step and return its metrics.
+
+        Raises RunFailure if a loss or the gradient is not finite, before it can touch the weights.
+        """
+        ...
+
+    def record(self) -> Mapping[str, Any]:
+        """What a line of metrics holds in front of the means over its updates."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides the rest of the run; tensors and plain Python only."""
+        ...
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken. Raises UsageError if this run cannot continue that one."""
+        ...
+
+
+def train(
+    learner: Trainable,
+    run: RunDirectory,
+    settings: RunSettings,
+    config: BaseModel,
+    stop: StopSignal,
+    *,
+    shown: Mapping[str, str] = SHOWN,
+    reread: Reread | None = None,
+) -> bool:
+    """Train until all is done, from the newest checkpoint of `run` if it has one.
+
+    Args:
+        learner: Fresh; left as it is after the last update.
+        run: Takes config.yaml, metrics.jsonl and checkpoints.
+        settings: Records, and minutes between checkpoints.
+        config: Kept in `run`, which goes on only with the configuration it was begun with; fields that are marked
+            `MayChange` aside.
+        stop: Read after each update. Of several ranks any may be asked to stop.
+        shown: Metrics of the live line: how it calls each, and its key.
+        reread: Gives the configuration kept in a checkpoint, which an older version may have written, as `config` is.
+
+    Returns:
+        Whether all is done; if not, a signal came and a checkpoint is written.
+
+    Raises:
+        UsageError: `config` is not that of the run.
+        RunFailure: A loss is not finite, or no checkpoint is whole.
+    """
+    saved = resume(learner, run, config, reread)
+    group, unit = learner.group, learner.unit
+    if group.is_main:
+        run.write_config(config)
+    if learner.progress >= learner.total:
+        return True
+    with (
+        Logger(run, settings, learner.progress, saved and saved["logger"], keep=group.is_main, unit=unit) as logger,
+        Console(learner.total, quiet=not group.is_main, unit=unit, shown=shown) as console,
+    ):
+        if told := learner.describe(run.path):
+            console.say(told)
+        sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
+        next_save = time.monotonic()  # the first one soon, so that every run can be resumed
+        last = False
+        while not last:
+            try:
+                values = learner.update()
+            except (RunFailure, EnvironmentFailure) as error:
+                raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
+            for name, value in values.items():
+                sums[name].append(value)
+            # Read once: a signal from here on is seen after the next update.
+            asked, due = group.any(stop.stop, group.is_main and time.monotonic() > next_save)
+            last = asked or learner.progress >= learner.total
+            if last or learner.updates % settings.log_updates == 0:
+                means = {name: fmean(series) for name, series in sums.items()}
+                sums.clear()
+                console.show(logger.write(learner.progress, {**learner.record(), **means}))
+            if last or due:
+                state = {
+                    **learner.state_dict(),
+                    "config": config.model_dump(mode="json"),
+                    "logger": logger.state_dict(),
+                }
+                if group.is_main:
+                    run.checkpoints.save(state, number=learner.progress)
+                next_save = time.monotonic() + 60 * settings.checkpoint_minutes
+    return learner.progress >= learner.total
+
+
+def resume(
+    learner: Trainable, run: RunDirectory, config: BaseModel, reread: Reread | None = None
+) -> dict[str, Any] | None:
+    """Take up the newest checkpoint of `run`, or begin if it has none; see `train`. Gives the checkpoint."""
+    if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
+        learner.begin()
+        return None
+    saved = run.checkpoints.load()
+    check_same(saved["config"], config, reread)
+    learner.load_state_dict(saved)
+    return saved
+
+
+def check_same(saved: dict[str, Any], config: BaseModel, reread: Reread | None = None) -> None:
+    """Raise UsageError where a resumed run would have another configuration and must not; see `train`."""
+    free = changeable_keys(type(config))
+    with as_usage_error():
+        old = (reread or type(config).model_validate)(saved)
+    for key, before, now in difference(old, config):
+        if key not in free:
+            raise UsageError(f"cannot resume with {key} = {now}: the checkpoint was made with {before}")

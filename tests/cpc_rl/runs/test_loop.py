@@ -1,0 +1,128 @@
+"""The loop all training shares, on the smallest thing that can be trained: a number that counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import Field
+
+from configs import Frozen, MayChange, RunFailure, UsageError
+from cpc_rl.distributed import SINGLE
+from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop, read_metrics
+from envs.api import EnvironmentFailure
+
+
+class Settings(Frozen):
+    size: int = 3
+    length: MayChange[int] = 10
+    run: RunSettings = Field(default_factory=lambda: RunSettings(log_updates=2, checkpoint_minutes=1e-9))
+
+
+class Counter:
+    """Progress goes by 4 with each update; `at` maps an update to what happens in it."""
+
+    unit, group = "frames", SINGLE
+
+    def __init__(self, total: int = 40, at: dict[int, Any] | None = None) -> None:
+        self.total, self.updates, self.begun, self.at = total, 0, False, at or {}
+
+    @property
+    def progress(self) -> int:
+        return 4 * self.updates
+
+    def begin(self) -> None:
+        self.begun = True
+
+    def describe(self, path: Path) -> str:
+        return f"{path.name} at {self.progress}"
+
+    def update(self) -> dict[str, float]:
+        if self.updates in self.at:
+            self.at[self.updates]()
+        self.updates += 1
+        return {"loss/total": float(self.updates)}
+
+    def record(self) -> dict[str, Any]:
+        return {"agent_steps": self.updates}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": torch.tensor(self.updates)}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        self.updates = int(saved["updates"])
+
+
+def train(path: Path, learner: Counter, stop: StopSignal | None = None, **options: Any) -> bool:
+    config = options.pop("config", Settings())
+    run = RunDirectory.open(path) if (path / "config.yaml").exists() else RunDirectory.create(path, config)
+    return loop.train(learner, run, config.run, config, stop or StopSignal(), **options)
+
+
+def fail(error: Exception) -> Any:
+    def raise_it() -> None:
+        raise error
+
+    return raise_it
+
+
+def test_lines_hold_means_and_what_the_learner_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learner = Counter()
+    assert train(tmp_path / "run", learner) and learner.begun
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert [row["frames"] for row in rows] == [8, 16, 24, 32, 40]
+    assert [row["loss/total"] for row in rows] == [1.5, 3.5, 5.5, 7.5, 9.5]
+    assert [row["agent_steps"] for row in rows] == [2, 4, 6, 8, 10]
+    assert "run at 0" in capsys.readouterr().out
+    assert [p.name for p in RunDirectory(tmp_path / "run").checkpoints.paths()] == [
+        "checkpoint-36.pt",
+        "checkpoint-40.pt",
+    ]
+
+
+def test_a_signal_stops_with_a_checkpoint_and_the_run_goes_on_from_there(tmp_path: Path) -> None:
+    stop = StopSignal()
+    assert not train(tmp_path / "run", Counter(at={2: lambda: setattr(stop, "stop", True)}), stop)
+    again = Counter()
+    assert train(tmp_path / "run", again) and not again.begun and again.updates == 10
+    assert [row["frames"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [8, 12, 16, 24, 32, 40]
+    done = Counter()
+    assert train(tmp_path / "run", done) and done.updates == 10
+
+
+def test_only_marked_fields_may_change_and_a_refused_run_keeps_its_file(tmp_path: Path) -> None:
+    train(tmp_path / "run", Counter())
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(UsageError, match="cannot resume with size = 4: the checkpoint was made with 3"):
+        train(tmp_path / "run", Counter(), config=Settings(size=4))
+    with pytest.raises(UsageError, match="cannot resume with run.seed = 2"):
+        train(tmp_path / "run", Counter(), config=Settings(run=RunSettings(seed=2)))
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    assert train(tmp_path / "run", Counter(48), config=Settings(length=12, run=RunSettings(threads=3)))
+    assert "length: 12" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_a_configuration_of_old_is_read_in_the_words_of_today(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", Settings())
+    old = {"extent": 3, "length": 10, "run": Settings().run.model_dump(mode="json")}
+    run.checkpoints.save({"updates": torch.tensor(5), "config": old, "logger": {}}, number=20)
+
+    def reread(tree: dict[str, Any]) -> Settings:
+        if tree["extent"] != 3:
+            raise ValueError("extent must be 3")
+        return Settings(size=tree["extent"], **{key: value for key, value in tree.items() if key != "extent"})
+
+    learner = Counter()
+    assert train(tmp_path / "run", learner, reread=reread) and not learner.begun
+    run.checkpoints.save({"updates": torch.tensor(5), "config": {**old, "extent": 4}, "logger": {}}, number=60)
+    with pytest.raises(UsageError, match="extent must be 3"):
+        train(tmp_path / "run", Counter(), reread=reread)
+
+
+@pytest.mark.parametrize("error", [RunFailure("the loss is nan"), EnvironmentFailure("worker 3 died")])
+def test_a_failed_update_keeps_the_checkpoints_before_it(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(RunFailure, match=f"{error}; checkpoints before it are kept in"):
+        train(tmp_path / "run", Counter(at={5: fail(error)}))
+    assert RunDirectory(tmp_path / "run").checkpoints.load()["updates"] == 5
