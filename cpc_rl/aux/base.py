@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, cast
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -112,3 +113,23 @@ class AuxLoss(nn.Module, ABC):
         group = self.group if self.ranks == "own" else SINGLE
         count = group.sum(mask.sum().to(values.dtype))
         return values.masked_fill(~mask, 0.0).sum() / count.clamp(min=1)
+
+
+class SamplingLoss(AuxLoss):
+    """A loss that samples, from a generator of its own on the CPU.
+
+    So draws are the same on every device and every rank, and are saved with the module's state.
+    """
+
+    def __init__(self, config: AuxConfig, sizes: AuxSizes, network: ActorCritic, seed: int) -> None:
+        """See `AuxLoss`."""
+        super().__init__(config, sizes, network, seed)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def get_extra_state(self) -> Tensor:
+        """The generator's state: saved with the weights, so that a resumed run draws what it would have drawn."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Counterpart of `get_extra_state`."""
+        self.generator.set_state(state.cpu())

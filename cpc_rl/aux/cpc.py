@@ -5,16 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from cpc_rl.aux.base import AuxSizes, Unroll
-from cpc_rl.aux.contrastive import Predictive, PredictiveConfig, by_step
+from cpc_rl.aux.contrastive import Contrastive, ContrastiveConfig, by_step
 from cpc_rl.infonce import cpc_loss, linear_heads
 from cpc_rl.networks import ActorCritic
 
 
-class CPCConfig(PredictiveConfig):
+class CPCConfig(ContrastiveConfig):
     """Contrastive Predictive Coding: the core's output predicts encoder outputs to come."""
 
 
-class CPC(Predictive):
+class CPC(Contrastive):
     """z_{t+k} against other latents by the score z_{t+k}^T W_k c_t; gradients reach the encoder through z and c.
 
     Pairs never cross an episode end; latents of other episodes stay candidates. Several ranks divide the steps k among

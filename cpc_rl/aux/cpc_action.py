@@ -9,17 +9,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from cpc_rl.aux.base import AuxSizes, Unroll
-from cpc_rl.aux.contrastive import Predictive, PredictiveConfig, by_step
+from cpc_rl.aux.contrastive import Contrastive, ContrastiveConfig, by_step
 from cpc_rl.aux.roll_forward import RollForward
 from cpc_rl.infonce import contrast_predictions, linear_heads
 from cpc_rl.networks import ActorCritic
 
 
-class CPCActionConfig(PredictiveConfig):
+class CPCActionConfig(ContrastiveConfig):
     """CPC that knows the actions: the core's output, unrolled with them, predicts encoder outputs to come."""
 
 
-class CPCAction(Predictive):
+class CPCAction(Contrastive):
     """z_{t+k} against other latents by the score z_{t+k}^T W h_k, h_0 = c_t, h_k = GRU(h_{k-1}, a_{t+k-1}).
 
     Pairs, negatives and metrics are those of `CPC`; one W serves all k, because h_k knows how far it has come.
