@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,17 @@ class PixelConv2d(nn.Conv2d):
         """Uint8 [N, H, W, C] -> floats [N, out, H', W'], channels last in memory like the pixels."""
         x = _nchw(pixels).to(self.weight.dtype)  # [N, C, H, W]
         return self._conv_forward(x, self.weight / 255, self.bias)  # [N, out, H', W']
+
+
+class PictureEncoder(nn.Module, ABC):
+    """What an encoder of pictures is: a module that maps uint8 [N, H, W, C] to float32 [N, features]."""
+
+    smallest: ClassVar[int] = 1  # pixels of a side, at least
+
+    @abstractmethod
+    def __init__(self, height: int, width: int, channels: int, features: int, dtype: torch.dtype) -> None:
+        """Sizes of the picture and of the output; `dtype` is what it computes in."""
+        super().__init__()
 
 
 class Weights(NamedTuple):
@@ -70,18 +82,20 @@ class Recallable(Protocol):
         """Those of `nn.Module`."""
 
 
-class ShallowEncoder(nn.Module):
+class ShallowEncoder(PictureEncoder):
     """Conv 8x8/4 (16), conv 4x4/2 (32), fully connected; ReLU after each, no padding.
 
     Weights do not change between acting and the update that learns from it, so the update need not run the forward
     pass again: acting writes its activations into `Activations`, and `recall` gives z from there, with its gradient.
     """
 
+    smallest = 20
+
     def __init__(
         self, height: int, width: int, channels: int, features: int, dtype: torch.dtype = torch.float32
     ) -> None:
         """Sizes of the picture and of the output; `dtype` is what it computes in (weights and output are float32)."""
-        super().__init__()
+        super().__init__(height, width, channels, features, dtype)
         self.dtype = dtype
         self.sizes = [(n - 8) // 4 + 1 for n in (height, width)]  # h1, w1
         self.sizes += [(n - 4) // 2 + 1 for n in self.sizes]  # h2, w2
@@ -196,14 +210,14 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(F.relu(self.conv1(F.relu(x))))
 
 
-class DeepEncoder(nn.Module):
+class DeepEncoder(PictureEncoder):
     """Three sections of 16, 32, 32 channels: conv 3x3, max-pool 3x3/2, two residual blocks; then fully connected."""
 
     def __init__(
         self, height: int, width: int, channels: int, features: int, dtype: torch.dtype = torch.float32
     ) -> None:
         """Sizes of the picture and of the output; `dtype` is what it computes in (weights and output are float32)."""
-        super().__init__()
+        super().__init__(height, width, channels, features, dtype)
         self.dtype = dtype
         layers: list[nn.Module] = []
         for section, out in enumerate((16, 32, 32)):
@@ -234,3 +248,7 @@ class VectorEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Floats [N, inputs] -> [N, features]."""
         return F.relu(self.fc2(F.relu(self.fc1(x))))
+
+
+# Encoders of pictures by name; one of your own: `ENCODERS["mine"] = Mine` before the agent's `main` runs.
+ENCODERS: dict[str, type[PictureEncoder]] = {"shallow": ShallowEncoder, "deep": DeepEncoder}

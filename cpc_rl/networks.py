@@ -11,11 +11,11 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from configs import Frozen
-from cpc_rl.encoders import DeepEncoder, ShallowEncoder, VectorEncoder
+from cpc_rl.encoders import ENCODERS, VectorEncoder
 
 State = tuple[Tensor, Tensor]  # LSTM (h, c), each [B, D]
 
@@ -23,10 +23,10 @@ State = tuple[Tensor, Tensor]  # LSTM (h, c), each [B, D]
 class NetworkConfig(Frozen):
     """Encoder, recurrent core and heads."""
 
-    encoder: Literal["shallow", "deep"] = Field(
+    encoder: str = Field(
         default="shallow",
-        description="Of pictures: IMPALA's 2-layer network (1.1 M parameters) or its 15-layer residual one (1.5 M). "
-        "Observations that are vectors get two fully connected layers.",
+        description="Encoder of pictures: `shallow`, IMPALA's 2-layer network (1.1 M parameters), or `deep`, its "
+        "15-layer residual one (1.5 M). Observations that are vectors get two fully connected layers.",
     )
     core: Literal["lstm", "feedforward"] = Field(
         default="lstm", description="`lstm` remembers; `feedforward` replaces it by a layer of the same width."
@@ -38,6 +38,13 @@ class NetworkConfig(Frozen):
         description="What the encoder of pictures computes in. `bfloat16` is faster on GPUs and on CPUs that have it "
         "(`lscpu` shows avx512_bf16 or amx_bf16), slower on others. Weights, core, heads and losses stay float32.",
     )
+
+    @field_validator("encoder")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ENCODERS:
+            raise ValueError(f"allowed are {', '.join(ENCODERS)}")
+        return name
 
 
 class ActorCriticOutput(NamedTuple):
@@ -64,9 +71,10 @@ def build_encoder(config: NetworkConfig, obs_shape: tuple[int, ...]) -> nn.Modul
     if len(obs_shape) == 1:
         return VectorEncoder(obs_shape[0], config.features)
     height, width, channels = obs_shape
-    if config.encoder == "shallow" and min(height, width) < 20:
-        raise ValueError(f"picture {height}x{width}: the shallow encoder needs at least 20x20 pixels")
-    kind = {"shallow": ShallowEncoder, "deep": DeepEncoder}[config.encoder]
+    kind = ENCODERS[config.encoder]
+    if min(height, width) < kind.smallest:
+        least = f"{kind.smallest}x{kind.smallest}"
+        raise ValueError(f"picture {height}x{width}: the {config.encoder} encoder needs at least {least} pixels")
     return kind(height, width, channels, config.features, getattr(torch, config.precision))
 
 

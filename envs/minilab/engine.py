@@ -35,7 +35,7 @@ def new_launchers(name: str) -> Launchers:
     begin_episode, step_one = level.begin_episode, level.step_one
     arrange, draw_column = level.arrange, level.draw_column
 
-    @launcher(name)
+    @launcher(name, level.__file__)
     def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         for i in range(lo, hi):
             begin_episode(i, state, scene)
@@ -43,7 +43,7 @@ def new_launchers(name: str) -> Launchers:
             out.terminated[i] = out.truncated[i] = False
             out.is_first[i] = True
 
-    @launcher(name)
+    @launcher(name, level.__file__)
     def step(
         lo: int,
         hi: int,
@@ -60,7 +60,7 @@ def new_launchers(name: str) -> Launchers:
             if out.is_first[i]:
                 begin_episode(i, state, scene)
 
-    @launcher(name)
+    @launcher(name, level.__file__)
     def draw(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         for i in range(lo, hi):
             arrange(i, state, scene, view)

@@ -47,12 +47,13 @@ class _EngineCache(FunctionCache):  # type: ignore[misc]
     of some level's state had been renamed.
     """
 
-    def __init__(self, function: Callable[..., Any], level: str) -> None:
+    def __init__(self, function: Callable[..., Any], level: str, source: Path) -> None:
         super().__init__(function)
         self._stem = f"{level}.{function.__name__}.{sys.implementation.cache_tag}."
+        self._digest = hashlib.sha256(_SOURCES.encode() + source.read_bytes()).hexdigest()[:16]
         self._cache_file = IndexDataCacheFile(
             cache_path=self._cache_path,
-            filename_base=self._stem + _SOURCES[:16],
+            filename_base=self._stem + self._digest,
             source_stamp=self._impl.locator.get_source_stamp(),
         )
 
@@ -61,7 +62,7 @@ class _EngineCache(FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         for path in Path(self._cache_path).glob(f"{self._stem}*"):
-            if _SOURCES[:16] not in path.name:
+            if self._digest not in path.name:
                 path.unlink(missing_ok=True)
         super().save_overload(sig, data)
 
@@ -74,10 +75,11 @@ def device_function(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
-def launcher(level: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def launcher(level: str, source: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile a loop over part of the batch, called from Python without the GIL and cached on disk.
 
-    `level` tells apart the launchers that one factory makes for many levels.
+    `level` tells apart the launchers that one factory makes for many levels; `source` is the level's file, which may
+    lie outside of the engine.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -85,7 +87,7 @@ def launcher(level: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             return function
         compiled = _njit(**_OPTIONS)(function)
         with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
-            compiled._cache = _EngineCache(function, level)
+            compiled._cache = _EngineCache(function, level, Path(source))
         result: Callable[P, R] = compiled
         return result
 

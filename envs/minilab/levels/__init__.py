@@ -39,6 +39,7 @@ class State(Protocol):
 class Level(Protocol):
     """What a level's module offers. Those with an `i` are device functions for environment i."""
 
+    __file__: str  # its source, on which compiled code depends
     PANELS: int  # upright panels in a picture at most
     SHOWCASE: tuple[tuple[float, float, float], ...]  # poses (x, y, yaw) worth a look; none: a random agent's
 
@@ -85,6 +86,7 @@ class LevelInfo(NamedTuple):
     # Mean returns in DeepMind Lab as its DMLab-30 code publishes them; seekavoid_arena_01 is not among them.
     random: float | None = None
     human: float | None = None
+    module: str = ""  # where it is; by default the module of its name in this package
 
 
 LEVELS: dict[str, LevelInfo] = {
@@ -134,6 +136,6 @@ def load_level(name: str) -> Level:
         near = [level for level in LEVELS if name in level] or difflib.get_close_matches(name, LEVELS)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"unknown environment {name!r}.{hint} Known: {', '.join(sorted(LEVELS))}.")
-    level: Any = importlib.import_module(f"{__name__}.{name}")
+    level: Any = importlib.import_module(LEVELS[name].module or f"{__name__}.{name}")
     checked: Level = level
     return checked
