@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,8 @@ class RandomConfig(Frozen):
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
-def main() -> int:
-    """Command line."""
-    config = load(RandomConfig, sys.argv[1:], prog="python -m agents.random", description=__doc__ or "")
+def play(config: RandomConfig) -> int:
+    """Play, and say how it went."""
     console = rich.console.Console()
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
@@ -62,5 +62,15 @@ def main() -> int:
     return 0
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def program() -> int:
+        return play(load(RandomConfig, argv, prog="python -m agents.random", description=__doc__ or ""))
+
+    return guarded(program, debug="--debug" in argv)
+
+
 if __name__ == "__main__":
-    sys.exit(guarded(main, debug="--debug" in sys.argv))
+    sys.exit(main())

@@ -1,1 +1,6 @@
 """Recurrent A2C with contrastive auxiliary losses: the library. Import the modules you need; nothing runs here."""
+
+from cpc_rl import shadowing
+
+if shadowing.starts_a_program():
+    shadowing.refuse()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -139,9 +139,8 @@ def _film_one(net: ActorCritic, config: EnvConfig, device: torch.device, seed: i
         film(env, NetworkPolicy(net, 1, device, seed), path)
 
 
-def main() -> int:
-    """Command line."""
-    config = load(EvaluateConfig, sys.argv[1:], prog="python -m cpc_rl.evaluate", description=__doc__ or "")
+def show(config: EvaluateConfig) -> int:
+    """Evaluate, and say how it went."""
     console = rich.console.Console()
     with console.status(f"playing {config.episodes} episodes"):
         result = evaluate_run(config.run, **config.model_dump(exclude={"run", "debug"}))
@@ -154,5 +153,15 @@ def main() -> int:
     return 0
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def program() -> int:
+        return show(load(EvaluateConfig, argv, prog="python -m cpc_rl.evaluate", description=__doc__ or ""))
+
+    return guarded(program, debug="--debug" in argv)
+
+
 if __name__ == "__main__":
-    sys.exit(guarded(main, debug="--debug" in sys.argv))
+    sys.exit(main())

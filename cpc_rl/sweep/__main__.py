@@ -136,7 +136,8 @@ def sweep(config: SweepConfig, again: str) -> int:
                 return words_of(file, trial.parameters, config.wandb)
 
             with view:
-                Driver(directory, chosen, launcher, slots_of(config, len(chosen)), words, view).run(signals)
+                slots = [slot | where_to_look(keeps_runs) for slot in slots_of(config, len(chosen))]
+                Driver(directory, chosen, launcher, slots, words, view).run(signals)
             if any(t.status in ("waiting", "stopped") for t in chosen):
                 view.say(f"stopped: {view.counts()}; go on with: {again}")
                 return 130
@@ -163,6 +164,11 @@ def slots_of(config: SweepConfig, trials: int) -> list[dict[str, str]]:
         threads = config.slurm.cpus
     slot = {"OMP_NUM_THREADS": str(threads or max(1, cores() // jobs))}
     return [slot | ({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {}) for i in range(jobs)]
+
+
+def where_to_look(ours: bool) -> dict[str, str]:
+    """Let trials of programs of ours look for packages where this process did: not here, unless it did so itself."""
+    return {} if not ours or str(Path.cwd()) in sys.path else {"PYTHONSAFEPATH": "1"}
 
 
 def cores() -> int:

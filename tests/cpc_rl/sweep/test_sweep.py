@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from cpc_rl.runs.sweep_directory import SweepDirectory, locked
-from cpc_rl.sweep.__main__ import main
+from cpc_rl.sweep.__main__ import main, where_to_look
 
 STANDIN = Path(__file__).with_name("standin.py")
 PATIENCE = 120.0  # seconds a busy machine may take for what needs a fraction of one
@@ -326,3 +326,11 @@ def test_help_says_what_wandbs_sweeps_need(capsys):
     assert end.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "need wandb's server" in text and "--cross" in text and "--slurm.partition" in text
+
+
+def test_trials_look_for_our_packages_where_the_sweep_found_them(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert where_to_look(ours=True) == {"PYTHONSAFEPATH": "1"}
+    assert where_to_look(ours=False) == {}, "a program of the user's may need what lies here"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert where_to_look(ours=True) == {}
