@@ -15,11 +15,16 @@ from cpc_rl.aux.base import AuxConfig, AuxLoss, AuxSizes, Unroll
 from cpc_rl.aux.combined import AuxLosses
 from cpc_rl.aux.cpc import CPC, CPCConfig
 from cpc_rl.aux.cpc_action import CPCAction, CPCActionConfig
+from cpc_rl.aux.reward_prediction import RewardPrediction, RewardPredictionConfig
 from cpc_rl.aux.upgrade import upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.networks import ActorCritic
 
-AUX_LOSSES: dict[str, type[AuxLoss]] = {"cpc": CPC, "cpc_action": CPCAction}
+AUX_LOSSES: dict[str, type[AuxLoss]] = {
+    "cpc": CPC,
+    "cpc_action": CPCAction,
+    "reward_prediction": RewardPrediction,
+}
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -85,6 +90,8 @@ __all__ = [
     "CPCAction",
     "CPCActionConfig",
     "CPCConfig",
+    "RewardPrediction",
+    "RewardPredictionConfig",
     "Unroll",
     "build_aux",
     "loss_names",

@@ -7,7 +7,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-import cpc_rl.aux
 from agents.a2c import A2CConfig, Config, Learner, main
 from configs import RunFailure, UsageError, changeable_keys
 from cpc_rl.acting import begin, collect
@@ -241,12 +240,11 @@ def test_what_a_users_loss_draws_is_resumed_too(monkeypatch):
 
 
 def test_unknown_aux_and_too_long_a_prediction_are_refused():
-    with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc, cpc_action, and several"):
+    with pytest.raises(ValidationError, match="'cpcc': allowed are none, cpc, .* and several"):
         Config(aux="cpcc")
     with pytest.raises(ValueError, match=r"cpc.steps 5: must be smaller than a2c.unroll, 5"):
         learner("cpc", unroll=5)
     learner("none", unroll=5)  # where CPC does not run, its settings do not matter
-    assert set(cpc_rl.aux.AUX_LOSSES) == {"cpc", "cpc_action"}
 
 
 def test_resumed_learner_goes_on_bit_for_bit():
