@@ -30,7 +30,7 @@ from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
-from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, pick_device
+from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from envs.api import BatchedEnv
@@ -264,11 +264,7 @@ def reread(saved: dict[str, Any]) -> Config:
 
 def train(config: Config) -> int:
     """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
-    device = pick_device(config.run.device)
-    if device.index is not None:
-        torch.cuda.set_device(device)  # where environments on a GPU live
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
+    device = set_up(config.run)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
         env_device, notice = envs.best_device(env_config, device.type)
@@ -286,8 +282,8 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device, group: Proce
     """`train`, in environments that somebody else closes."""
     with as_usage_error():
         learner = Learner(config, env, device, group)
-    run = open_run(config.run, fresh_path(config.env.name, config.aux, config.run.seed), recorded(config), group)
-    with StopSignal() as stop:
+    fresh = fresh_path(config.env.name, config.aux, config.run.seed)
+    with open_run(config.run, fresh, recorded(config), group) as run, StopSignal() as stop:
         done = loop.train(learner, run, config.run, recorded(config), stop, reread=reread)
     if not group.is_main:
         return 0 if done else 130

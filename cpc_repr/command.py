@@ -148,18 +148,18 @@ def _run(config: C, family: str, experiment: Callable[[C, Session], list[Table]]
         console.print(text, markup=False)
         console.file.flush()
 
-    run = open_run(config.run, fresh_path(family, config.kind, config.run.seed), recorded(config), group)
-    if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
-        run.write_config(recorded(config))
-    with StopSignal() as stop:
+    fresh = fresh_path(family, config.kind, config.run.seed)
+    with open_run(config.run, fresh, recorded(config), group) as run, StopSignal() as stop:
+        if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
+            run.write_config(recorded(config))
         try:
             tables = experiment(config, Session(run, device, stop, say, group))
         except Stopped as stopped:
             say(f"{stopped}; go on with: python -m cpc_repr.{family} --resume {run.path}")
             return 130
-    if group.is_main:
-        (run.report / "table.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
-        for table in tables:
-            table.show()
-        say(f"done: {run.path}  tables and pictures: {run.report}")
+        if group.is_main:
+            (run.report / "table.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+            for table in tables:
+                table.show()
+            say(f"done: {run.path}  tables and pictures: {run.report}")
     return 0

@@ -1,7 +1,7 @@
 """A training run on disk and on screen: directory, checkpoints, metrics, console, signals."""
 
 from cpc_rl.runs.checkpoint import Checkpoints
-from cpc_rl.runs.config import RunConfig, RunSettings, pick_device
+from cpc_rl.runs.config import RunConfig, RunSettings, pick_device, set_up
 from cpc_rl.runs.console import Console
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.logger import Logger
@@ -20,4 +20,5 @@ __all__ = [
     "open_run",
     "pick_device",
     "read_metrics",
+    "set_up",
 ]

@@ -79,3 +79,13 @@ def pick_device(name: str) -> torch.device:
     if kind == "cuda" and int(index or 0) >= count:
         raise UsageError(f"--device {name}: PyTorch sees {count} CUDA devices here; auto and cpu always work")
     return torch.device(name)
+
+
+def set_up(settings: RunSettings) -> torch.device:
+    """The device to train on, made the current one, and the number of threads. Raises UsageError as `pick_device`."""
+    device = pick_device(settings.device)
+    if device.index is not None:
+        torch.cuda.set_device(device)  # where environments on a GPU live
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    return device

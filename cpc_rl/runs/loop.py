@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from cpc_rl.distributed import ProcessGroup
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.console import SHOWN, Console
 from cpc_rl.runs.directory import RunDirectory
+from cpc_rl.runs.lock import owned
 from cpc_rl.runs.logger import Logger
 from cpc_rl.runs.metrics import read_metrics
 from cpc_rl.runs.signals import StopSignal
@@ -97,6 +99,19 @@ def train(
         UsageError: `config` is not that of the run.
         RunFailure: A loss is not finite, or no checkpoint is whole.
     """
+    with owned(run.path) if learner.group.is_main else nullcontext():
+        return _train(learner, run, settings, config, stop, shown, reread)
+
+
+def _train(
+    learner: Trainable,
+    run: RunDirectory,
+    settings: RunSettings,
+    config: BaseModel,
+    stop: StopSignal,
+    shown: Mapping[str, str],
+    reread: Reread | None,
+) -> bool:
     saved = resume(learner, run, config, reread)
     group, unit = learner.group, learner.unit
     if group.is_main:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from agents.a2c import main
+from cpc_rl.evaluate import evaluate_run
+from tests.cpc_rl.runs.test_lock import holder
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,23 @@ def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path,
         checkpoint.unlink()
     assert main(["--resume", run]) == 1  # its records would be lost
     assert "no checkpoint in" in capsys.readouterr().err
+
+
+def test_a_run_that_another_process_writes_is_evaluated_but_not_resumed(tmp_path: Path, capsys):
+    run = tmp_path / "run"
+    tiny = ["--frames", "80", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
+    assert main([*tiny, "--run", str(run), "--preset", "laptop"]) == 0
+    other = holder(run)
+    try:
+        capsys.readouterr()
+        assert main(["--resume", str(run), "--frames", "160"]) == 2
+        error = capsys.readouterr().err
+        assert f"process {other.pid} on " in error and error.count("\n") == 1
+        assert evaluate_run(run, 1, greedy=False, num_envs=1)["frames"] == 80
+    finally:
+        other.kill()
+        other.wait()
+    assert main(["--resume", str(run), "--frames", "160"]) == 0
 
 
 def test_the_recorded_configuration_makes_the_same_run_elsewhere(tmp_path: Path, capsys):
