@@ -41,23 +41,26 @@ class A2CConfig(Frozen):
     """Advantage actor-critic."""
 
     unroll: int = Field(default=100, ge=2, le=10_000, description="Agent steps between two updates (T).")
-    discount: float = Field(default=0.99, ge=0, le=1, description="Per agent step.")
+    discount: float = Field(default=0.99, ge=0, le=1, description="Discount of an agent step.")
     bootstrap_truncation: bool = Field(
         default=True,
-        description="At a time limit whose last observation is seen, go on with its value; off: discount 0 at every "
-        "end. minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
+        description="Go on with the value of the last observation at a time limit, where it is seen; off: discount 0 "
+        "at every end. minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
     )
     reward_clip: RewardClip = Field(
-        default="abs_one", description="For the loss only; reported returns are raw. IMPALA's two ways, or none."
+        default="abs_one",
+        description="Clip of the rewards in the loss, IMPALA's two ways or none; reported returns are raw.",
     )
     reward_scale: float = Field(
         default=1.0,
         gt=0,
         le=1e6,
-        description="For the loss only, behind the clip: 1 - discount keeps values near 1 where each step pays.",
+        description="Factor of the rewards in the loss, behind the clip: 1 - discount keeps values near 1 where each "
+        "step pays.",
     )
     reduction: losses.Reduction = Field(
-        default="mean", description="Of all losses over the T x B rows. IMPALA: sum; its learning rates go with it."
+        default="mean",
+        description="Reduction of all losses over the T x B rows. IMPALA: sum; its learning rates go with it.",
     )
     baseline_cost: float = Field(default=0.5, ge=0, le=1000, description="Weight of the baseline loss, 0.5 (G - V)^2.")
     entropy_cost: float = Field(default=2.5e-4, ge=0, le=1000, description="Weight of the policy's entropy.")

@@ -25,7 +25,7 @@ class ProbeConfig(Frozen):
     """How probes are fitted."""
 
     epochs: int = Field(default=20, ge=1, le=1000, description="Passes over the training rows.")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of Adam; falls linearly to 0.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Learning rate of Adam; falls linearly to 0.")
     batch_rows: int = Field(default=1024, ge=1, le=10**6, description="Rows of one step.")
     hidden: int = Field(default=256, ge=1, le=65_536, description="Hidden units of the MLP probe.")
 

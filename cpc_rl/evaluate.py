@@ -37,7 +37,9 @@ S = TypeVar("S", bound=BaseModel)
 class EvaluateConfig(Frozen):
     """What to play and where."""
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = Field(description="Run directory.")
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = Field(
+        description="Run directory to evaluate."
+    )
     episodes: int = Field(default=30, ge=1, le=100_000, description="Episodes for each policy.")
     greedy: bool = Field(default=True, description="Score the greedy policy beside the sampled one.")
     video: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = Field(
@@ -47,7 +49,11 @@ class EvaluateConfig(Frozen):
     seed: int = Field(
         default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training) and actions."
     )
-    device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu, cuda or cuda:N.")
+    device: str = Field(
+        default="auto",
+        pattern=DEVICE,
+        description="Device of the network: auto (a GPU where there is one), cpu, cuda or cuda:N.",
+    )
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 

@@ -29,14 +29,15 @@ class NetworkConfig(Frozen):
         "15-layer residual one (1.5 M). Observations that are vectors get two fully connected layers.",
     )
     core: Literal["lstm", "feedforward"] = Field(
-        default="lstm", description="`lstm` remembers; `feedforward` replaces it by a layer of the same width."
+        default="lstm",
+        description="Core behind the encoder: `lstm` remembers; `feedforward`, a layer of the same width, does not.",
     )
     features: int = Field(default=256, ge=1, le=4096, description="Size of the encoder's output z.")
     hidden: int = Field(default=256, ge=1, le=4096, description="Size of the core's output c.")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="What the encoder of pictures computes in. `bfloat16` is faster on GPUs and on CPUs that have it "
-        "(`lscpu` shows avx512_bf16 or amx_bf16), slower on others. Weights, core, heads and losses stay float32.",
+        description="Precision that the encoder of pictures computes in. `bfloat16` is faster on GPUs and on CPUs that "
+        "have it (`lscpu` shows avx512_bf16 or amx_bf16), slower on others. All else is float32.",
     )
 
     @field_validator("encoder")

@@ -18,7 +18,7 @@ class OptimiserConfig(Frozen):
 
     name: Literal["adam", "rmsprop"] = Field(
         default="adam",
-        description="`adam`: torch's. `rmsprop`: TensorFlow 1's, which IMPALA used (see the next three).",
+        description="Optimiser: `adam`, torch's, or `rmsprop`, TensorFlow 1's, which IMPALA used.",
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size at the start, or after the warm-up.")
     warmup: int = Field(
@@ -26,22 +26,28 @@ class OptimiserConfig(Frozen):
     )
     schedule: Literal["constant", "linear", "linear_frames"] = Field(
         default="constant",
-        description="`linear`: the learning rate falls to 0 over the run; `linear_frames`: the same, by its old name.",
+        description="Course of the learning rate: `constant`, or `linear`, which falls to 0 over the run "
+        "(`linear_frames`: the same, by its old name).",
     )
-    epsilon: float = Field(default=1e-8, gt=0, le=10, description="Added to the denominator; its place: see below.")
+    epsilon: float = Field(
+        default=1e-8, gt=0, le=10, description="Number added to the denominator, at `epsilon_place`."
+    )
     epsilon_place: Literal["inside_root", "outside_root"] = Field(
         default="outside_root",
-        description="`outside_root`: sqrt(s) + epsilon (torch; the only place for adam). `inside_root`: "
-        "sqrt(s + epsilon) (TensorFlow 1; rmsprop only).",
+        description="Place of epsilon: `outside_root`, sqrt(s) + epsilon (torch; the only one for adam), or "
+        "`inside_root`, sqrt(s + epsilon) (TensorFlow 1; rmsprop only).",
     )
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="adam: decay of the mean gradient.")
-    decay: float = Field(default=0.99, ge=0, lt=1, description="rmsprop: decay of the mean square.")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the mean gradient (adam).")
+    decay: float = Field(default=0.99, ge=0, lt=1, description="Decay of the mean square (rmsprop).")
     mean_square_init: float = Field(
-        default=1.0, ge=0, le=1e6, description="rmsprop: mean square before the first step."
+        default=1.0, ge=0, le=1e6, description="Mean square before the first step (rmsprop)."
     )
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="rmsprop: momentum.")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum (rmsprop).")
     clip_norm: float | None = Field(
-        default=None, gt=0, le=1e6, description="Global gradient norm is cut to this; none: no cut."
+        default=None,
+        gt=0,
+        le=1e6,
+        description="Largest global norm of the gradient, which is scaled down to it; none: any.",
     )
     average: float | None = Field(
         default=None,

@@ -24,14 +24,14 @@ class EnvConfig(BaseModel):
     name: Annotated[str, tyro.conf.arg(name="env")] = Field(
         default="rooms_watermaze",
         min_length=1,
-        description="What to play: a level such as rooms_watermaze, or BACKEND/NAME: dmlab/rooms_watermaze, "
+        description="Environment to play: a level such as rooms_watermaze, or BACKEND/NAME: dmlab/rooms_watermaze, "
         "envpool/MyWayHome-v1, envpool/Pong-v5, gymnasium/CartPole-v1. `python -m envs list` prints what there is.",
     )
     backend: Backend = Field(
         default="auto",
-        description="Who simulates it: `minilab` (built in), `dmlab` (DeepMind Lab), `envpool` (ViZDoom, Atari), "
-        "`gymnasium` (any of its environments). `auto`: what NAME begins with; a level by itself is played by DeepMind "
-        "Lab where it is installed, else by minilab.",
+        description="Back end that simulates it: `minilab` (built in), `dmlab` (DeepMind Lab), `envpool` (ViZDoom, "
+        "Atari), `gymnasium` (any of its environments). `auto`: what NAME begins with; a level by itself is played by "
+        "DeepMind Lab where it is installed, else by minilab.",
     )
     num_envs: int = Field(default=16, ge=1, le=8192, description="Environments stepped as one batch (B).")
     height: int | None = Field(
@@ -42,7 +42,7 @@ class EnvConfig(BaseModel):
     )
     observation: Observation = Field(
         default="auto",
-        description="How to read what Gymnasium's environments show: `picture`, `vector` (numbers as they are), `grid` "
+        description="Reading of what Gymnasium's environments show: `picture`, `vector` (numbers as they are), `grid` "
         "(whole numbers that stand for kinds of things, one-hot, such as MiniGrid's view). `auto`: as the space says, "
         "where that can mean one thing only; the log says which.",
     )
@@ -51,17 +51,23 @@ class EnvConfig(BaseModel):
     )
     env_processes: MayChange[bool] = Field(
         default=False,
-        description="One process for each environment (gymnasium; DeepMind Lab always): for slow ones, and for those "
+        description="Process for each environment (gymnasium; DeepMind Lab always): for slow ones, and for those "
         "that crash.",
     )
     env_timeout: MayChange[float] = Field(
-        default=300.0, gt=0, le=1e6, description="Seconds without an answer after which such a process counts as hung."
+        default=300.0,
+        gt=0,
+        le=1e6,
+        description="Seconds without an answer after which the process of an environment counts as hung.",
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
-        default="software", description="As your deepmind_lab was built."
+        default="software", description="Renderer that your deepmind_lab was built with."
     )
     dmlab_seeds: int = Field(
-        default=1024, ge=1, le=2**31 - 1, description="Different episodes to train on: each new map is compiled once."
+        default=1024,
+        ge=1,
+        le=2**31 - 1,
+        description="Episodes to train on, each with a map that is compiled once (DeepMind Lab).",
     )
     dmlab_cache: MayChange[Annotated[Path | None, tyro.conf.arg(metavar="DIR")]] = Field(
         default=None, description="Folder of compiled maps, shared by all runs; by default ~/.cache/cpc-rl/dmlab."

@@ -35,7 +35,7 @@ class CorpusConfig(Frozen):
     train_list: File = Field(default=None, description="Training utterances; by default train_split.txt in --data.")
     test_list: File = Field(default=None, description="Test utterances; by default test_split.txt in --data.")
     corpora: MayChange[Folder] = Field(
-        default=None, description="Where synthetic corpora are kept, each made once; by default in the user's cache."
+        default=None, description="Folder of synthetic corpora, each made once; by default in the user's cache."
     )
 
 
@@ -52,7 +52,9 @@ class TrainConfig(Frozen):
         le=10**9,
         description="Updates of each network trained end to end on labels, the upper bound; 0 leaves them out.",
     )
-    supervised_learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Of those networks.")
+    supervised_learning_rate: float = Field(
+        default=2e-4, gt=0, le=1, description="Learning rate of the networks trained end to end on labels."
+    )
 
 
 class EvaluationConfig(Frozen):
@@ -68,7 +70,9 @@ class EvaluationConfig(Frozen):
         default=50, ge=1, le=10**6, description="Test batches for the contrastive accuracy of each step."
     )
     picture_speakers: MayChange[int] = Field(default=10, ge=1, le=100, description="Speakers in the t-SNE picture.")
-    picture_frames: MayChange[int] = Field(default=60, ge=1, le=10_000, description="Frames of each of them.")
+    picture_frames: MayChange[int] = Field(
+        default=60, ge=1, le=10_000, description="Frames of each speaker in the t-SNE picture."
+    )
 
 
 class Config(CommandConfig):

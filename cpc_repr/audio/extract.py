@@ -39,10 +39,10 @@ class ExtractConfig(Frozen):
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Field(description="Run directory.")
     audio: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(description="Recordings; subfolders are searched too.")
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
-        description="Where the features go, in the same subfolders; a file that is there is not made again."
+        description="Folder of the features, in the same subfolders; a file that is there is not made again."
     )
-    format: Literal["npz", "npy"] = Field(default="npz", description="z and c, or c alone.")
-    device: str = Field(default="auto", pattern=DEVICE, description="Where to compute.")
+    format: Literal["npz", "npy"] = Field(default="npz", description="Features to write: z and c, or c alone.")
+    device: str = Field(default="auto", pattern=DEVICE, description="Device to compute on.")
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 

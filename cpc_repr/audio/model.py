@@ -25,12 +25,12 @@ Norm = Literal["none", "channel", "batch"]
 class ModelConfig(Frozen):
     """The encoder (z) and the context network (c)."""
 
-    channels: int = Field(default=512, ge=1, le=4096, description="Of each convolution; the size of z.")
+    channels: int = Field(default=512, ge=1, le=4096, description="Channels of each convolution; the size of z.")
     context: int = Field(default=256, ge=1, le=4096, description="Units of the GRU; the size of c.")
     norm: Norm = Field(
         default="none",
-        description="Behind each convolution: `none` as the paper, `channel` (LayerNorm of each frame), or `batch` "
-        "(leaves the plateau at log N soonest: for runs of minutes).",
+        description="Normalisation behind each convolution: `none` as the paper, `channel` (LayerNorm of each frame), or "
+        "`batch` (leaves the plateau at log N soonest: for runs of minutes).",
     )
 
 

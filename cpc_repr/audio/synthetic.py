@@ -40,17 +40,21 @@ Progress = Callable[[int, int], None]  # speakers made, of how many
 class SyntheticConfig(Frozen):
     """Synthetic speech."""
 
-    speakers: int = Field(default=40, ge=2, le=len(VARIANTS) * len(ACCENTS), description="Voices.")
+    speakers: int = Field(
+        default=40, ge=2, le=len(VARIANTS) * len(ACCENTS), description="Speakers of the synthetic corpus."
+    )
     utterances: int = Field(
         default=20,
         ge=TEST_EVERY,
         le=9_999,
-        description="Of each speaker, of two sentences (5 s); one in five for testing.",
+        description="Utterances of each speaker, of two sentences (5 s); one in five for testing.",
     )
     snr: float = Field(default=30.0, ge=-20, le=100, description="Speech over noise in dB, on average.")
-    channel: float = Field(default=3.0, ge=0, le=20, description="How much microphones differ, in dB per octave band.")
-    tempo: float = Field(default=0.1, ge=0, le=0.3, description="How much speaking rates differ, relative.")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything drawn.")
+    channel: float = Field(
+        default=3.0, ge=0, le=20, description="Difference between microphones in dB per octave band."
+    )
+    tempo: float = Field(default=0.1, ge=0, le=0.3, description="Difference between speaking rates, relative.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything drawn.")
 
 
 def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lambda done, total: None) -> Corpus:

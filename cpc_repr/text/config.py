@@ -25,7 +25,7 @@ class CorpusConfig(Frozen):
     """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
 
     data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
-    layout: Layout = Field(default="lines", description="Of those files: a sentence a line, or prose.")
+    layout: Layout = Field(default="lines", description="Layout of the books: a sentence a line, or prose.")
     tasks: MayChange[Folder] = Field(
         default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
     )
@@ -35,7 +35,7 @@ class CorpusConfig(Frozen):
         "a stand-in, else none.",
     )
     corpora: MayChange[Folder] = Field(
-        default=None, description="Where generated text is kept, made once; by default in the user's cache."
+        default=None, description="Folder of generated text, made once; by default in the user's cache."
     )
     vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
     max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
@@ -55,7 +55,9 @@ class TrainConfig(Frozen):
         le=10_000,
         description="Passes of each network trained end to end on a task's labels; 0 leaves them out.",
     )
-    supervised_learning_rate: MayChange[float] = Field(default=1e-3, gt=0, le=1, description="Of those networks.")
+    supervised_learning_rate: MayChange[float] = Field(
+        default=1e-3, gt=0, le=1, description="Learning rate of the networks trained end to end on labels."
+    )
 
 
 class EvaluationConfig(Frozen):

@@ -18,7 +18,9 @@ NEWTON = 300  # features up to which Newton's method is the faster solver, and t
 class LogisticConfig(Frozen):
     """How tasks are scored."""
 
-    folds: int = Field(default=10, ge=2, le=100, description="Of cross-validation: every sentence is tested once.")
+    folds: int = Field(
+        default=10, ge=2, le=100, description="Folds of cross-validation: every sentence is tested once."
+    )
     inner: int = Field(default=10, ge=2, le=100, description="Folds of the training part, to choose the penalty by.")
     c_powers: tuple[Annotated[int, Field(ge=-100, le=100)], ...] = Field(
         default=(-14, -12, -10, -8, -6, -4, -2, 0),

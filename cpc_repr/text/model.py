@@ -20,15 +20,15 @@ INIT = 0.1  # deviation of a new embedding: small, so that what is learnt outwei
 class ModelConfig(Frozen):
     """The sentence encoder (z) and the context network (c)."""
 
-    embedding: int = Field(default=620, ge=1, le=8192, description="Of each word.")
-    channels: int = Field(default=2400, ge=1, le=16_384, description="Of the convolution; the size of z.")
+    embedding: int = Field(default=620, ge=1, le=8192, description="Size of the embedding of a word.")
+    channels: int = Field(default=2400, ge=1, le=16_384, description="Channels of the convolution; the size of z.")
     context: int = Field(default=2400, ge=1, le=16_384, description="Units of the GRU; the size of c.")
     kernel: int = Field(default=1, ge=1, le=15, description="Words the convolution sees at once; odd.")
 
     norm: Literal["none", "batch"] = Field(
         default="none",
-        description="Of z: `none` as the paper, or `batch`, which evens out what sentences differ in (what is rare is "
-        "learnt sooner: for runs of minutes).",
+        description="Normalisation of z: `none` as the paper, or `batch`, which evens out what sentences differ in "
+        "(what is rare is learnt sooner: for runs of minutes).",
     )
 
     @field_validator("kernel")

@@ -24,8 +24,8 @@ COURSES = (4, 12, 1000)  # sentences of one mood: a restless story, a slow one, 
 class StoriesConfig(Frozen):
     """Generated stories and tasks: how much, and how hard."""
 
-    books: int = Field(default=600, ge=4, le=100_000, description="Stories.")
-    sentences: int = Field(default=80, ge=20, le=100_000, description="Of each story.")
+    books: int = Field(default=600, ge=4, le=100_000, description="Number of stories, each a book.")
+    sentences: int = Field(default=80, ge=20, le=100_000, description="Sentences of each story.")
     examples: int = Field(default=1000, ge=20, le=100_000, description="Sentences of each task; half of TREC's test.")
     negation: float = Field(default=0.2, ge=0, le=1, description="Share of moods said by negating the opposite.")
     contrast: float = Field(default=0.2, ge=0, le=1, description="Share of moods said by contrast.")
@@ -40,7 +40,7 @@ class StoriesConfig(Frozen):
     questions: float = Field(default=0.06, ge=0, le=1, description="Chance that a sentence is a question.")
     wander: float = Field(default=0.04, ge=0, le=1, description="Chance that a sentence's mood leaves the course.")
     noise: float = Field(default=0.03, ge=0, le=0.5, description="Share of wrong labels in the tasks.")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything drawn.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything drawn.")
 
 
 def story(config: StoriesConfig, number: int, kind: str = "book", synonyms: float = 0.0) -> Iterator[str]:

@@ -25,12 +25,13 @@ from cpc_rl.runs.config import Folder
 class DataConfig(Frozen):
     """The pictures: a data set on the disk, or, by default, one that is drawn on the spot."""
 
-    data: Folder = Field(default=None, description="Where the data set lies. By default the pictures of --pictures.")
+    data: Folder = Field(default=None, description="Folder of the data set. By default the pictures of --pictures.")
     format: Literal["folder", "stl10", "cifar10"] = Field(
-        default="folder", description="Of --data: `folder` (train/CLASS/*.jpg, test/CLASS/*.jpg), `stl10`, `cifar10`."
+        default="folder",
+        description="Format of --data: `folder` (train/CLASS/*.jpg, test/CLASS/*.jpg), `stl10`, `cifar10`.",
     )
     cache: MayChange[Folder] = Field(
-        default=None, description="Where drawn pictures are kept, each set made once; by default in the user's cache."
+        default=None, description="Folder of drawn pictures, each set made once; by default in the user's cache."
     )
 
 
@@ -53,7 +54,9 @@ class TrainConfig(Frozen):
         le=10**9,
         description="Updates of the same encoder trained end to end on labels, the upper bound; 0 leaves it out.",
     )
-    supervised_learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of that.")
+    supervised_learning_rate: float = Field(
+        default=1e-3, gt=0, le=1, description="Learning rate of the encoder trained end to end on labels."
+    )
 
 
 class EvaluationConfig(Frozen):

@@ -35,20 +35,26 @@ class EfficientConfig(Frozen):
     blocks: int = Field(default=11, ge=1, le=100, description="Residual blocks on the encoder's maps.")
     maps: int = Field(default=4096, ge=1, le=65_536, description="Channels they put out.")
     bottleneck: int = Field(default=1024, ge=1, le=65_536, description="Channels inside them.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Before the last linear map, for pixels too.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the last linear map, for pixels too.")
     validation: float = Field(
         default=0.1, gt=0, lt=1, description="Share of the training pictures kept apart to say when to stop."
     )
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Pictures of an update.")
-    updates: int = Field(default=20_000, ge=1, le=10**9, description="Of each phase, at most.")
+    updates: int = Field(default=20_000, ge=1, le=10**9, description="Updates of each phase, at most.")
     every: int = Field(
         default=500, ge=1, le=10**9, description="Updates from one look at the validation pictures to the next."
     )
     patience: int = Field(default=10, ge=1, le=10**6, description="Looks without a new best one before training stops.")
-    learning_rate: float = Field(default=0.05, gt=0, le=10, description="Of the classifier: SGD, momentum 0.9.")
-    encoder_learning_rate: float = Field(default=1e-5, gt=0, le=10, description="Of the encoder when fine-tuned: Adam.")
-    pixels_learning_rate: float = Field(default=1e-3, gt=0, le=10, description="Of training on pixels: Adam.")
-    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Of SGD and of training on pixels.")
+    learning_rate: float = Field(
+        default=0.05, gt=0, le=10, description="Learning rate of the classifier (SGD, momentum 0.9)."
+    )
+    encoder_learning_rate: float = Field(
+        default=1e-5, gt=0, le=10, description="Learning rate of the encoder when it is fine-tuned (Adam)."
+    )
+    pixels_learning_rate: float = Field(
+        default=1e-3, gt=0, le=10, description="Learning rate of training on pixels (Adam)."
+    )
+    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Weight decay of SGD and of training on pixels.")
 
 
 class Classifier(nn.Module):

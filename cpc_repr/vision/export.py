@@ -43,9 +43,9 @@ class ExportConfig(Frozen):
         default=None, description="Write a picture of pictures."
     )
     cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
-        default=None, description="Where pictures are kept; by default the user's cache."
+        default=None, description="Folder of drawn pictures; by default in the user's cache."
     )
-    pictures: SyntheticConfig = Field(default=SyntheticConfig(), description="Which pictures.")
+    pictures: SyntheticConfig = Field(default=SyntheticConfig(), description="Settings of the pictures.")
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 

@@ -45,14 +45,19 @@ class CPCConfig(Frozen):
         description="Predict the rows so far below; 2 3 4 5 6 leaves out the row whose patches overlap by half.",
     )
     directions: int = Field(
-        default=1, ge=1, le=4, description="How many of: down, up, right, left; each with networks of its own."
+        default=1,
+        ge=1,
+        le=4,
+        description="Number of directions among down, up, right, left; each with networks of its own.",
     )
     context_width: int = Field(default=256, ge=1, le=8192, description="Channels inside the context network.")
-    context_blocks: int = Field(default=5, ge=1, le=100, description="Its blocks; each sees one more row above.")
+    context_blocks: int = Field(
+        default=5, ge=1, le=100, description="Blocks of the context network; each sees one more row above."
+    )
     target: int | None = Field(
         default=None, ge=1, le=8192, description="Map z to so many numbers, which are predicted; none: z itself."
     )
-    scale: float = Field(default=1.0, gt=0, le=1000, description="Of the predictions.")
+    scale: float = Field(default=1.0, gt=0, le=1000, description="Factor of the predictions.")
     bias: bool = Field(default=False, description="Whether predictions have a bias: a prior over latents.")
     num_negatives: int | None = Field(
         default=None,

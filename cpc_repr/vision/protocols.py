@@ -30,25 +30,27 @@ class ProtocolConfig(Frozen):
         default=85_000,
         ge=1,
         le=10**9,
-        description="Of SGD on averaged features, at 0.1, 0.01, 0.001 for 50, 25, 10 of 85 parts.",
+        description="Updates of SGD on averaged features, at 0.1, 0.01, 0.001 for 50, 25, 10 of 85 parts.",
     )
-    sgd_batch: int = Field(default=2048, ge=1, le=65_536, description="Pictures of each.")
-    lbfgs_iterations: int = Field(default=800, ge=1, le=10**6, description="At most, of L-BFGS.")
+    sgd_batch: int = Field(default=2048, ge=1, le=65_536, description="Pictures of each update.")
+    lbfgs_iterations: int = Field(default=800, ge=1, le=10**6, description="Iterations of L-BFGS, at most.")
     lbfgs_penalty: float = Field(
         default=100.0,
         ge=0,
         le=1e9,
-        description="p of the penalty p / (M C) ||W||^2, M numbers of a representation, C classes; the paper's 100 is "
+        description="Penalty: p of p / (M C) ||W||^2, M numbers of a representation, C classes; the paper's 100 is "
         "for M of thousands and C of 1000.",
     )
     grid_updates: int = Field(
         default=100_000,
         ge=1,
         le=10**9,
-        description="Of Adam on the classifier of every cell, through the frozen encoder.",
+        description="Updates of Adam on the classifier of every cell, through the frozen encoder.",
     )
-    grid_batch: int = Field(default=512, ge=1, le=65_536, description="Pictures of each.")
-    grid_learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Of that.")
+    grid_batch: int = Field(default=512, ge=1, le=65_536, description="Pictures of each update.")
+    grid_learning_rate: float = Field(
+        default=5e-4, gt=0, le=1, description="Learning rate of Adam on the classifier of every cell."
+    )
     grid_views: int | None = Field(
         default=None,
         ge=1,

@@ -27,14 +27,16 @@ class EncoderConfig(Frozen):
     )
     pool: bool = Field(default=True, description="3 x 3 max-pooling, stride 2, behind the first convolution.")
     blocks: tuple[Size, ...] = Field(default=(3, 4, 23), description="Residual blocks of each stack.")
-    bottlenecks: tuple[Size, ...] = Field(default=(64, 128, 256), description="Channels inside the blocks of each.")
+    bottlenecks: tuple[Size, ...] = Field(
+        default=(64, 128, 256), description="Channels inside the blocks of each stack."
+    )
     maps: tuple[Size, ...] = Field(
         default=(256, 512, 1024), description="Channels each stack puts out; z has the last."
     )
     norm: Norm = Field(
         default="none",
-        description="Before each ReLU: `none`, `layer` (over all channels and pixels of a patch), or `batch`, by which "
-        "patches of a picture can find each other: better at the task, worse at what it is for.",
+        description="Normalisation before each ReLU: `none`, `layer` (over all channels and pixels of a patch), or "
+        "`batch`, by which patches of a picture can find each other: better at the task, worse at what it is for.",
     )
 
     @model_validator(mode="after")

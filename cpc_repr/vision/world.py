@@ -26,15 +26,15 @@ class WorldConfig(Frozen):
     """What the pictures are like: how hard they are, and which shortcuts they offer."""
 
     size: int = Field(default=64, ge=32, le=512, description="Pixels of a side.")
-    jitter: float = Field(default=1.0, ge=0, le=1.5, description="How far things stand from their usual places.")
-    contrast: float = Field(default=0.5, ge=0, le=1, description="How much brighter than the ground all things are.")
-    texture: float = Field(default=1.0, ge=0, le=4, description="How strong the texture on everything is.")
+    jitter: float = Field(default=1.0, ge=0, le=1.5, description="Distance of things from their usual places.")
+    contrast: float = Field(default=0.5, ge=0, le=1, description="Brightness of all things above the ground.")
+    texture: float = Field(default=1.0, ge=0, le=4, description="Strength of the texture on everything.")
     noise: float = Field(default=0.03, ge=0, le=1, description="Standard deviation of a pixel's noise; white is 1.")
     strangers: float = Field(default=0.0, ge=0, le=0.5, description="Share of things that belong to any class.")
     cast: float = Field(default=0.0, ge=0, le=1, description="Shortcut: a tint over the whole picture.")
     fringe: float = Field(default=0.0, ge=0, le=4, description="Shortcut: colours out of register; pixels at a corner.")
     lines: int = Field(default=0, ge=0, le=16, description="Shortcut: lines from edge to edge, over all patch seams.")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything drawn.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything drawn.")
 
 
 class Texture(NamedTuple):

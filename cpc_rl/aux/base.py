@@ -17,7 +17,9 @@ from cpc_rl.networks import ActorCritic
 class AuxConfig(Frozen):
     """Settings of every auxiliary loss; a subclass adds its own and says what its weight is by default."""
 
-    weight: float = Field(default=1.0, ge=0, le=1000, description="Weight of this loss beside the A2C terms, a row.")
+    weight: float = Field(
+        default=1.0, ge=0, le=1000, description="Weight of the loss beside the A2C terms, for each row."
+    )
 
 
 class AuxSizes(NamedTuple):

@@ -14,7 +14,9 @@ from cpc_rl.negatives import Negatives
 class ContrastiveConfig(PredictiveConfig):
     """Settings of losses that tell latents 1 to K steps ahead from negatives."""
 
-    weight: float = Field(default=0.05, ge=0, le=1000, description="Weight of the loss beside the A2C terms, a row.")
+    weight: float = Field(
+        default=0.05, ge=0, le=1000, description="Weight of the loss beside the A2C terms, for each row."
+    )
     negatives: Negatives = Negatives(count=256)
 
 

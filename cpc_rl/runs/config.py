@@ -18,11 +18,11 @@ Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 class RunSettings(Frozen):
     """The run: place, devices and records."""
 
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of weights and of everything drawn.")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of the weights and of everything drawn.")
     device: MayChange[str] = Field(
         default="auto",
         pattern=DEVICE,
-        description="`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
+        description="Device of the networks: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
     )
     threads: MayChange[int] = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice."
@@ -48,7 +48,7 @@ class RunSettings(Frozen):
     wandb: MayChange[bool] = Field(
         default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account."
     )
-    wandb_project: MayChange[str] = Field(default="cpc-rl", min_length=1, description="Project there.")
+    wandb_project: MayChange[str] = Field(default="cpc-rl", min_length=1, description="Project at Weights & Biases.")
     tensorboard: MayChange[bool] = Field(
         default=False, description="Write TensorBoard files into the run directory too."
     )

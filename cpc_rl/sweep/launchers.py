@@ -23,18 +23,23 @@ LauncherName = Literal["local", "slurm", "submitit-local"]
 class SlurmConfig(Frozen):
     """What each trial asks of the cluster (--launcher slurm)."""
 
-    partition: str | None = Field(default=None, description="Partition; by default the cluster's own.")
+    partition: str | None = Field(default=None, description="Partition of the cluster; by default its own choice.")
     minutes: int = Field(
-        default=24 * 60, ge=1, le=10**6, description="Time limit; before it ends the trial is saved and queued again."
+        default=24 * 60,
+        ge=1,
+        le=10**6,
+        description="Minutes until the time limit; before it ends the trial is saved and queued again.",
     )
-    gpus: int = Field(default=1, ge=0, le=64, description="GPUs.")
-    cpus: int = Field(default=8, ge=1, le=1024, description="Processor cores.")
-    memory_gb: int = Field(default=32, ge=1, le=65_536, description="Memory in GB.")
+    gpus: int = Field(default=1, ge=0, le=64, description="GPUs of a trial.")
+    cpus: int = Field(default=8, ge=1, le=1024, description="Processor cores of a trial.")
+    memory_gb: int = Field(default=32, ge=1, le=65_536, description="Memory of a trial in GB.")
     requeues: int = Field(
-        default=10, ge=0, le=10_000, description="How often a trial may be queued again at its time limit."
+        default=10, ge=0, le=10_000, description="Times that a trial may be queued again at its time limit."
     )
     options: str = Field(
-        default="", pattern=r"^(\w[\w-]*=[^,=]+(,|$))*$", description="More of sbatch's, as NAME=VALUE,NAME=VALUE."
+        default="",
+        pattern=r"^(\w[\w-]*=[^,=]+(,|$))*$",
+        description="Further options of sbatch, as NAME=VALUE,NAME=VALUE.",
     )
 
 
