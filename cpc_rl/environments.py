@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import torch
 
 import envs
 from configs import RunFailure, as_usage_error
-from envs.api import BatchedEnv, EnvironmentFailure
+from envs.api import Adaptive, BatchedEnv, EnvironmentFailure
 from envs.config import EnvConfig
 
 
@@ -22,8 +22,11 @@ def opened(
     evaluation: bool = False,
     share: tuple[int, int] = (0, 1),
     device: Literal["cpu", "cuda"] = "cpu",
+    trained: Sequence[dict[str, Any]] = (),
 ) -> Iterator[BatchedEnv]:
     """`envs.make` for a `with` block; its workers are gone behind the block, an interrupt included.
+
+    Environments that change while they are played in become what those of training were: `trained` has their states.
 
     Raises:
         UsageError: There is no such environment, or it cannot be made so.
@@ -35,6 +38,8 @@ def opened(
     except EnvironmentFailure as error:
         raise RunFailure(str(error)) from error
     try:
+        if trained and isinstance(env, Adaptive):
+            env.adopt(trained)
         yield env
     except EnvironmentFailure as error:
         raise RunFailure(str(error)) from error

@@ -123,7 +123,7 @@ def evaluate(env: BatchedEnv, policy: Policy, episodes: int) -> EpisodeStats:
     while any(len(done) < wanted for done, wanted in zip(played, quota, strict=True)):
         step = next(rows)
         valid = step.valid.cpu()
-        returns += torch.where(valid, step.reward.cpu(), 0.0)
+        returns += torch.where(valid, step.score.cpu(), 0.0)
         lengths += valid
         ended = valid & (step.terminated | step.truncated).cpu()
         for i in ended.nonzero()[:, 0].tolist():

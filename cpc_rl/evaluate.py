@@ -94,7 +94,8 @@ def evaluate_run(
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
     network = _section(NetworkConfig, saved, "network", run.config_path)
     checkpoint = run.checkpoints.load()
-    with opened(env_config, seed, evaluation=True) as env:
+    trained = [rank["env"] for rank in checkpoint.get("ranks", ())]
+    with opened(env_config, seed, evaluation=True, trained=trained) as env:
         net = _restore(ActorCritic(network, env.obs_shape, env.num_actions), checkpoint, run).to(target)
         result: dict[str, Any] = {"env": env.name, "backend": env.backend}
         result |= {"frames": checkpoint["frames"], "seed": seed}
@@ -105,7 +106,7 @@ def evaluate_run(
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
-        _film_one(net, env_config, target, seed, video)
+        _film_one(net, env_config, trained, target, seed, video)
     return result
 
 
@@ -140,8 +141,15 @@ def _restore(net: ActorCritic, checkpoint: Mapping[str, Any], run: RunDirectory)
     return net.eval()
 
 
-def _film_one(net: ActorCritic, config: EnvConfig, device: torch.device, seed: int, path: Path) -> None:
-    with opened(config.model_copy(update={"num_envs": 1}), seed, evaluation=True) as env:
+def _film_one(
+    net: ActorCritic,
+    config: EnvConfig,
+    trained: Sequence[dict[str, Any]],
+    device: torch.device,
+    seed: int,
+    path: Path,
+) -> None:
+    with opened(config.model_copy(update={"num_envs": 1}), seed, evaluation=True, trained=trained) as env:
         film(env, NetworkPolicy(net, 1, device, seed), path)
 
 

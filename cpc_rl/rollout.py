@@ -42,6 +42,7 @@ class Rollout:
         dtype = torch.uint8 if len(obs_shape) == 3 else torch.float32
         self.obs = torch.zeros(*rows, *obs_shape, dtype=dtype, device=device)  # [T+1, B, H, W, C] or [T+1, B, F]
         self.reward, self.final_value = (torch.zeros(rows, device=device) for _ in range(2))  # [T+1, B] each
+        self.raw_reward: Tensor | None = None  # [T+1, B], where environments tell it apart from `reward`
         self.terminated, self.truncated, self.is_first, self.valid = (
             torch.zeros(rows, dtype=torch.bool, device=device) for _ in range(4)
         )  # [T+1, B] each
@@ -69,6 +70,9 @@ class Rollout:
         self.truncated[t].copy_(step.truncated)
         self.is_first[t].copy_(step.is_first)
         self.valid[t].copy_(step.valid)
+        if step.raw_reward is not None:
+            self.raw_reward = torch.zeros_like(self.reward) if self.raw_reward is None else self.raw_reward
+            self.raw_reward[t].copy_(step.raw_reward)
 
     def part(self, start: int, stop: int) -> Rollout:
         """A view of environments [start, stop)."""
@@ -135,7 +139,8 @@ class EpisodeTracker:
 
     def update(self, rollout: Rollout) -> int:
         """Read one unroll; returns the number of its valid steps."""
-        reward, valid = rollout.reward[1:].double().cpu(), rollout.valid[1:].cpu()  # [T, B]
+        scores = rollout.reward if rollout.raw_reward is None else rollout.raw_reward
+        reward, valid = scores[1:].double().cpu(), rollout.valid[1:].cpu()  # [T, B]
         ended = (rollout.terminated[1:] | rollout.truncated[1:]).cpu()  # [T, B]
         over = ended | rollout.is_first[1:].cpu()  # [T, B], a lost episode begins anew without an end
         last = -1

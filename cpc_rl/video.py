@@ -64,7 +64,7 @@ def _episode(env: BatchedEnv, policy: Policy) -> Iterator[tuple[np.ndarray, floa
     """Yield (picture [H, W, 3], reward) of each row of the first episode in environment 0."""
     pixels = np.zeros(env.obs_shape, dtype=np.uint8)
     for number, row in enumerate(play(env, policy)):
-        reward = float(row.reward[0]) if number else 0.0
+        reward = float(row.score[0]) if number else 0.0
         if not (number and row.is_first[0]):  # else: this row already shows the next episode, so hold the last picture
             pixels = _picture(env, row)
         yield pixels, reward

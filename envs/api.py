@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -33,6 +34,12 @@ class EnvStep(NamedTuple):
     is_first: Tensor  # bool [B], this `obs` begins an episode
     valid: Tensor  # bool [B], false on rows that no action of the agent led to
     final_obs: Tensor | None = None  # like obs: the true last observation, in rows that ended (same-step only)
+    raw_reward: Tensor | None = None  # float32 [B], what to report, where wrappers made `reward` of it
+
+    @property
+    def score(self) -> Tensor:
+        """What returns are reported of: the raw reward, float32 [B]."""
+        return self.reward if self.raw_reward is None else self.raw_reward
 
 
 class BatchedEnv(Protocol):
@@ -89,6 +96,15 @@ class Steps(Protocol):
 
     def step(self, actions: Tensor) -> EnvStep:
         """As `BatchedEnv.step`, for as many environments as it is."""
+        ...
+
+
+@runtime_checkable
+class Adaptive(Protocol):
+    """A `BatchedEnv` that may change while it is played in (running means of its observations)."""
+
+    def adopt(self, states: Sequence[dict[str, Any]]) -> None:
+        """Be as the environments whose `state_dict` these are (one a rank), and change no more."""
         ...
 
 

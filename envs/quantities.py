@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+RAW_REWARD = "envs.raw_reward"  # key of an info: the reward below wrappers that normalise it
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from torch import Tensor
 from envs.api import EnvStep
 from envs.checks import check_actions, check_finite_rows, check_identity, check_seed
 from envs.config import EnvConfig
+from envs.gymnasium import keeping
 from envs.gymnasium.failures import forgiven, running
 from envs.gymnasium.make import autoreset, make_batch
 from envs.gymnasium.processes import make_workers
 from envs.gymnasium.recipe import Factory, find_recipe
+from envs.gymnasium.rewards import Taps
 from envs.gymnasium.spaces import Observations, action_table
-from envs.quantities import one_for_each
+from envs.gymnasium.watching import Watch
+from envs.quantities import RAW_REWARD, one_for_each
 from envs.workers import Workers
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -72,6 +76,9 @@ class GymnasiumEnv:
         self.reading = f"{self.name}: {self._observations.words}"
         self.obs_shape, self.num_actions = self._observations.shape, len(self._actions)
         self.frames_per_second = float(self._batch.metadata.get("render_fps") or 30)
+        self._taps = Taps(self._batch)
+        self._watch = None if evaluation else Watch(self._batch, self.name)
+        keeping.warn_of_processes(self._batch, self.name)
         self._over: Flags = np.zeros(self.num_envs, np.bool_)  # whose next action only begins an episode
 
     def reset(self) -> EnvStep:
@@ -84,6 +91,7 @@ class GymnasiumEnv:
             obs, _ = self._batch.reset(seed=seed)
             none, every = np.zeros(self.num_envs, np.bool_), np.ones(self.num_envs, np.bool_)
             self._over = none
+            self._look()
             return self._row(obs, np.zeros(self.num_envs), none, none, every, every)
 
     def step(self, actions: Tensor) -> EnvStep:
@@ -98,13 +106,17 @@ class GymnasiumEnv:
             truncated = cuts.astype(np.bool_) & ~dead & ~terminated
             ended = terminated | truncated
             if self._mode is AutoresetMode.NEXT_STEP:
-                self._over = ended
-                return self._row(obs, np.where(dead, 0, reward), terminated, truncated, dead, ~dead)
-            lost = self._batch.lost if isinstance(self._batch, Workers) else dead
-            final = None
-            if ended.any():
+                self._over, is_first, lost, final = ended, dead, dead, None
+                reward = np.where(dead, 0, reward)
+            else:
+                lost = self._batch.lost if isinstance(self._batch, Workers) else dead
+                is_first, final = ended | lost, None
+            raw = info.get(RAW_REWARD) if isinstance(self._batch, Workers) else self._taps.last()
+            if self._mode is not AutoresetMode.NEXT_STEP and ended.any():
                 obs, final = self._begin_again(obs, ended, info)
-            return self._row(obs, reward, terminated, truncated, ended | lost, ~lost, final)
+            if is_first[0]:
+                self._look()
+            return self._row(obs, reward, terminated, truncated, is_first, ~lost, final, raw)
 
     def picture(self, i: int) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
         """What a person would look at in environment i: uint8 [H, W, 3]; None where it cannot be drawn.
@@ -124,8 +136,13 @@ class GymnasiumEnv:
         return None if frame is None else np.ascontiguousarray(frame, np.uint8)
 
     def state_dict(self) -> dict[str, Any]:
-        """How often these environments were reset, which decides the seeds of the next episodes."""
-        return {**self._identity(), "generation": self._generation}
+        """How often these environments were reset, which decides the next seeds, and what their wrappers have learnt.
+
+        Raises EnvironmentFailure where a wrapper gives a state that cannot be saved.
+        """
+        with running(self.name):
+            learnt = keeping.save(self._batch, self.name)
+        return {**self._identity(), "generation": self._generation, "learnt": learnt}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Have the next `reset` begin episodes that were not played before `state_dict` was taken.
@@ -135,6 +152,17 @@ class GymnasiumEnv:
         """
         check_identity(state, self._identity())
         self._generation = int(state["generation"])
+        with running(self.name):
+            keeping.load(self._batch, state.get("learnt"), self.name)
+
+    def adopt(self, states: Sequence[dict[str, Any]]) -> None:
+        """Have wrappers that learn (running means) know what those of other batches have learnt, and learn no more.
+
+        Args:
+            states: `state_dict` of each rank's environments, however many there were.
+        """
+        with running(self.name):
+            keeping.adopt(self._batch, [state.get("learnt") for state in states], self.name)
 
     def close(self) -> None:
         """Close the environments; safe to call twice. What fails in that is reported, not raised."""
@@ -168,6 +196,7 @@ class GymnasiumEnv:
         is_first: Flags,
         valid: Flags,
         final_obs: Tensor | None = None,
+        raw: Any = None,
     ) -> EnvStep:
         with np.errstate(over="ignore"):
             paid = np.require(reward, np.float32, "W")
@@ -180,7 +209,12 @@ class GymnasiumEnv:
             is_first=torch.from_numpy(is_first),
             valid=torch.from_numpy(valid),
             final_obs=final_obs,
+            raw_reward=None if raw is None else torch.from_numpy(np.where(valid, raw, 0.0).astype(np.float32)),
         )
+
+    def _look(self) -> None:
+        if self._watch is not None:
+            self._watch.episode_begins()
 
     def _check_batch(self) -> AutoresetMode:
         batch = self._batch

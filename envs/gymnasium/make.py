@@ -5,7 +5,6 @@ Worker processes import this module: it does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from envs.gymnasium.failures import Unmakeable, explained, forgiven, running
 from envs.gymnasium.recipe import Env, Recipe
+from envs.gymnasium.watching import Watch
 from envs.quantities import one_number
 
 T = TypeVar("T")
@@ -66,22 +66,20 @@ def with_choices(recipe: Recipe) -> dict[str, Any]:
     return {**recipe.keywords, "continuous": False} if isinstance(actions, Box) else recipe.keywords
 
 
-def in_a_box(single: Callable[..., Env], keywords: dict[str, Any], *, flatten: bool) -> Env:
-    """One environment as workers can share it."""
-    env = single(**keywords)
-    return gymnasium.wrappers.FlattenObservation(env) if flatten else env
-
-
 class _Numbered(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Says which of the batch failed, and gives rewards as plain numbers."""
 
-    def __init__(self, env: Env, name: str, i: int) -> None:
+    def __init__(self, env: Env, name: str, i: int, watched: bool) -> None:
         super().__init__(env)
         self._name, self._i = name, i
+        self._watch = Watch(env, name) if watched else None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         with running(self._name, self._i):
-            return self.env.reset(seed=seed, options=options)
+            begun = self.env.reset(seed=seed, options=options)
+            if self._watch is not None:
+                self._watch.episode_begins()
+            return begun
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         with running(self._name, self._i):
@@ -98,7 +96,7 @@ def _make_one(recipe: Recipe, i: int, keywords: dict[str, Any]) -> Env:
     with running(recipe.name, i), explained(recipe.name):
         env = _typed(recipe.single(**keywords), gymnasium.Env, recipe.name)
         _check_spaces(env, "", recipe.name)
-        return _Numbered(env, recipe.name, i)
+        return _Numbered(env, recipe.name, i, watched=i == 0 and not recipe.evaluation)
 
 
 def _typed(made: Any, wanted: type[T], name: str) -> T:

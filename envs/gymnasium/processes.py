@@ -8,8 +8,9 @@ from functools import partial
 from gymnasium.spaces import Box
 
 from envs.config import EnvConfig
+from envs.gymnasium.boxed import make_boxed
 from envs.gymnasium.failures import Unmakeable, explained, running
-from envs.gymnasium.make import in_a_box, spaces_of, with_choices
+from envs.gymnasium.make import spaces_of, with_choices
 from envs.gymnasium.reading import read
 from envs.gymnasium.recipe import Recipe
 from envs.workers import Workers
@@ -35,6 +36,7 @@ def make_workers(recipe: Recipe, config: EnvConfig, seeds: Callable[[int, int], 
     flatten = not isinstance(space, Box)  # several parts cross as one row of numbers, choices one-hot
     if flatten and reading.kind == "grid":
         raise Unmakeable(f"{recipe.name}: a grid beside other parts cannot be read from processes of their own")
-    function = partial(in_a_box, recipe.single, keywords, flatten=flatten)
+    one = partial(make_boxed, recipe.single, keywords, name=recipe.name, flatten=flatten, saved=())
+    each = [partial(one, i=i, watched=i == 0 and not recipe.evaluation) for i in range(config.num_envs)]
     with running(recipe.name), explained(recipe.name):
-        return Workers([function] * config.num_envs, name=recipe.name, seeds=seeds, timeout=config.env_timeout)
+        return Workers(each, name=recipe.name, seeds=seeds, timeout=config.env_timeout)

@@ -33,6 +33,7 @@ class Recipe:
     name: str
     single: Callable[..., Env] | None
     batch: Callable[..., VectorEnv[Any, Any, Any]] | None
+    evaluation: bool = False
     continuous: bool = False  # takes `continuous=False`
     keywords: dict[str, Any] = field(default_factory=dict)  # of `single`
     batch_keywords: dict[str, Any] = field(default_factory=dict)
@@ -69,8 +70,8 @@ def find_recipe(name: str, factory: Factory | None, *, evaluation: bool) -> Reci
                 )
             keywords = {key: value for key, value in offers.items() if key in asks}
             if "num_envs" in asks:
-                return Recipe(name, None, factory, batch_keywords=keywords)
-            return Recipe(name, factory, None, keywords=keywords)
+                return Recipe(name, None, factory, evaluation, batch_keywords=keywords)
+            return Recipe(name, factory, None, evaluation, keywords=keywords)
         return _recipe_of_id(name, evaluation)
 
 
@@ -90,6 +91,7 @@ def _recipe_of_id(name: str, evaluation: bool) -> Recipe:
         name,
         single=one and partial(_by_id, name),
         batch=many and partial(gymnasium.make_vec, env_id, vectorization_mode="vector_entry_point"),
+        evaluation=evaluation,
         continuous=one is not None and "continuous" in _parameters(one),
         keywords=keywords(one),
         batch_keywords=keywords(many),

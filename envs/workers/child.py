@@ -22,7 +22,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.quantities import check_finite, one_number
+from envs.quantities import RAW_REWARD, check_finite, one_number
 
 Env = gymnasium.Env[Any, Any]
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -109,7 +109,7 @@ class Child:
             self._begin(env, index, data)
             return None
         action, next_seed = data
-        obs, paid, terminated, truncated, _ = env.step(action)
+        obs, paid, terminated, truncated, info = env.step(action)
         reward = one_number(paid)
         final = None
         if terminated or truncated:
@@ -118,7 +118,7 @@ class Child:
             self._begin(env, index, next_seed)
         else:
             self._show(env, index, obs)
-        return reward, bool(terminated), bool(truncated), final
+        return reward, bool(terminated), bool(truncated), final, info.get(RAW_REWARD)
 
     def _begin(self, env: Env, index: int, seed: int) -> None:
         self._enter(index, Phase.RESET)

@@ -29,6 +29,7 @@ from gymnasium.vector.async_vector_env import AsyncState
 from gymnasium.vector.utils import CloudpickleWrapper, iterate
 
 from envs.errors import EnvironmentFailure
+from envs.quantities import RAW_REWARD
 from envs.workers.child import Child, Env, Phase
 from envs.workers.process import Failure, Worker
 
@@ -57,9 +58,9 @@ class Workers(_AsyncVectorEnv):
     first frame of a new episode, and `lost` is true there; the rows of others are what they are. The third failure of
     one worker without a whole episode in between closes all and raises `envs.api.EnvironmentFailure`.
 
-    `step` returns infos with `final_obs` and `_final_obs` (as gymnasium has them) where episodes ended; what
-    environments put into their own infos stays in the worker. Observations are views of shared memory which the next
-    call overwrites.
+    `step` returns infos with `final_obs` and `_final_obs` (as gymnasium has them) where episodes ended, and
+    `RAW_REWARD` where environments tell it; what else they put into their own infos stays in the worker. Observations
+    are views of shared memory which the next call overwrites.
 
     Attributes:
         lost: bool [N], which rows of the last `step` begin an episode because a worker failed.
@@ -152,21 +153,23 @@ class Workers(_AsyncVectorEnv):
         self._expect(AsyncState.WAITING_STEP)
         rewards = np.zeros(self.num_envs)
         terminated, truncated, self.lost = (np.zeros(self.num_envs, np.bool_) for _ in range(3))
-        final = np.full(self.num_envs, None, object)
+        final, raw = (np.full(self.num_envs, None, object) for _ in range(2))
         failures = []
         for i, answer in enumerate(self._answers(self._workers)):
             if isinstance(answer, Failure):
                 failures.append(answer)
                 self.lost[i] = True
                 continue
-            rewards[i], terminated[i], truncated[i], final[i] = answer
+            rewards[i], terminated[i], truncated[i], final[i], raw[i] = answer
             if terminated[i] or truncated[i]:
                 self._workers[i].failures.clear()
                 self._choose(self._workers[i])
         self._replace(failures)
         self._state = AsyncState.DEFAULT
         ended = terminated | truncated
-        infos = {"final_obs": final, "_final_obs": ended} if ended.any() else {}
+        infos: Infos = {"final_obs": final, "_final_obs": ended} if ended.any() else {}
+        if any(paid is not None for paid in raw):
+            infos[RAW_REWARD] = np.array([0.0 if paid is None else paid for paid in raw])  # [N]
         return self.observations, rewards, terminated, truncated, infos
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
