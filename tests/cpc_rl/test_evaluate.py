@@ -117,7 +117,7 @@ def test_command_line(
     ("argv", "message"),
     [
         (["nowhere"], "nowhere: no such run directory"),
-        ([], "Missing from python -m cpc_rl.evaluate: DIR Run directory."),
+        ([], "Missing from python -m cpc_rl.evaluate: DIR Run directory to evaluate."),
         (["nowhere", "--episodes", "0"], "--episodes 0: input should be greater than or equal to 1"),
     ],
 )
