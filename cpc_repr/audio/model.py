@@ -29,8 +29,8 @@ class ModelConfig(Frozen):
     context: int = Field(default=256, ge=1, le=4096, description="Units of the GRU; the size of c.")
     norm: Norm = Field(
         default="none",
-        description="Normalisation behind each convolution: `none` as the paper, `channel` (LayerNorm of each frame), or "
-        "`batch` (leaves the plateau at log N soonest: for runs of minutes).",
+        description="Normalisation behind each convolution: `none` as the paper, `channel` (LayerNorm of each frame), "
+        "or `batch` (leaves the plateau at log N soonest: for runs of minutes).",
     )
 
 

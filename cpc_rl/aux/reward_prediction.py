@@ -22,7 +22,7 @@ class RewardPredictionConfig(AuxConfig):
 
 
 class RewardPrediction(AuxLoss):
-    """z of the frames t - n + 1 .. t, side by side, tell the sign of the reward of action t; gradients reach the encoder.
+    """z of the frames t - n + 1 .. t, side by side, tell the sign of the reward of action t; the encoder learns too.
 
     The loss is the expected cross-entropy of a draw in which rewarding steps are as likely as the others, as in the
     paper's skewed sampling; an exact mean instead of a draw, and over the unroll instead of a replay buffer.

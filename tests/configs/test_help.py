@@ -9,10 +9,11 @@ import pytest
 from tests.configs.test_bounds import models
 
 # Words that lean on something said before, or that are neither noun nor verb.
-NO_BEGINNING = set(
-    "a an and as at before behind beside but by for from how if in into its of on or others out so such than that the "
-    "their then these they this those to under until what when where which who whose why with within without".split()
-)
+WORDS = """
+a an and as at before behind beside but by for from how if in into its of on or others out so such than that the
+their then these they this those to under until what when where which who whose why with within without
+"""
+NO_BEGINNING = frozenset(WORDS.split())
 LEANING = re.compile(r"^(\S+ ){0,4}(of|by|for|than|from|to) (that|those|these|them|it|each)\.$")
 
 
