@@ -230,8 +230,7 @@ class Learner:
         Raises:
             UsageError: It was taken on another kind of device or with other ranks, or the rate falls over other frames.
         """
-        if saved["device"] != self.generator.device.type:
-            here = self.generator.device.type
+        if saved["device"] != (here := self.generator.device.type):
             raise UsageError(f"cannot resume on {here}: the run's random numbers are {saved['device']}'s")
         if len(saved["ranks"]) != self.group.size:
             raise UsageError(f"cannot resume with {self.group.size} ranks: the run has {len(saved['ranks'])}")
