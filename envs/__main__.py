@@ -23,7 +23,7 @@ examples:
   python -m envs gallery --env seekavoid_arena_01          of one level
   python -m envs bench                                     agent steps per second of each level
   python -m envs bench --env envpool/MyWayHome-v1          or of any environment
-  python -m envs bench --env rooms_watermaze --num-envs 128 --threads 2 --height 84 --width 84
+  python -m envs bench --env rooms_watermaze --num-envs 128 --env-threads 2 --height 84 --width 84
 """
 
 
@@ -48,10 +48,10 @@ def _bench(arguments: argparse.Namespace) -> None:
     from envs.minilab.bench import steps_per_second
 
     sizes = {"num_envs": arguments.num_envs, "height": arguments.height, "width": arguments.width}
-    sizes |= {"env_threads": arguments.threads, "env_processes": arguments.processes}
+    sizes |= {"env_threads": arguments.env_threads, "env_processes": arguments.processes}
     for env in [make(EnvConfig(name=name, **sizes), seed=0) for name in arguments.env]:
         shape = "x".join(map(str, env.obs_shape[:2]))
-        batch = f"{env.num_envs} environments, {shape}, threads: {arguments.threads}"
+        batch = f"{env.num_envs} environments, {shape}, threads: {arguments.env_threads}"
         print(f"{env.name}: {steps_per_second(env):,.0f} agent steps/s ({batch})")
         env.close()
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--env", nargs="+", default=list(LEVELS), metavar="LEVEL", help="levels (default: all)")
     for name, default, text in (
         ("num-envs", 32, "environments in the batch (default: 32)"),
-        ("threads", 1, "threads that share the batch (default: 1)"),
+        ("env-threads", 1, "threads that share the batch (default: 1)"),
         ("height", None, "of the picture in pixels (default: the back end's)"),
         ("width", None, "of the picture in pixels (default: the back end's)"),
     ):
