@@ -26,7 +26,9 @@ def test_list_names_every_level_and_its_reference(capsys):
 
 
 def test_bench_prints_a_line_a_level(capsys, rates):
-    assert main(["bench", "--env", *TWO, "--num-envs", "4", "--env-threads", "2", "--height", "24", "--width", "32"]) == 0
+    assert (
+        main(["bench", "--env", *TWO, "--num-envs", "4", "--env-threads", "2", "--height", "24", "--width", "32"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{name}: 4,000 agent steps/s (4 environments, 24x32, threads: 2)" for name in TWO]
 
