@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -29,6 +30,7 @@ from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import write_atomic
 from cpc_rl.video import check_video_path, film
+from envs.api import BatchedEnv
 from envs.config import EnvConfig
 
 S = TypeVar("S", bound=BaseModel)
@@ -83,8 +85,8 @@ def evaluate_run(
         `EpisodeStats.summary`.
 
     Raises:
-        UsageError: Not a run directory, or made for another network.
-        RunFailure: No checkpoint is whole.
+        UsageError: Not a run directory.
+        RunFailure: No checkpoint is whole, and of the network that config.yaml describes.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
     if video is not None:
@@ -93,10 +95,8 @@ def evaluate_run(
     env_config = _section(EnvConfig, saved, "env", run.config_path)
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
     network = _section(NetworkConfig, saved, "network", run.config_path)
-    checkpoint = run.checkpoints.load()
-    trained = [rank["env"] for rank in checkpoint.get("ranks", ())]
-    with opened(env_config, seed, evaluation=True, trained=trained) as env:
-        net = _restore(ActorCritic(network, env.obs_shape, env.num_actions), checkpoint, run).to(target)
+    with _newest(run, env_config, network, seed) as (env, net, checkpoint):
+        net.to(target)
         result: dict[str, Any] = {"env": env.name, "backend": env.backend}
         result |= {"frames": checkpoint["frames"], "seed": seed}
         result["action_repeat"] = env.action_repeat
@@ -106,7 +106,7 @@ def evaluate_run(
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
-        _film_one(net, env_config, trained, target, seed, video)
+        _film_one(net, env_config, _environments(checkpoint), target, seed, video)
     return result
 
 
@@ -132,13 +132,29 @@ def _section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) ->
         raise UsageError(f"{path}, section {name}: {explain(error, known=model.model_fields)}") from error
 
 
-def _restore(net: ActorCritic, checkpoint: Mapping[str, Any], run: RunDirectory) -> ActorCritic:
-    try:
-        net.load_state_dict(checkpoint["network"])
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise UsageError(f"the checkpoint in {run.path} does not fit its config.yaml: {reason}") from error
-    return net.eval()
+@contextmanager
+def _newest(
+    run: RunDirectory, config: EnvConfig, network: NetworkConfig, seed: int
+) -> Iterator[tuple[BatchedEnv, ActorCritic, dict[str, Any]]]:
+    """Environments to play in, the agent, and its checkpoint: the newest one that is of this network."""
+    with ExitStack() as stack:
+        found: list[tuple[BatchedEnv, ActorCritic]] = []
+
+        def restore(checkpoint: dict[str, Any]) -> None:
+            stack.close()  # what was opened for a checkpoint that turned out damaged
+            env = stack.enter_context(opened(config, seed, evaluation=True, trained=_environments(checkpoint)))
+            net = ActorCritic(network, env.obs_shape, env.num_actions)
+            # The mean of the weights where the run has one, else the last ones.
+            net.load_state_dict({**checkpoint["network"], **checkpoint.get("average", {})})
+            found[:] = [(env, net.eval())]
+            int(checkpoint["frames"])
+
+        checkpoint = run.checkpoints.load(restore)
+        yield *found[0], checkpoint
+
+
+def _environments(checkpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [rank["env"] for rank in checkpoint.get("ranks", ())]
 
 
 def _film_one(

@@ -221,6 +221,7 @@ class Optimiser:
 
         Raises:
             UsageError: The learning rate falls over the run, and that had another length.
+            ValueError: The state is not one of these weights.
         """
         if self.config.schedule != "constant":
             before = saved.get("total") or saved.get("fall") or saved["config"]["run"]["frames"]
@@ -228,5 +229,8 @@ class Optimiser:
                 why = f"the checkpoint was made with {before:,}, over which the learning rate falls"
                 raise UsageError(f"cannot resume with a length of {total:,}: {why}")
         self.inner.load_state_dict(saved["optimiser"])
+        for p, state in self.inner.state.items():  # torch takes any shape, and fails at the next step
+            if wrong := [name for name, x in state.items() if x.dim() and x.shape != p.shape]:
+                raise ValueError(f"{wrong[0]} of the optimiser has another shape than its weight")
         if self.average is not None:
             self.average.restore(saved["average"], self.module, updates)

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from configs import RunFailure
+from configs import RunFailure, UsageError
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.runs.files import write_atomic
 
 FORMAT = 2
@@ -49,24 +50,42 @@ class Checkpoints:
                 other.unlink(missing_ok=True)
         return path
 
-    def load(self) -> dict[str, Any]:
+    def load(
+        self, restore: Callable[[dict[str, Any]], object] | None = None, group: ProcessGroup = SINGLE
+    ) -> dict[str, Any]:
         """Read the newest checkpoint that is whole, onto the CPU.
+
+        Args:
+            restore: Puts it to use. Where it fails, other than by a UsageError or a RunFailure, the checkpoint is
+                damaged too: what is missing or of another shape can be found in no other way. It may then be called
+                again, with an older one.
+            group: All its ranks call this, and agree on a checkpoint that each of them can use.
 
         Raises:
             RunFailure: There is none, or it was written by another format.
         """
-        paths = self.paths()
-        for path in reversed(paths):
+        reason = ""
+        for path in reversed(self.paths()):
+            problem: UsageError | RunFailure | str | None = None
             try:
                 state = _read(path)
+                if restore is not None:
+                    restore(state)
+            except (UsageError, RunFailure) as error:
+                problem = error
             except Exception as error:  # a damaged file can break the reader anywhere
-                self._say(f"{path} is damaged ({_first_line(error)}); trying the one before it")
-                continue
-            if state.get("format") != FORMAT:
-                raise RunFailure(f"{path} has format {state.get('format')}, this version reads format {FORMAT}")
-            self._good = [path]
-            return state
-        raise RunFailure(f"no {'usable ' if paths else ''}checkpoint in {self.folder}")
+                problem = _reason(error)
+            problems = [each for each in group.collect(problem) if each is not None]
+            for each in problems:
+                if not isinstance(each, str):
+                    raise each
+            if not problems:
+                self._good = [path]
+                return state
+            reason = f": {problems[0]}"
+            if group.is_main:
+                self._say(f"{path} is damaged ({problems[0]}); trying the one before it")
+        raise RunFailure(f"no {'usable ' if reason else ''}checkpoint in {self.folder}{reason}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -74,7 +93,11 @@ def _read(path: Path) -> dict[str, Any]:
         broken = archive.testzip()
     if broken is not None:
         raise ValueError(f"checksum of {broken} is wrong")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
+        raise ValueError("its content is something else")
+    if state["format"] != FORMAT:
+        raise RunFailure(f"{path} has format {state['format']}, this version reads format {FORMAT}")
     return state
 
 
@@ -83,5 +106,7 @@ def _number(path: Path) -> int:
     return int(found[1]) if found else -1
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return (str(error).splitlines() or [type(error).__name__])[-1].strip()  # torch's last line has the particulars

@@ -13,9 +13,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
-from pydantic import BaseModel
+import torch
+from pydantic import BaseModel, ValidationError
 
-from configs import RunFailure, UsageError, as_usage_error, changeable_keys, difference
+from configs import RunFailure, UsageError, changeable_keys, difference
 from cpc_rl.distributed import ProcessGroup
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.console import SHOWN, Console
@@ -27,6 +28,7 @@ from cpc_rl.runs.signals import StopSignal
 from envs.api import EnvironmentFailure
 
 Reread = Callable[[dict[str, Any]], BaseModel]
+DECISIVE = ("network", "aux", "module", "average", "optimiser")  # parts of a checkpoint that are no use with a NaN
 
 
 class Trainable(Protocol):
@@ -131,7 +133,7 @@ def _train(
             try:
                 values = learner.update()
             except (RunFailure, EnvironmentFailure) as error:
-                raise RunFailure(f"{error}; checkpoints before it are kept in {run.path}") from error
+                raise RunFailure(f"{error}; {_kept(run)}") from error
             for name, value in values.items():
                 sums[name].append(value)
             # Read once: a signal from here on is seen after the next update.
@@ -142,11 +144,7 @@ def _train(
                 sums.clear()
                 console.show(logger.write(learner.progress, {**learner.record(), **means}))
             if last or due:
-                state = {
-                    **learner.state_dict(),
-                    "config": config.model_dump(mode="json"),
-                    "logger": logger.state_dict(),
-                }
+                state = _state(learner, run, {"config": config.model_dump(mode="json"), "logger": logger.state_dict()})
                 if group.is_main:
                     run.checkpoints.save(state, number=learner.progress)
                 next_save = time.monotonic() + 60 * settings.checkpoint_minutes
@@ -160,17 +158,49 @@ def resume(
     if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
         learner.begin()
         return None
-    saved = run.checkpoints.load()
-    check_same(saved["config"], config, reread)
-    learner.load_state_dict(saved)
-    return saved
+
+    def restore(saved: dict[str, Any]) -> None:
+        check_same(saved["config"], config, reread)
+        float(saved["logger"].get("seconds", 0.0))
+        try:
+            learner.load_state_dict(saved)
+        except EnvironmentFailure as error:
+            raise RunFailure(str(error)) from error
+
+    return run.checkpoints.load(restore, learner.group)
 
 
 def check_same(saved: dict[str, Any], config: BaseModel, reread: Reread | None = None) -> None:
     """Raise UsageError where a resumed run would have another configuration and must not; see `train`."""
     free = changeable_keys(type(config))
-    with as_usage_error():
+    try:
         old = (reread or type(config).model_validate)(saved)
+    except ValidationError:
+        raise  # it was never a configuration of ours
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     for key, before, now in difference(old, config):
         if key not in free:
             raise UsageError(f"cannot resume with {key} = {now}: the checkpoint was made with {before}")
+
+
+def not_finite(tree: Any, name: str = "") -> str | None:
+    """Where mappings and lists hold a tensor with a NaN or an infinity: `network.policy.bias`; None: nowhere."""
+    if isinstance(tree, torch.Tensor):
+        return name if tree.is_floating_point() and not tree.isfinite().all() else None
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list | tuple) else ()
+    return next((found for key, value in items if (found := not_finite(value, f"{name}.{key}".lstrip(".")))), None)
+
+
+def _state(learner: Trainable, run: RunDirectory, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint holds. Raises RunFailure rather than let a step that spoilt the weights replace a good one."""
+    state = {**learner.state_dict(), **more}
+    spoilt = not_finite({name: state[name] for name in DECISIVE if name in state})
+    if spoilt is not None:
+        raise RunFailure(f"{spoilt} is not finite after update {learner.updates}; {_kept(run)}")
+    return state
+
+
+def _kept(run: RunDirectory) -> str:
+    paths = run.checkpoints.paths()
+    return f"the newest checkpoint before it is {paths[-1]}" if paths else "there is no checkpoint before it"

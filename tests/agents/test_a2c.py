@@ -282,5 +282,5 @@ def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, c
     flags = ["--run", str(tmp_path / "run"), "--unroll", "20", "--network.encoder", "deep", "--device", "cpu"]
     assert main([*flags, "--checkpoint-minutes", "1e-6"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: loss/policy is nan at update 2, frame 480; checkpoints before it are kept in")
+    assert error.startswith("error: loss/policy is nan at update 2, frame 480; the newest checkpoint before it is")
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-240.pt", "checkpoint-480.pt"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from agents.a2c import main
 from cpc_rl.evaluate import evaluate_run
@@ -94,3 +96,42 @@ def test_the_recorded_configuration_makes_the_same_run_elsewhere(tmp_path: Path,
     assert "seed: 7" in (second / "config.yaml").read_text()
     assert main(["--resume", str(first), "--run", str(second)]) == 2
     assert "give one" in capsys.readouterr().err
+
+
+def spoil(path: Path, damage: str) -> None:
+    """A checkpoint that is a whole file and yet no use."""
+    saved = torch.load(path, weights_only=True)
+    match damage:
+        case "weight of another shape":
+            saved["network"]["policy.bias"] = torch.zeros(99)
+        case "moments of another shape":
+            saved["optimiser"]["state"][0]["exp_avg"] = torch.zeros(99)
+        case _:
+            del saved[damage]
+    torch.save(saved, path)
+
+
+def test_checkpoints_damaged_in_a_way_that_is_valid_give_way_to_the_one_before(tmp_path: Path, capsys):
+    tiny = ["--frames", "160", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
+    tiny += ["--checkpoint-minutes", "1e-9"]
+    assert main([*tiny, "--run", str(tmp_path / "run"), "--preset", "laptop"]) == 0
+    for damage in ("ranks", "moments of another shape", "weight of another shape"):
+        run = tmp_path / damage
+        shutil.copytree(tmp_path / "run", run)
+        spoil(run / "checkpoint-160.pt", damage)
+        capsys.readouterr()
+        if damage == "weight of another shape":
+            assert evaluate_run(run, 1, greedy=False, num_envs=1)["frames"] == 80
+            assert "checkpoint-160.pt is damaged" in capsys.readouterr().err
+        assert main(["--resume", str(run)]) == 0
+        error = capsys.readouterr().err
+        assert "checkpoint-160.pt is damaged" in error and error.count("\n") == 1, damage
+
+
+def test_a_step_that_spoils_the_weights_is_told_and_nothing_is_saved(tmp_path: Path, capsys):
+    tiny = ["--frames", "160", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
+    flags = ["--optimiser.name", "rmsprop", "--optimiser.mean-square-init", "0", "--optimiser.epsilon", "1e-300"]
+    assert main([*tiny, *flags, "--run", str(tmp_path / "run"), "--preset", "laptop"]) == 1
+    error = capsys.readouterr().err
+    assert "is not finite after update 1; there is no checkpoint before it" in error and error.count("\n") == 1
+    assert not list((tmp_path / "run").glob("*.pt"))

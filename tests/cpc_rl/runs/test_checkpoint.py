@@ -1,10 +1,11 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from configs import RunFailure
+from configs import RunFailure, UsageError
 from cpc_rl.runs import Checkpoints
 from cpc_rl.runs import checkpoint as module
 
@@ -80,3 +81,35 @@ def test_what_a_killed_writer_left_is_not_a_checkpoint_and_is_swept(tmp_path: Pa
     assert checkpoints.paths() == []
     path = checkpoints.save(state(8))
     assert sorted(tmp_path.iterdir()) == [path, tmp_path / "checkpoint-best.pt"]
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"format": "two"}, 3, None])
+def test_a_whole_file_of_other_content_falls_back(tmp_path: Path, content: object) -> None:
+    Checkpoints(tmp_path).save(state(200))
+    torch.save(content, tmp_path / "checkpoint-300.pt")
+    said: list[str] = []
+    assert Checkpoints(tmp_path, say=said.append).load()["frames"] == 200
+    assert len(said) == 1 and "checkpoint-300.pt is damaged (its content is something else)" in said[0]
+
+
+def test_what_cannot_be_put_to_use_falls_back_and_the_last_reason_is_told(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, say=lambda _: None)
+    for frames in (100, 200):
+        checkpoints.save(state(frames))
+    net = torch.nn.Linear(2, 2)
+    used: list[int] = []
+
+    def restore(saved: dict[str, Any]) -> None:
+        used.append(saved["frames"])
+        if saved["frames"] == 200:
+            net.load_state_dict({"weight": torch.zeros(3, 2), "bias": torch.zeros(2)})
+
+    assert checkpoints.load(restore)["frames"] == 100 and used == [200, 100]
+    with pytest.raises(RunFailure, match="no usable checkpoint in .*: it has no 'ranks'"):
+        checkpoints.load(lambda saved: saved["ranks"])
+    with pytest.raises(UsageError, match="another configuration"):  # that is no damage
+
+        def refuse(saved: dict[str, Any]) -> None:
+            raise UsageError("another configuration")
+
+        checkpoints.load(refuse)

@@ -12,6 +12,7 @@ from pydantic import Field
 from configs import Frozen, MayChange, RunFailure, UsageError
 from cpc_rl.distributed import SINGLE
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop, read_metrics
+from cpc_rl.runs.loop import not_finite
 from envs.api import EnvironmentFailure
 
 
@@ -28,6 +29,7 @@ class Counter:
 
     def __init__(self, total: int = 40, at: dict[int, Any] | None = None) -> None:
         self.total, self.updates, self.begun, self.at = total, 0, False, at or {}
+        self.weight = 0.0
 
     @property
     def progress(self) -> int:
@@ -49,7 +51,7 @@ class Counter:
         return {"agent_steps": self.updates}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"updates": torch.tensor(self.updates)}
+        return {"updates": torch.tensor(self.updates), "module": {"weight": torch.tensor([1.0, self.weight])}}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         self.updates = int(saved["updates"])
@@ -123,6 +125,44 @@ def test_a_configuration_of_old_is_read_in_the_words_of_today(tmp_path: Path) ->
 
 @pytest.mark.parametrize("error", [RunFailure("the loss is nan"), EnvironmentFailure("worker 3 died")])
 def test_a_failed_update_keeps_the_checkpoints_before_it(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(RunFailure, match=f"{error}; checkpoints before it are kept in"):
+    with pytest.raises(RunFailure, match=f"{error}; the newest checkpoint before it is .*checkpoint-20"):
         train(tmp_path / "run", Counter(at={5: fail(error)}))
     assert RunDirectory(tmp_path / "run").checkpoints.load()["updates"] == 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, value: float) -> None:
+    learner = Counter()
+    learner.at = {5: lambda: setattr(learner, "weight", value)}
+    with pytest.raises(RunFailure, match=r"module.weight is not finite after update 6; .* is .*checkpoint-20"):
+        train(tmp_path / "run", learner)
+    assert RunDirectory(tmp_path / "run").checkpoints.load()["updates"] == 5
+
+
+def test_a_checkpoint_that_is_not_there_is_not_promised(tmp_path: Path) -> None:
+    learner = Counter()
+    learner.weight = float("nan")
+    with pytest.raises(RunFailure, match="weight is not finite after update 1; there is no checkpoint before it"):
+        train(tmp_path / "run", learner)
+    with pytest.raises(RunFailure, match="the loss is nan; there is no checkpoint before it"):
+        train(tmp_path / "other", Counter(at={0: fail(RunFailure("the loss is nan"))}))
+
+
+def test_where_a_tree_is_not_finite() -> None:
+    tree = {"a": [torch.tensor(1), {"b": torch.tensor([1.0, torch.nan])}], "n": 3}
+    assert not_finite(tree) == "a.1.b" and not_finite(tree["a"][0]) is None and not_finite({"x": float("nan")}) is None
+
+
+@pytest.mark.parametrize("damage", [{"logger": 3}, {"config": {"size": "many"}}, {"config": None}, {"updates": None}])
+def test_a_checkpoint_damaged_in_a_way_that_is_valid_gives_way_to_the_one_before(
+    tmp_path: Path, damage: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path / "run", Counter())
+    run = RunDirectory(tmp_path / "run")
+    path = run.checkpoints.paths()[-1]
+    torch.save({**torch.load(path, weights_only=True), **damage}, path)
+    again = Counter()
+    assert train(run.path, again) and again.updates == 10
+    error = capsys.readouterr().err
+    assert "checkpoint-40.pt is damaged" in error and error.count("\n") == 1
+    assert [row["frames"] for row in read_metrics(run.metrics_path)] == [8, 16, 24, 32, 40]
