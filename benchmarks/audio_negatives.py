@@ -14,7 +14,8 @@ from infonce import peak_mebibytes, seconds
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cpc_repr.audio.model import CPCConfig, CPCModel, Encoding, ModelConfig, contrast
+from cpc_repr.audio.model import SpeechModel, SpeechModelConfig
+from cpc_repr.sequences import Encoding, SequenceCPC, contrast
 from cpc_rl.malloc import keep_freed_memory
 
 WINDOW = 20_480
@@ -36,11 +37,10 @@ def gathered_loss(encoding: Encoding, heads: nn.ModuleList, negatives: int) -> T
     return torch.stack(losses).mean()
 
 
-def measure(config: ModelConfig, batch: int, steps: int, negatives: int | None, device: torch.device) -> str:
-    model = CPCModel(config, steps).to(device)
+def measure(config: SpeechModelConfig, batch: int, steps: int, negatives: int | None, device: torch.device) -> str:
+    model = SequenceCPC(SpeechModel(config), steps).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
     sound, draws = torch.randn(batch, WINDOW, device=device), torch.Generator()
-    ours_config = CPCConfig(steps=steps, num_negatives=negatives)
 
     def step(loss: Tensor) -> None:
         optimiser.zero_grad()
@@ -48,7 +48,7 @@ def measure(config: ModelConfig, batch: int, steps: int, negatives: int | None, 
         optimiser.step()
 
     def ours() -> None:
-        step(contrast(model.model(sound), model.heads, ours_config, draws).loss)
+        step(contrast(model.model(sound), model.heads, draws, num_negatives=negatives).loss)
 
     def gathered() -> None:
         step(gathered_loss(model.model(sound), model.heads, negatives or 128))
@@ -77,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     keep_freed_memory()  # as in a training process
-    config = ModelConfig(channels=chosen.channels, context=256, norm="batch")
+    config = SpeechModelConfig(channels=chosen.channels, context=256, norm="batch")
     print(f"# A training step of CPC on speech, our loss and gathered negatives\n\n{hardware()}; float32.")
     print(f"{chosen.channels} channels, GRU 256, {chosen.batch} windows of {WINDOW} samples.\n")
     print("| K | negatives | ms, ours | ms, gathered | ratio | MiB, ours | MiB, gathered |")

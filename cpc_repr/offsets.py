@@ -1,14 +1,74 @@
-"""The contrastive task at each offset k: means over batches, and their picture (van den Oord et al. 2018, Figure 3)."""
+"""The contrastive task at each offset k: metrics, means over test batches, and their picture.
+
+The picture is van den Oord et al. 2018, Figure 3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from cpc_repr.context import Context
+from cpc_repr.objective import Stage
 from cpc_repr.report import plot_curves
 from cpc_rl.infonce import PerOffset
+
+
+def offset_metrics(found: PerOffset, offsets: Sequence[int], prefix: str = "cpc") -> dict[str, Tensor]:
+    """Accuracy and bound of each offset k, and log N (of the last), named as metrics."""
+    named = {f"{prefix}/log_n": found.log_n[-1]}
+    for i, k in enumerate(offsets):
+        named[f"{prefix}/accuracy_{k}"] = found.accuracy[i]
+        named[f"{prefix}/bound_{k}"] = found.bound[i]
+    return named
+
+
+def live_offsets(offsets: Sequence[int]) -> dict[str, str]:
+    """What the live line shows of `offset_metrics`: loss, log N, and accuracy at the nearest and farthest offset."""
+    near, far = offsets[0], offsets[-1]
+    accuracy = {f"accuracy at {near}": f"cpc/accuracy_{near}"}
+    accuracy |= {f"at {far}": f"cpc/accuracy_{far}"} if far != near else {}
+    return {"loss": "loss/total", "log N": "cpc/log_n", **accuracy}
+
+
+def offsets_stage(
+    context: Context[Any, Any],
+    module: nn.Module,
+    contrast: Callable[[int], PerOffset],
+    batches: int,
+    offsets: Sequence[int],
+    unit: str,
+    picture: str,
+) -> Stage:
+    """Means of the contrastive task over test batches, and their picture.
+
+    Args:
+        context: Of the run.
+        module: What `contrast` evaluates.
+        contrast: The task on test batch 0, 1, ..., as training makes them.
+        batches: How many.
+        offsets: Those that are predicted.
+        unit: What they are counted in.
+        picture: Name of its file in the report.
+    """
+
+    @torch.no_grad()
+    def compute() -> dict[str, list[float]]:
+        module.eval()
+        found = []
+        with context.live("contrastive accuracy") as tick:
+            for number in range(batches):
+                found.append(contrast(number))
+                tick(number + 1, batches)
+        return mean_offsets(found)
+
+    return Stage(
+        "per_offset", compute, show=lambda means: plot_offsets(context.run.report / picture, offsets, means, unit)
+    )
 
 
 def mean_offsets(found: Sequence[PerOffset]) -> dict[str, list[float]]:

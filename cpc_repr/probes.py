@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from configs import Frozen
 
 _CHUNK = 2**16  # rows looked at together
+IN_MEMORY = 2**32  # bytes: features beyond this lie in a file
 
 
 class ProbeConfig(Frozen):
@@ -137,6 +139,14 @@ def clustered(hit: Tensor, cluster: Tensor, resamples: int = 2000, seed: int = 0
 def most_frequent(train: Tensor, test: Tensor, cluster: Tensor) -> Score:
     """What always saying the training rows' most frequent class gets: chance."""
     return clustered(test == torch.bincount(train).argmax(), cluster)
+
+
+def feature_table(rows: int, width: int, file: Path, limit: int = IN_MEMORY) -> Tensor:
+    """Room for features, float32 [rows, width]: in `file` where they are larger than `limit` bytes."""
+    if 4 * rows * width <= limit:
+        return torch.empty(rows, width)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return torch.from_file(str(file), shared=True, size=rows * width).view(rows, width)
 
 
 def _chunks(x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:

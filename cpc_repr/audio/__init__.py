@@ -4,6 +4,6 @@ As a library, `load(run).encode(waveform)` gives z and c of a trained network.
 """
 
 from cpc_repr.audio.encode import SpeechEncoder, Stream, load
-from cpc_repr.audio.model import Encoding
+from cpc_repr.sequences import Encoding
 
 __all__ = ["Encoding", "SpeechEncoder", "Stream", "load"]

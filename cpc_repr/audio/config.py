@@ -9,10 +9,11 @@ import tyro
 from pydantic import Field
 
 from configs import Frozen, MayChange
-from cpc_repr.audio.data import BatchConfig
-from cpc_repr.audio.model import CPCConfig, ModelConfig
-from cpc_repr.audio.synthetic import SyntheticConfig
-from cpc_repr.command import CommandConfig
+from cpc_repr.audio.data import SpeechBatchConfig
+from cpc_repr.audio.model import SpeechModelConfig
+from cpc_repr.audio.setup import SpeechCPCConfig
+from cpc_repr.audio.synthetic import SyntheticSpeechConfig
+from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
 from cpc_repr.training import OPTIMISER
 from cpc_rl.optim import OptimiserConfig
@@ -21,7 +22,7 @@ from cpc_rl.runs.config import Folder
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
-class CorpusConfig(Frozen):
+class SpeechCorpusConfig(Frozen):
     """The speech: a corpus on the disk, or, by default, one that espeak-ng makes on the spot."""
 
     data: Folder = Field(
@@ -39,13 +40,9 @@ class CorpusConfig(Frozen):
     )
 
 
-class TrainConfig(Frozen):
-    """How long CPC is trained, and what it is held against."""
+class AudioTrainConfig(TrainConfig):
+    """How long networks are trained, and what they are held against."""
 
-    updates: MayChange[int] = Field(default=300_000, ge=1, le=10**9, description="Updates of CPC.")
-    accumulate: int = Field(
-        default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
-    )
     supervised_updates: MayChange[int] = Field(
         default=100_000,
         ge=0,
@@ -57,7 +54,7 @@ class TrainConfig(Frozen):
     )
 
 
-class EvaluationConfig(Frozen):
+class AudioEvaluationConfig(Frozen):
     """What the representation is held to once it is trained."""
 
     shift: int = Field(
@@ -75,15 +72,15 @@ class EvaluationConfig(Frozen):
     )
 
 
-class Config(CommandConfig):
+class AudioConfig(CommandConfig):
     """Train CPC on raw speech, probe it for phones and speakers, and print the paper's table beside ours."""
 
-    corpus: Annotated[CorpusConfig, tyro.conf.OmitArgPrefixes] = CorpusConfig()
-    train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
-    batches: Annotated[BatchConfig, tyro.conf.OmitArgPrefixes] = BatchConfig()
-    cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
+    corpus: Annotated[SpeechCorpusConfig, tyro.conf.OmitArgPrefixes] = SpeechCorpusConfig()
+    train: Annotated[AudioTrainConfig, tyro.conf.OmitArgPrefixes] = AudioTrainConfig()
+    batches: Annotated[SpeechBatchConfig, tyro.conf.OmitArgPrefixes] = SpeechBatchConfig()
+    cpc: Annotated[SpeechCPCConfig, tyro.conf.OmitArgPrefixes] = SpeechCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
-    model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
+    model: Annotated[SpeechModelConfig, tyro.conf.OmitArgPrefixes] = SpeechModelConfig()
     greedy: bool = Field(
         default=False,
         description="Greedy InfoMax: six modules, each with a loss of its own and no gradient from another "
@@ -93,16 +90,26 @@ class Config(CommandConfig):
         default="none",
         description="Run the rows of Table 2: where negatives come from, or how many steps are predicted.",
     )
-    speech: SyntheticConfig = SyntheticConfig()
+    speech: SyntheticSpeechConfig = SyntheticSpeechConfig()
     probe: MayChange[ProbeConfig] = ProbeConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: AudioEvaluationConfig = AudioEvaluationConfig()
 
     @property
     def kind(self) -> str:
         """What is trained, for the name of a fresh run directory."""
-        return ("greedy" if self.greedy else "cpc") + f"-{self.ablation}" * (self.ablation != "none")
+        return self.method + f"-{self.ablation}" * (self.ablation != "none")
 
-    def rows(self) -> dict[str, Config]:
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return "greedy" if self.greedy else "cpc"
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether random weights, MFCC and supervised networks are evaluated too."""
+        return self.ablation == "none" and not self.greedy
+
+    def rows(self) -> dict[str, AudioConfig]:
         """The rows of Table 2 that are asked for."""
         if self.ablation == "strategies":
             return {name: self._changed(batch=b, candidates=c) for name, b, c in STRATEGIES}
@@ -110,10 +117,10 @@ class Config(CommandConfig):
             return {f"{k} steps": self._changed(steps=k) for k in STEPS}
         return {"": self}
 
-    def _changed(self, **values: object) -> Config:
+    def _changed(self, **values: object) -> AudioConfig:
         """A copy with other values in the sections `batches` and `cpc`."""
-        batches = {name: value for name, value in values.items() if name in BatchConfig.model_fields}
-        cpc = {name: value for name, value in values.items() if name in CPCConfig.model_fields}
+        batches = {name: value for name, value in values.items() if name in SpeechBatchConfig.model_fields}
+        cpc = {name: value for name, value in values.items() if name in SpeechCPCConfig.model_fields}
         sections = {"batches": self.batches.model_copy(update=batches), "cpc": self.cpc.model_copy(update=cpc)}
         return self.model_copy(update=sections)
 

@@ -48,6 +48,10 @@ class Corpus:
     _phones: Mapping[str, NDArray[np.uint8]] = field(repr=False)
     num_phones: int = NUM_PHONES
 
+    def classes(self, task: str) -> int:
+        """How many there are to tell apart, of `phone` or of `speaker`."""
+        return self.num_phones if task == "phone" else len(self.speakers)
+
     def waveform(self, utterance: Utterance) -> NDArray[np.float32]:
         """Float32 [samples] in [-1, 1].
 

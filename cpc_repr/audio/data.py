@@ -12,14 +12,14 @@ from pydantic import Field
 from torch import Tensor
 
 from configs import Frozen, RunFailure, UsageError
-from cpc_repr.audio.corpus import Corpus, Utterance
+from cpc_repr.audio.corpus import SAMPLE_RATE, Corpus, Utterance
 from cpc_repr.audio.model import HOP
 from cpc_repr.packages import optional_module
 
 IN_MEMORY = 2**28  # samples (1 GiB): a corpus below this is read once
 
 
-class BatchConfig(Frozen):
+class SpeechBatchConfig(Frozen):
     """What one batch is."""
 
     window: int = Field(default=20_480, ge=2_000, le=10_000_000, description="Samples of a window (16 kHz).")
@@ -29,7 +29,7 @@ class BatchConfig(Frozen):
     )
 
 
-class Batch(NamedTuple):
+class SpeechBatch(NamedTuple):
     """B windows."""
 
     samples: Tensor  # float32 [B, n]
@@ -44,6 +44,16 @@ class Waveforms:
         self.corpus = corpus
         self.keep = sum(u.samples for u in (*corpus.train, *corpus.test)) <= limit
         self._known: dict[str, np.ndarray] = {}
+
+    def describe(self) -> str:
+        """How much speech there is, on one line."""
+        corpus = self.corpus
+        minutes = [sum(u.samples for u in part) / SAMPLE_RATE / 60 for part in (corpus.train, corpus.test)]
+        skipped = f"; {len(corpus.skipped)} broken files left out, {corpus.skipped[0]} first" if corpus.skipped else ""
+        return (
+            f"speech: {len(corpus.speakers)} speakers, {len(corpus.train)} + {len(corpus.test)} utterances, "
+            f"{minutes[0]:.1f} + {minutes[1]:.1f} minutes (training + test){skipped}"
+        )
 
     def __call__(self, utterance: Utterance) -> np.ndarray:
         """Float32 [samples] in [-1, 1]. Raises RunFailure for a damaged file."""
@@ -71,14 +81,14 @@ class Waveforms:
         return sound
 
 
-class Windows:
+class SpeechWindows:
     """Draws batches; a batch is a function of the seed and its number alone."""
 
     def __init__(
         self,
         waveforms: Waveforms,
         utterances: Sequence[Utterance],
-        config: BatchConfig,
+        config: SpeechBatchConfig,
         seed: int,
         grid: int = 1,
         shift: int = 1,
@@ -122,7 +132,7 @@ class Windows:
         chosen = zip(*self.choose(number), strict=True)
         return torch.from_numpy(np.stack([self.waveforms.piece(u, s, self.config.window) for u, s in chosen]))
 
-    def batch(self, number: int, frames: int) -> Batch:
+    def batch(self, number: int, frames: int) -> SpeechBatch:
         """Batch `number` with its labels for windows of `frames` frames.
 
         Raises:
@@ -138,7 +148,7 @@ class Windows:
             ]
         )
         speaker = torch.tensor([self._speaker[u.speaker] for u in utterances])
-        return Batch(self.samples(number), speaker, torch.from_numpy(phones))
+        return SpeechBatch(self.samples(number), speaker, torch.from_numpy(phones))
 
 
 def align(labels: np.ndarray, first: int, frames: int, shift: int) -> np.ndarray:

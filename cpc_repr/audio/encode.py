@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpc_repr.audio.model import KERNELS, PADDING, STRIDES, Block, Encoding, ModelConfig, SpeechModel
+from cpc_repr.audio.model import KERNELS, PADDING, STRIDES, ConvBlock, SpeechModel, SpeechModelConfig
+from cpc_repr.sequences import Encoding
 from cpc_repr.trained import model_weights, open_trained
 
 Sound = np.ndarray | Tensor
@@ -66,7 +67,7 @@ class Stream:
 
     def __init__(self, model: SpeechModel, device: torch.device | str = "cpu") -> None:
         self._gru, self._device = model.gru, torch.device(device)
-        blocks = [block for block in model.encoder.blocks if isinstance(block, Block)]
+        blocks = [block for block in model.encoder.blocks if isinstance(block, ConvBlock)]
         self._layers = [_Layer(*layer) for layer in zip(blocks, KERNELS, STRIDES, PADDING, strict=True)]
         self._state: Tensor | None = None  # of the GRU
 
@@ -93,7 +94,7 @@ class Stream:
 class _Layer:
     """One convolution: keeps the inputs that later outputs still need."""
 
-    def __init__(self, block: Block, kernel: int, stride: int, padding: int) -> None:
+    def __init__(self, block: ConvBlock, kernel: int, stride: int, padding: int) -> None:
         self._block, self._kernel, self._stride, self._padding = block, kernel, stride, padding
         inputs = block.conv.in_channels
         self._rest = block.conv.weight.new_zeros(1, inputs, padding)  # the padding in front, then what is left over
@@ -117,7 +118,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> SpeechEncoder:
         RunFailure: It has no whole checkpoint.
     """
     run, settings = open_trained(path, "audio", {"model", "cpc", "corpus"})
-    model = SpeechModel(ModelConfig.model_validate(settings["model"]))
+    model = SpeechModel(SpeechModelConfig.model_validate(settings["model"]))
     model.load_state_dict(model_weights(run))
     return SpeechEncoder(model, device)
 

@@ -1,113 +1,138 @@
-"""One run from beginning to end: train, probe, compare, draw; every stage goes on where a stopped run left it."""
+"""Speech: its data, its methods, what they are held against, and its tables."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-from cpc_repr.audio.config import Config
-from cpc_repr.audio.evaluate import TASKS, Bench, cepstra, chance, context, contrastive, layer, probe, supervised
+from torch import nn
+
+from configs import UsageError, as_usage_error
+from cpc_repr.audio.config import AudioConfig
+from cpc_repr.audio.corpus import Corpus, open_corpus
+from cpc_repr.audio.cpc import SpeechCPC
+from cpc_repr.audio.data import SpeechWindows, Waveforms
+from cpc_repr.audio.evaluate import AudioContext, chance, classify, probe
+from cpc_repr.audio.features import Features, cepstra
 from cpc_repr.audio.figures import figure_2
-from cpc_repr.audio.greedy import NAMES, GreedyModel
-from cpc_repr.audio.learners import Supervised, build, cpc_learner, supervised_learner
-from cpc_repr.audio.model import CPCModel, parameters
-from cpc_repr.command import recorded, settings
-from cpc_repr.offsets import plot_offsets
-from cpc_repr.report import Row
-from cpc_repr.results import Results
-from cpc_repr.training import Learner, fit, subdirectory
-from cpc_rl.runs import RunDirectory
+from cpc_repr.audio.greedy import GreedyInfoMax
+from cpc_repr.audio.setup import SpeechSetup
+from cpc_repr.audio.supervised import TASKS, supervised_objective
+from cpc_repr.audio.synthetic import make_corpus
+from cpc_repr.audio.tables import table_1, table_2
+from cpc_repr.cache import cache_folder
+from cpc_repr.context import Session
+from cpc_repr.experiment import Experiment, Rows
+from cpc_repr.objective import Objective, Stage, Supervised
+from cpc_repr.packages import optional_module
+from cpc_repr.report import Table
+from cpc_rl.optim import OptimiserConfig
+
+PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
+METHODS: dict[str, type[SpeechCPC] | type[GreedyInfoMax]] = {"cpc": SpeechCPC, "greedy": GreedyInfoMax}
 
 
-def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str, Row]:
-    """Train and evaluate what `bench.config` says, in `run`.
+class AudioExperiment(Experiment[AudioConfig, Waveforms]):
+    """CPC and Greedy InfoMax, probed for phones and speakers."""
 
-    Args:
-        bench: Corpus, device and configuration.
-        run: Where checkpoints, metrics and results lie.
-        baselines: Also probe what CPC is held against, fit the probes with a hidden layer and draw the pictures.
+    family = "audio"
 
-    Returns:
-        Accuracies by row, then by task.
+    def open(self, config: AudioConfig, session: Session) -> Waveforms:
+        """The speech of --data, or synthetic speech."""
+        with as_usage_error():
+            for package in PACKAGES:
+                optional_module(package, "audio")
+            return Waveforms(find_corpus(config, session))
+
+    def check(self, config: AudioConfig, data: Waveforms) -> None:
+        """Windows must fit into utterances."""
+        for part in (data.corpus.train, data.corpus.test):
+            SpeechWindows(data, part, config.batches, config.run.seed)
+
+    def objective(self, context: AudioContext) -> SpeechCPC | GreedyInfoMax:
+        """CPC, or Greedy InfoMax."""
+        config = context.config
+        return METHODS[config.method](_setup(context, config.optimiser, config.train.updates))
+
+    def supervised(self, context: AudioContext) -> dict[str, Supervised]:
+        """A network for phones and one for speakers, whose learning rate falls to 0."""
+        config, updates = context.config, context.config.train.supervised_updates
+        if not (config.has_baselines and updates):
+            return {}
+        rate = config.train.supervised_learning_rate
+        setup = _setup(
+            context, OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear"), updates
+        )
+        return {f"supervised_{task}": supervised_objective(setup, task, config.evaluation.shift) for task in TASKS}
+
+    def stages(
+        self, context: AudioContext, objective: Objective[Any, Features], supervised: Mapping[str, nn.Module]
+    ) -> Iterator[Stage]:
+        """Probes of every representation, then of what they are held against; Figure 2."""
+        config, shift = context.config, context.config.evaluation.shift
+
+        def probed(row: str, title: str, features: Features, shift: int = shift, mlp: bool = False) -> Stage:
+            return Stage(row, lambda: probe(context, title, features, shift, mlp), row)
+
+        found = objective.representations()
+        for row, features in found.items():
+            yield probed(row, objective.rows[row], features, mlp=config.has_baselines)
+        if config.ablation == "none":
+            yield Stage("chance", partial(chance, context), "chance")
+        if not config.has_baselines:
+            return
+        *_, untrained = self.objective(context).representations().values()
+        yield probed("random", "random weights", untrained)
+        yield probed("mfcc13", "MFCC-13", cepstra(deltas=False), 0)
+        yield probed("mfcc39", "MFCC-39", cepstra(deltas=True), 0)
+        if supervised:
+            yield Stage(
+                "supervised",
+                lambda: {task: classify(context, supervised[f"supervised_{task}"], task) for task in TASKS},
+                "supervised",
+            )
+        *_, trained = found.values()
+        yield Stage("speakers.png", lambda: figure_2(context.run.report / "speakers.png", context, trained))
+
+    def report(self, config: AudioConfig, data: Waveforms, rows: Rows, folder: Path) -> list[Table]:
+        """Table 1, or Table 2 of an ablation."""
+        heard = f"speech in {config.corpus.data.name}" if config.corpus.data else "synthetic speech"
+        method = METHODS[config.method].rows
+        if config.ablation == "none":
+            return [table_1(rows[""], method, heard)]
+        *_, best = method
+        return [table_2({name: [seed[best] for seed in seeds] for name, seeds in rows.items()}, heard)]
+
+
+def find_corpus(config: AudioConfig, session: Session) -> Corpus:
+    """The speech `config` names.
 
     Raises:
-        Stopped: A signal came; called again with the same `run` it goes on.
+        Stopped: A signal came while it was made.
+        UsageError: Files of --data are given without it.
+        ValueError: There is something wrong with it.
     """
-    config = bench.config
-    bench = replace(bench, scratch=run.path / "scratch")
-    learner = cpc_learner(config, bench.waveforms, bench.device)
-    model = cast("CPCModel | GreedyModel", learner.module)
-    bench.say(
-        f"{run.path}: {'Greedy InfoMax' if config.greedy else 'CPC'}, {parameters(model) / 1e6:.2f} M parameters, "
-        f"{config.train.updates:,} updates, {config.cpc.steps} steps ahead"
+    c = config.corpus
+    if c.data is not None:
+        return open_corpus(c.data, c.labels, c.train_list, c.test_list)
+    for name in ("labels", "train_list", "test_list"):
+        if getattr(c, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
+    return make_corpus(c.corpora or cache_folder("speech"), config.speech, session.quarters("making synthetic speech"))
+
+
+def _setup(context: AudioContext, optimiser: OptimiserConfig, updates: int) -> SpeechSetup:
+    config = context.config
+    return SpeechSetup(
+        waveforms=context.data,
+        batches=config.batches,
+        model=config.model,
+        cpc=config.cpc,
+        optimiser=optimiser,
+        updates=updates,
+        test_batches=config.evaluation.batches,
+        seed=config.run.seed,
+        device=context.device,
     )
-    _train(bench, run, learner, _shown(config))
-    results = Results(run.report / "results.json", settings(config))
-    rows: dict[str, Row] = {}
-
-    def row(name: str, compute: Callable[[], Mapping[str, Any]]) -> None:
-        rows[name] = results.scores(name, lambda: dict(compute()))
-
-    shift = config.evaluation.shift
-    if isinstance(model, GreedyModel):
-        row("chance", lambda: chance(bench))
-        for name in NAMES:
-            row(name, partial(probe, bench, name, layer(model.model, bench.device, name), shift))
-    else:
-        offsets = results.get("per_offset", lambda: contrastive(bench, model))
-        steps = range(1, config.cpc.steps + 1)
-        plot_offsets(run.report / "accuracy_per_step.png", steps, offsets, "steps of 10 ms")
-        row("cpc", lambda: probe(bench, "CPC", context(model.model, bench.device), shift, mlp=baselines))
-        if baselines:
-            _baselines(bench, run, row)
-            features = context(model.model, bench.device)
-            results.get("speakers.png", lambda: figure_2(run.report / "speakers.png", bench, features))
-    if bench.scratch.exists():
-        shutil.rmtree(bench.scratch)
-    return rows
-
-
-def _baselines(bench: Bench, run: RunDirectory, row: Callable[[str, Callable[[], Mapping[str, Any]]], None]) -> None:
-    """Rows of everything CPC is held against."""
-    config, shift = bench.config, bench.config.evaluation.shift
-    row("chance", lambda: chance(bench))
-    untrained = build(config).to(bench.device).model
-    row("random", lambda: probe(bench, "random weights", context(untrained, bench.device), shift))
-    row("mfcc13", lambda: probe(bench, "MFCC-13", cepstra(deltas=False), 0))
-    row("mfcc39", lambda: probe(bench, "MFCC-39", cepstra(deltas=True), 0))
-    if not config.train.supervised_updates:
-        return
-
-    def end_to_end() -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for task in TASKS:
-            learner = supervised_learner(config, task, bench.waveforms, bench.device)
-            folder = subdirectory(run.path / f"supervised_{task}", config)
-            bench.say(f"{folder.path}: end to end on labels, {config.train.supervised_updates:,} updates")
-            shown = {"loss": "loss/total", "accuracy": "accuracy"}
-            _train(bench, folder, learner, shown)
-            found[task] = supervised(bench, cast(Supervised, learner.module), task)
-            bench.say(f"supervised: {task} {found[task]}")
-        return found
-
-    row("supervised", end_to_end)
-
-
-def _train(bench: Bench, run: RunDirectory, learner: Learner, shown: Mapping[str, str]) -> None:
-    fit(run, bench.config.run, recorded(bench.config), learner, bench.stop, shown)
-    learner.freeze()
-
-
-def _shown(config: Config) -> dict[str, str]:
-    if config.greedy:
-        return {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}
-    far = config.cpc.steps
-    return {
-        "loss": "loss/total",
-        "log N": "cpc/log_n",
-        "accuracy at 1": "cpc/accuracy_1",
-        f"at {far}": f"cpc/accuracy_{far}",
-    }

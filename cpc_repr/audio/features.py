@@ -13,9 +13,11 @@ from torch import Tensor
 from cpc_repr.audio.corpus import Utterance
 from cpc_repr.audio.data import Waveforms, align, speakers_of
 from cpc_repr.audio.labels import num_labels
+from cpc_repr.audio.mfcc import mfcc
+from cpc_repr.audio.model import SpeechModel
+from cpc_repr.probes import IN_MEMORY, feature_table
 
 Features = Callable[[np.ndarray], Tensor]  # a waveform [n] -> [T, D]
-IN_MEMORY = 2**32  # bytes: features beyond this lie in a file
 
 
 class Rows(NamedTuple):
@@ -58,7 +60,7 @@ def collect(
         known = labels >= 0
         here = slice(end, end + int(known.sum()))
         if x is None:
-            x = _allocate(most, rows.shape[1], scratch, limit)
+            x = feature_table(most, rows.shape[1], scratch, limit)
         x[here], phone[here], speaker[here], which[here] = rows[known], labels[known], voice, i
         end = here.stop
         tick(i + 1, len(utterances))
@@ -66,8 +68,23 @@ def collect(
     return Rows(x[:end], phone[:end], speaker[:end], which[:end])
 
 
-def _allocate(rows: int, width: int, scratch: Path, limit: int) -> Tensor:
-    if 4 * rows * width <= limit:
-        return torch.empty(rows, width)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    return torch.from_file(str(scratch), shared=True, size=rows * width).view(rows, width)
+def context_features(model: SpeechModel, device: torch.device) -> Features:
+    """C of a whole utterance, [T, context]."""
+    model.eval()
+
+    @torch.no_grad()
+    def compute(waveform: np.ndarray) -> Tensor:
+        c: Tensor = model(batch_of_one(waveform, device)).c[0].cpu()
+        return c
+
+    return compute
+
+
+def cepstra(deltas: bool) -> Features:
+    """MFCC of each label's own frame (shift 0)."""
+    return lambda waveform: torch.from_numpy(mfcc(waveform, deltas))
+
+
+def batch_of_one(waveform: np.ndarray, device: torch.device) -> Tensor:
+    """A waveform [n] as samples [1, n]."""
+    return torch.from_numpy(waveform)[None].to(device)

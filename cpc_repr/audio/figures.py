@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from cpc_repr.audio.evaluate import Bench
+from cpc_repr.audio.evaluate import AudioContext
 from cpc_repr.audio.features import Features
 from cpc_repr.packages import optional_module
 
 
-def figure_2(path: Path, bench: Bench, features: Features) -> None:
+def figure_2(path: Path, context: AudioContext, features: Features) -> None:
     """t-SNE of frames of c of some speakers' test utterances, one colour a speaker."""
     manifold = optional_module("sklearn.manifold", "audio")
-    x, speaker = speaker_frames(bench, features)
+    x, speaker = speaker_frames(context, features)
     place = manifold.TSNE(perplexity=min(30.0, (len(x) - 1) / 3), init="pca", random_state=0).fit_transform(x)
     figure = Figure(figsize=(5, 5), layout="constrained")
     axis = figure.subplots()
@@ -28,14 +28,14 @@ def figure_2(path: Path, bench: Bench, features: Features) -> None:
     figure.savefig(path, dpi=110)
 
 
-def speaker_frames(bench: Bench, features: Features) -> tuple[np.ndarray, list[str]]:
+def speaker_frames(context: AudioContext, features: Features) -> tuple[np.ndarray, list[str]]:
     """Frames [F, D], scaled to unit variance, of the first speakers of the test list, and whose each is."""
-    corpus, evaluation = bench.waveforms.corpus, bench.config.evaluation
+    corpus, evaluation = context.data.corpus, context.config.evaluation
     names = sorted({u.speaker for u in corpus.test})[: evaluation.picture_speakers]
     rows, speaker = [], []
     for name in names:
         heard = [u for u in corpus.test if u.speaker == name][:4]
-        frames = torch.cat([features(bench.waveforms(u)) for u in heard])  # [F, D]
+        frames = torch.cat([features(context.data(u)) for u in heard])  # [F, D]
         chosen = np.linspace(0, len(frames) - 1, min(evaluation.picture_frames, len(frames))).astype(int)
         rows.append(frames[torch.from_numpy(chosen)])
         speaker += [name] * len(chosen)

@@ -6,24 +6,73 @@ below it detached. Ten negatives are drawn from all frames of the batch at each 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
-from typing import cast
+from typing import Any, ClassVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
-from cpc_repr.audio.model import KERNELS, STRIDES, CPCConfig, Encoding, ModelConfig, SpeechModel, contrast
+from cpc_repr.audio.features import Features, batch_of_one, context_features
+from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig
+from cpc_repr.audio.setup import SpeechSetup
+from cpc_repr.objective import Losses, Objective, generator
+from cpc_repr.offsets import offset_metrics
+from cpc_repr.sequences import Encoding, contrast
+from cpc_repr.training import seeded
 from cpc_rl.infonce import CPC, linear_heads
 
 WINDOW = 128  # frames that predict; a convolution below the last one has more of them
 NAMES = (*(f"conv{i + 1}" for i in range(len(KERNELS))), "gru")
 
 
-class GreedyModel(nn.Module):
+class GreedyInfoMax(Objective[Tensor, Features]):
+    """The sum of six losses, one a module; each module's output is probed."""
+
+    title = "Greedy InfoMax"
+    rows: ClassVar = {name: name for name in NAMES}
+    live: Mapping[str, str] = {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}
+
+    def __init__(self, setup: SpeechSetup) -> None:
+        """With the seed's initial weights."""
+        self.setup, self.windows = setup, setup.windows("train")
+        network = seeded(setup.seed, lambda: GreedyNetwork(setup.model, setup.cpc.steps))
+        self.module: GreedyNetwork = cast(GreedyNetwork, network).to(setup.device)
+        self.optimiser, self.updates = setup.optimiser, setup.updates
+        self.reads_files = not setup.waveforms.keep
+
+    def describe(self) -> str:
+        """Method, size and steps ahead."""
+        return f"{super().describe()}, {self.setup.cpc.steps} steps ahead"
+
+    def batch(self, number: int) -> Tensor:
+        """Windows [B, n]."""
+        return self.windows.samples(number)
+
+    def loss(self, batch: Tensor, number: int) -> Losses:
+        """The sum of the modules' losses."""
+        setup = self.setup
+        draws = generator(setup.seed, number)
+        found = greedy_loss(self.module, batch.to(setup.device), draws, setup.cpc.anchors, setup.negatives)
+        modules = dict(zip(NAMES, found, strict=True))
+        metrics = {f"loss/{name}": result.loss.detach() for name, result in modules.items()}
+        for name, result in modules.items():
+            metrics |= offset_metrics(result.per_offset, range(1, setup.cpc.steps + 1), name)
+        return torch.stack([result.loss for result in found]).sum(), metrics
+
+    def representations(self) -> Mapping[str, Features]:
+        """Each module's output at every 10 ms."""
+        model, device = self.module.model, self.setup.device
+        convolutions = {name: conv_features(model, device, i) for i, name in enumerate(NAMES[:-1])}
+        return {**convolutions, NAMES[-1]: context_features(model, device)}
+
+
+class GreedyNetwork(nn.Module):
     """The network of CPC with a set of K heads for each of the six modules."""
 
-    def __init__(self, config: ModelConfig, steps: int) -> None:
+    def __init__(self, config: SpeechModelConfig, steps: int) -> None:
         super().__init__()
         self.model = SpeechModel(config)
         sizes = [config.channels] * len(KERNELS) + [config.context]
@@ -37,7 +86,13 @@ class GreedyModel(nn.Module):
         return [*(Encoding(x, x) for x in outputs), Encoding(below, self.model.gru(below)[0])]
 
 
-def greedy_loss(model: GreedyModel, samples: Tensor, config: CPCConfig, generator: torch.Generator) -> list[CPC]:
+def greedy_loss(
+    model: GreedyNetwork,
+    samples: Tensor,
+    draws: torch.Generator,
+    anchors: int | None = None,
+    negatives: Mapping[str, Any] | None = None,
+) -> list[CPC]:
     """The six losses of samples [B, n], in the order of `NAMES`; their sum trains every module as if it were alone.
 
     Contexts of the lower convolutions, which have 256 to 4096 frames, come from a stretch of 128 drawn at each update.
@@ -47,10 +102,22 @@ def greedy_loss(model: GreedyModel, samples: Tensor, config: CPCConfig, generato
         last = encoding.z.shape[1] - model.steps  # steps from here on have a positive missing
         stretch = None
         if last > WINDOW:
-            start = int(torch.randint(last - WINDOW + 1, (), generator=generator))
+            start = int(torch.randint(last - WINDOW + 1, (), generator=draws))
             stretch = torch.arange(start, start + WINDOW)
-        losses.append(contrast(encoding, cast(nn.ModuleList, heads), config, generator, stretch))
+        losses.append(contrast(encoding, cast(nn.ModuleList, heads), draws, anchors, stretch, **(negatives or {})))
     return losses
+
+
+def conv_features(model: SpeechModel, device: torch.device, index: int) -> Features:
+    """Output of convolution `index` at each 10 ms, [T, channels]."""
+    model.eval()
+
+    @torch.no_grad()
+    def compute(waveform: np.ndarray) -> Tensor:
+        outputs = model.encoder.layers(batch_of_one(waveform, device))
+        return pooled(outputs[index], index)[0, : outputs[-1].shape[1]].cpu()
+
+    return compute
 
 
 def pooled(outputs: Tensor, layer: int) -> Tensor:

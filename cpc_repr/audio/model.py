@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen
-from cpc_repr import cpc_loss
-from cpc_rl.infonce import CPC, linear_heads
+from cpc_repr.sequences import SequenceModel
 
 RATE = 16_000  # Hz
 KERNELS = (10, 8, 4, 4, 4)
@@ -22,7 +20,7 @@ HOP = 160  # samples from one frame to the next: 10 ms
 Norm = Literal["none", "channel", "batch"]
 
 
-class ModelConfig(Frozen):
+class SpeechModelConfig(Frozen):
     """The encoder (z) and the context network (c)."""
 
     channels: int = Field(default=512, ge=1, le=4096, description="Channels of each convolution; the size of z.")
@@ -32,13 +30,6 @@ class ModelConfig(Frozen):
         description="Normalisation behind each convolution: `none` as the paper, `channel` (LayerNorm of each frame), "
         "or `batch` (leaves the plateau at log N soonest: for runs of minutes).",
     )
-
-
-class Encoding(NamedTuple):
-    """What the network makes of sound: one row every 10 ms."""
-
-    z: Tensor  # [..., T, channels]
-    c: Tensor  # [..., T, context]
 
 
 class ChannelNorm(nn.Module):
@@ -53,7 +44,7 @@ class ChannelNorm(nn.Module):
         return self.norm(x.transpose(1, 2)).transpose(1, 2)
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """Convolution, normalisation, ReLU: [B, C, T] -> [B, channels, T']."""
 
     def __init__(self, inputs: int, channels: int, kernel: int, stride: int, padding: int, norm: Norm) -> None:
@@ -74,14 +65,14 @@ class Block(nn.Module):
         return F.relu(self.norm(y))
 
 
-class Encoder(nn.Module):
+class WaveformEncoder(nn.Module):
     """g_enc: samples [B, n] -> z [B, T, channels], one frame every 160 samples."""
 
     def __init__(self, channels: int = 512, norm: Norm = "none", kernels: Sequence[int] = KERNELS) -> None:
         """`kernels` is for showing what other readings of the paper give; see `frames`."""
         super().__init__()
         sizes = zip([1] + [channels] * 4, kernels, STRIDES, PADDING, strict=True)
-        self.blocks = nn.ModuleList(Block(inputs, channels, k, s, p, norm) for inputs, k, s, p in sizes)
+        self.blocks = nn.ModuleList(ConvBlock(inputs, channels, k, s, p, norm) for inputs, k, s, p in sizes)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Encode whole sequences."""
@@ -101,84 +92,14 @@ class Encoder(nn.Module):
         return outputs
 
 
-class SpeechModel(nn.Module):
-    """g_enc and g_ar: samples [B, n] -> z [B, T, channels], c [B, T, context]; c_t has seen z up to t."""
+class SpeechModel(SequenceModel):
+    """g_enc and g_ar: samples [B, n] -> z [B, T, channels], c [B, T, context]."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = Encoder(config.channels, config.norm)
-        self.gru = nn.GRU(config.channels, config.context, batch_first=True)
+    encoder: WaveformEncoder
 
-    def forward(self, samples: Tensor) -> Encoding:
-        """Encode whole sequences, each from a zero state."""
-        z = self.encoder(samples)  # [B, T, channels]
-        return Encoding(z, self.gru(z)[0])
-
-
-class CPCModel(nn.Module):
-    """The network and the matrices W_k of equation 3, one for each step ahead."""
-
-    def __init__(self, config: ModelConfig, steps: int) -> None:
-        super().__init__()
-        self.model = SpeechModel(config)
-        self.heads = linear_heads(config.context, config.channels, steps)
-
-
-class CPCConfig(Frozen):
-    """The contrastive task."""
-
-    steps: int = Field(default=12, ge=1, le=100, description="Predict this many steps of 10 ms ahead (K).")
-    candidates: Literal["all", "exclude_own", "own"] = Field(
-        default="all",
-        description="Negatives: `all` latents of the batch, all but those of the anchor's own sequence "
-        "(`exclude_own`), or those of its `own` sequence only.",
-    )
-    num_negatives: int | None = Field(
-        default=None,
-        ge=1,
-        le=65_536,
-        description="Draw this many of the candidates at each update; none: use all of them.",
-    )
-    anchors: int | None = Field(
-        default=None,
-        ge=1,
-        le=65_536,
-        description="Predict from this many steps of each window, drawn at each update: the same gradient on average, "
-        "for less; none: from all.",
-    )
-
-
-def contrast(
-    encoding: Encoding,
-    heads: nn.ModuleList,
-    config: CPCConfig,
-    generator: torch.Generator,
-    anchor_steps: Tensor | None = None,
-) -> CPC:
-    """InfoNCE of predicting z from c: `cpc_rl.infonce.cpc_loss`, with the negatives `config` asks for.
-
-    Args:
-        encoding: z [B, T, D], c [B, T, H].
-        heads: K of them.
-        config: See there.
-        generator: Draws negatives and anchors, where there is something to draw. On the CPU.
-        anchor_steps: long [S], predict from these steps; None: as `config` says.
-    """
-    time = encoding.z.shape[1]
-    if anchor_steps is None and config.anchors is not None and config.anchors < time:
-        anchor_steps = torch.randperm(time, generator=generator)[: config.anchors]
-    return cpc_loss(
-        encoding.c,
-        encoding.z,
-        heads,
-        range(1, len(heads) + 1),
-        pool="sequence" if config.candidates == "own" else "batch",
-        exclude_own=config.candidates == "exclude_own",
-        num_negatives=config.num_negatives,
-        generator=generator,
-        anchor_steps=anchor_steps,
-    )
+    def __init__(self, config: SpeechModelConfig) -> None:
+        """Of the sizes of `config`."""
+        super().__init__(WaveformEncoder(config.channels, config.norm), config.channels, config.context)
 
 
 def frames(samples: int, kernels: Sequence[int] = KERNELS, padding: Sequence[int] = PADDING) -> int:
@@ -190,8 +111,3 @@ def frames(samples: int, kernels: Sequence[int] = KERNELS, padding: Sequence[int
     for k, s, p in zip(kernels, STRIDES, padding, strict=True):
         samples = (samples + 2 * p - k) // s + 1
     return samples
-
-
-def parameters(module: nn.Module) -> int:
-    """How many numbers a module has learnt."""
-    return sum(p.numel() for p in module.parameters())

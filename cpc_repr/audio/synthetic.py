@@ -37,7 +37,7 @@ WORKERS = 2
 Progress = Callable[[int, int], None]  # speakers made, of how many
 
 
-class SyntheticConfig(Frozen):
+class SyntheticSpeechConfig(Frozen):
     """Synthetic speech."""
 
     speakers: int = Field(
@@ -57,7 +57,7 @@ class SyntheticConfig(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything drawn.")
 
 
-def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lambda done, total: None) -> Corpus:
+def make_corpus(folder: Path, config: SyntheticSpeechConfig, progress: Progress = lambda done, total: None) -> Corpus:
     """The corpus of `config`, from a folder of its own below `folder`, where it is made first if it is not there.
 
     Several processes may ask at once: one makes it, the others wait. What a killed process left is cleared away.
@@ -76,7 +76,7 @@ def make_corpus(folder: Path, config: SyntheticConfig, progress: Progress = lamb
     return open_corpus(generate_once(folder, name, VERSION, config, lambda new: _generate(new, config, progress)))
 
 
-def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> dict[str, Any]:
+def _generate(root: Path, config: SyntheticSpeechConfig, progress: Progress) -> dict[str, Any]:
     """Fill the empty folder `root`; gives what the manifest says of it."""
     speakers = draw_speakers(config.speakers, config.tempo, config.seed)
     sentences = texts(config.seed)
@@ -101,7 +101,7 @@ def _generate(root: Path, config: SyntheticConfig, progress: Progress) -> dict[s
     return {"made_with": _versions(), "phones": PHONES, "speakers": [asdict(speaker) for speaker in speakers]}
 
 
-def _record(root: Path, speaker: Speaker, script: Sequence[str], config: SyntheticConfig) -> list[str]:
+def _record(root: Path, speaker: Speaker, script: Sequence[str], config: SyntheticSpeechConfig) -> list[str]:
     """Write the recordings and transcripts of one speaker; the lines of the label file."""
     rng = np.random.default_rng([config.seed, int(speaker.id)])
     tempo = rng.normal(speaker.rate, speaker.rate * config.tempo / 2, len(script))

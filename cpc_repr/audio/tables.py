@@ -30,10 +30,19 @@ PAPER_PHONES = {
 }
 
 
-def table_1(seeds: Sequence[Mapping[str, Row]], corpus: str) -> Table:
-    """Table 1. `seeds` maps, for each seed, rows as `PAPER` calls them to accuracies; `corpus` says what was heard."""
+def table_1(seeds: Sequence[Mapping[str, Row]], method: Mapping[str, str], corpus: str) -> Table:
+    """Table 1.
+
+    Args:
+        seeds: Of each its rows, called as in `PAPER` and `method`.
+        method: Rows of the method, and their titles.
+        corpus: What was heard.
+    """
+    *_, best = method
+    titles = {name: PAPER[name][0] for name in ("chance", "random", "mfcc13", "mfcc39")}
+    titles |= {**method, f"{best}_mlp": f"{method[best]}, MLP probe", "supervised": PAPER["supervised"][0]}
     rows = {}
-    for name, (title, *_) in PAPER.items():
+    for name, title in titles.items():
         source, mlp, _ = name.partition("_mlp")
         keys = {task: task + mlp for task in ("phone", "speaker")}
         rows[title] = [{task: row[k] for task, k in keys.items() if k in row} for row in rows_of(seeds, source)]
@@ -51,13 +60,6 @@ def table_2(arms: Mapping[str, Sequence[Row]], corpus: str) -> Table:
     columns: list[Column] = [("phones, %", "phone"), ("paper", PAPER_PHONES), ("speakers, %", "speaker"), ("paper", {})]
     note = _note(max(len(seeds) for seeds in arms.values()), corpus)
     return score_table("CPC, linear classification of each frame", arms, columns, note)
-
-
-def table_modules(seeds: Sequence[Mapping[str, Row]], names: Sequence[str], corpus: str) -> Table:
-    """Greedy InfoMax: what each module's output knows. Its paper's accuracies are not in the tables we have."""
-    rows = {PAPER[name][0] if name in PAPER else name: rows_of(seeds, name) for name in ("chance", *names)}
-    columns = (("phones, %", "phone"), ("speakers, %", "speaker"))
-    return score_table("Greedy InfoMax: each module's output", rows, columns, _note(len(seeds), corpus))
 
 
 def _note(seeds: int, corpus: str) -> str:

@@ -3,7 +3,7 @@
 As a library, `load(run).encode(sentences)` gives z and c of a trained network.
 """
 
+from cpc_repr.sequences import Encoding
 from cpc_repr.text.encode import TextEncoder, load
-from cpc_repr.text.model import Encoding
 
 __all__ = ["Encoding", "TextEncoder", "load"]

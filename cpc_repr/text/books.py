@@ -21,7 +21,7 @@ Layout = Literal["lines", "prose"]
 _END = re.compile("(?<=[.!?])[\"'\u201d\u2019)]*\\s+(?=[\"'\u201c\u2018(]?[A-Z0-9])")
 
 
-class BatchConfig(Frozen):
+class BookBatchConfig(Frozen):
     """What one batch of training is."""
 
     window: int = Field(default=6, ge=2, le=1000, description="Sentences in a row, all of one book.")
@@ -117,10 +117,10 @@ def read_library(files: Sequence[Path], layout: Layout, vocabulary: Vocabulary) 
     return Library(np.asarray(rows), np.asarray(starts, np.int64), np.asarray(books, np.int64))
 
 
-class Windows:
+class SentenceWindows:
     """Draws batches; a batch is a function of the seed and its number alone."""
 
-    def __init__(self, library: Library, config: BatchConfig, most: int, seed: int) -> None:
+    def __init__(self, library: Library, config: BookBatchConfig, most: int, seed: int) -> None:
         """Draw windows of up to `most` words a sentence; books shorter than a window are passed over.
 
         Raises:

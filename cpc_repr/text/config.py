@@ -9,10 +9,11 @@ import tyro
 from pydantic import Field
 
 from configs import Frozen, MayChange
-from cpc_repr.command import CommandConfig
-from cpc_repr.text.books import BatchConfig, Layout
+from cpc_repr.config import CommandConfig, TrainConfig
+from cpc_repr.text.books import BookBatchConfig, Layout
+from cpc_repr.text.cpc import TextCPCConfig
 from cpc_repr.text.logistic import LogisticConfig
-from cpc_repr.text.model import CPCConfig, ModelConfig
+from cpc_repr.text.model import TextModelConfig
 from cpc_repr.text.stories import StoriesConfig
 from cpc_repr.training import OPTIMISER
 from cpc_rl.optim import OptimiserConfig
@@ -21,7 +22,7 @@ from cpc_rl.runs.config import Folder
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
-class CorpusConfig(Frozen):
+class TextCorpusConfig(Frozen):
     """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
 
     data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
@@ -42,13 +43,9 @@ class CorpusConfig(Frozen):
     hold_out: int = Field(default=20, ge=2, le=10**6, description="One book of so many is kept for testing.")
 
 
-class TrainConfig(Frozen):
-    """How long CPC is trained, and what it is held against."""
+class TextTrainConfig(TrainConfig):
+    """How long networks are trained, and what they are held against."""
 
-    updates: MayChange[int] = Field(default=100_000, ge=1, le=10**9, description="Updates of CPC.")
-    accumulate: int = Field(
-        default=1, ge=1, le=1024, description="Batches of an update, each with negatives of its own (the paper's GPUs)."
-    )
     supervised_epochs: MayChange[int] = Field(
         default=10,
         ge=0,
@@ -60,22 +57,22 @@ class TrainConfig(Frozen):
     )
 
 
-class EvaluationConfig(Frozen):
+class TextEvaluationConfig(Frozen):
     """What the representation is held to once it is trained."""
 
     batches: int = Field(default=50, ge=1, le=10**6, description="Batches of held-out books for each step's accuracy.")
     neighbours: int = Field(default=4, ge=1, le=100, description="Sentences whose nearest neighbours are printed.")
 
 
-class Config(CommandConfig):
+class TextConfig(CommandConfig):
     """Train CPC on books, score its sentences on five tasks, and print the paper's table beside ours."""
 
-    corpus: Annotated[CorpusConfig, tyro.conf.OmitArgPrefixes] = CorpusConfig()
-    train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
-    batches: Annotated[BatchConfig, tyro.conf.OmitArgPrefixes] = BatchConfig()
-    cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
+    corpus: Annotated[TextCorpusConfig, tyro.conf.OmitArgPrefixes] = TextCorpusConfig()
+    train: Annotated[TextTrainConfig, tyro.conf.OmitArgPrefixes] = TextTrainConfig()
+    batches: Annotated[BookBatchConfig, tyro.conf.OmitArgPrefixes] = BookBatchConfig()
+    cpc: Annotated[TextCPCConfig, tyro.conf.OmitArgPrefixes] = TextCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
-    model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = ModelConfig()
+    model: Annotated[TextModelConfig, tyro.conf.OmitArgPrefixes] = TextModelConfig()
     stories: StoriesConfig = StoriesConfig()
     logistic: MayChange[LogisticConfig] = LogisticConfig()
-    evaluation: MayChange[EvaluationConfig] = EvaluationConfig()
+    evaluation: MayChange[TextEvaluationConfig] = TextEvaluationConfig()

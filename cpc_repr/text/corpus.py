@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from configs import UsageError
 from cpc_repr.cache import cache_folder
 from cpc_repr.text.books import Library, book_files, count_words, hold_out, read_book, read_library
-from cpc_repr.text.config import Config
+from cpc_repr.text.config import TextConfig
 from cpc_repr.text.senteval import Task, read_tasks
 from cpc_repr.text.synthetic import make_text
 from cpc_repr.text.vectors import Vectors, read_vectors
@@ -37,17 +36,8 @@ class Corpus:
         )
 
 
-def open_corpus(config: Config, known: Vocabulary | None = None) -> Corpus:
-    """Read or make what `config` names.
-
-    Args:
-        config: See there.
-        known: The vocabulary the run was begun with.
-
-    Raises:
-        UsageError: The books no longer have the vocabulary the run was begun with.
-        ValueError: There is something wrong with a file.
-    """
+def open_corpus(config: TextConfig) -> Corpus:
+    """Read or make what `config` names. Raises ValueError if there is something wrong with a file."""
     c = config.corpus
     made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), config.stories)
     books, tasks, vectors = c.data, c.tasks, c.vectors
@@ -58,8 +48,6 @@ def open_corpus(config: Config, known: Vocabulary | None = None) -> Corpus:
     train, test = hold_out(book_files(books), c.hold_out)
     found = read_tasks(tasks)
     vocabulary = Vocabulary.of(count_words(train, c.layout), c.vocabulary)
-    if known is not None and known.words != vocabulary.words:
-        raise UsageError(f"cannot resume: the books in {books} are not those the run was begun with")
     return Corpus(
         vocabulary=vocabulary,
         train=read_library(train, c.layout, vocabulary),

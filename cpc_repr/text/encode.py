@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 from configs import as_usage_error
+from cpc_repr.sequences import Encoding
 from cpc_repr.text.expand import expand
-from cpc_repr.text.model import Encoding, ModelConfig, TextModel
+from cpc_repr.text.model import TextModel, TextModelConfig
 from cpc_repr.text.vectors import read_vectors
 from cpc_repr.text.words import Sentence, Vocabulary, split
 from cpc_repr.trained import model_weights, open_trained
@@ -81,7 +82,7 @@ def load(path: Path | str, device: torch.device | str = "cpu", vectors: Path | s
     """
     run, settings = open_trained(path, "text", {"model", "stories"})
     vocabulary = Vocabulary.read(run.path / VOCABULARY)
-    model = TextModel(len(vocabulary), ModelConfig.model_validate(settings["model"]))
+    model = TextModel(len(vocabulary), TextModelConfig.model_validate(settings["model"]))
     model.load_state_dict(model_weights(run))
     if vectors is not None:
         with as_usage_error():

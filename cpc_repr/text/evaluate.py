@@ -3,88 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from scipy import stats
 from torch.nn import functional as F
 
-from cpc_repr.live import Tick, live
-from cpc_repr.offsets import mean_offsets
+from cpc_repr.context import Context
+from cpc_repr.experiment import train_alone
 from cpc_repr.probes import Score
-from cpc_repr.text.config import Config
+from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import Corpus
 from cpc_repr.text.encode import TextEncoder
-from cpc_repr.text.learners import Supervised, supervised_learner, windows
 from cpc_repr.text.logistic import predict, splits
-from cpc_repr.text.model import CPCModel, contrast
 from cpc_repr.text.senteval import Task
+from cpc_repr.text.supervised import supervised_objective
 from cpc_repr.text.tables import NEW
 from cpc_repr.text.words import Sentence, Vocabulary
-from cpc_rl.infonce import PerOffset
-from cpc_rl.runs import StopSignal
 
+TextContext = Context[TextConfig, Corpus]
 Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What every evaluation needs."""
-
-    config: Config
-    corpus: Corpus
-    device: torch.device
-    stop: StopSignal
-    say: Callable[[str], None]
-
-    def live(self, what: str) -> AbstractContextManager[Tick]:
-        """A live line for one stage; see `cpc_repr.live`."""
-        return live(what, self.stop)
-
-
-def score_tasks(bench: Bench, name: str, features: Features) -> dict[str, Score]:
+def score_tasks(context: TextContext, name: str, features: Features) -> dict[str, Score]:
     """Accuracy of logistic regression on frozen features, by task; `MR_new`: on sentences with words no book has."""
     found: dict[str, Score] = {}
-    for task in bench.corpus.tasks.values():
-        with bench.live(f"{name}, {task.name}") as tick:
-            found |= _scores(bench, task, predict(features(task.sentences), task, bench.config.logistic, tick))
-    bench.say(f"{name}: {_line(found)}")
+    for task in context.data.tasks.values():
+        with context.live(f"{name}, {task.name}") as tick:
+            found |= _scores(context, task, predict(features(task.sentences), task, context.config.logistic, tick))
+    context.say(f"{name}: {_line(found)}")
     return found
 
 
-def chance(bench: Bench) -> dict[str, Score]:
+def chance(context: TextContext) -> dict[str, Score]:
     """Accuracy of always naming the most frequent class of the training sentences."""
     found: dict[str, Score] = {}
-    for task in bench.corpus.tasks.values():
-        said = np.full(len(task.labels), -1)
-        for train, test in splits(task, bench.config.logistic.folds):
-            said[test] = np.bincount(task.labels[train]).argmax()
-        found |= _scores(bench, task, said)
+    for task in context.data.tasks.values():
+        predicted = np.full(len(task.labels), -1)
+        for train, test in splits(task, context.config.logistic.folds):
+            predicted[test] = np.bincount(task.labels[train]).argmax()
+        found |= _scores(context, task, predicted)
     return found
 
 
-def supervised(bench: Bench, task: Task) -> dict[str, Score]:
+def supervised(context: TextContext, task: Task) -> dict[str, Score]:
     """Accuracy of networks trained end to end, one a fold, on the words of their training sentences."""
-    config = bench.config
-    said = np.full(len(task.labels), -1)
-    parts = list(splits(task, config.logistic.folds))
+    config = context.config
+    predicted = np.full(len(task.labels), -1)
+    folds = list(splits(task, config.logistic.folds))
     labels = torch.from_numpy(task.labels)
-    with bench.live(f"supervised, {task.name}") as tick:
-        for done, (train, test) in enumerate(parts, start=1):
+    with context.live(f"supervised, {task.name}") as tick:
+        for done, (train, test) in enumerate(folds, start=1):
             words = Vocabulary(sorted({word for i in train for word in task.sentences[i]}))
             tokens = torch.from_numpy(words.pad(task.sentences, config.corpus.max_tokens))
-            learner = supervised_learner(config, tokens[train], labels[train], bench.device)
-            while learner.updates < learner.total:
-                learner.update()
-            model = cast(Supervised, learner.module).eval()
+            objective = supervised_objective(
+                config.model,
+                tokens[train],
+                labels[train],
+                epochs=config.train.supervised_epochs,
+                learning_rate=config.train.supervised_learning_rate,
+                seed=config.run.seed,
+                device=context.device,
+            )
+            network = train_alone(objective)
             with torch.no_grad():
-                said[test] = model(tokens[test].to(bench.device)).argmax(1).cpu().numpy()
-            tick(done, len(parts))
-    found = _scores(bench, task, said)
-    bench.say(f"supervised: {_line(found)}")
+                predicted[test] = network(tokens[test].to(context.device)).argmax(1).cpu().numpy()
+            tick(done, len(folds))
+    found = _scores(context, task, predicted)
+    context.say(f"supervised: {_line(found)}")
     return found
 
 
@@ -131,20 +118,6 @@ def random_vectors(size: int, seed: int) -> Callable[[str], np.ndarray]:
     return vector
 
 
-@torch.no_grad()
-def contrastive(bench: Bench, model: CPCModel) -> dict[str, list[float]]:
-    """Accuracy, win rate, bound, and chance of each step k on batches of held-out books, as training makes them."""
-    config = bench.config
-    drawn = windows(config, bench.corpus.test)
-    model.eval()
-    found: list[PerOffset] = []
-    with bench.live("contrastive accuracy") as tick:
-        for number in range(config.evaluation.batches):
-            found.append(contrast(model.model(drawn.tokens(number).to(bench.device)), model.heads).per_offset)
-            tick(number + 1, config.evaluation.batches)
-    return mean_offsets(found)
-
-
 def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], queries: int, count: int = 3) -> list[Any]:
     """Sentences of held-out books, and those of other books whose z is nearest by cosine.
 
@@ -163,12 +136,12 @@ def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], querie
     return found
 
 
-def _scores(bench: Bench, task: Task, said: np.ndarray) -> dict[str, Score]:
-    """Scores of what was said, -1 for sentences that were not tested."""
-    tested = said >= 0
-    known = bench.corpus.vocabulary.row
+def _scores(context: TextContext, task: Task, predicted: np.ndarray) -> dict[str, Score]:
+    """Scores of predicted classes, -1 for sentences that were not tested."""
+    tested = predicted >= 0
+    known = context.data.vocabulary.row
     new = np.array([any(word not in known for word in sentence) for sentence in task.sentences]) & tested
-    hit = said == task.labels
+    hit = predicted == task.labels
     found = {task.name: _score(hit[tested])}
     if new.any():
         found[task.name + NEW] = _score(hit[new])

@@ -28,13 +28,19 @@ def fit_map(vectors: Vectors, vocabulary: Vocabulary, embedding: Tensor) -> np.n
     Raises:
         ValueError: They share fewer words than a map has unknowns.
     """
+    shared = check_map(vectors, vocabulary)
+    x = _with_one(np.stack([vectors[word] for word in shared]))
+    y = embedding[[vocabulary.row[word] for word in shared]].double().numpy()
+    return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
+
+
+def check_map(vectors: Vectors, vocabulary: Vocabulary) -> list[str]:
+    """The words that both have. Raises ValueError if they are fewer than a map has unknowns."""
     shared = [word for word in vocabulary.words if word in vectors]
     size = len(next(iter(vectors.values()))) if vectors else 0
     if len(shared) <= size:
         raise ValueError(f"vectors of {size} numbers and the vocabulary share {len(shared)} words: too few for a map")
-    x = _with_one(np.stack([vectors[word] for word in shared]))
-    y = embedding[[vocabulary.row[word] for word in shared]].double().numpy()
-    return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
+    return shared
 
 
 def expand(model: TextModel, vocabulary: Vocabulary, vectors: Vectors) -> tuple[TextModel, Vocabulary]:

@@ -1,137 +1,173 @@
-"""One run from beginning to end: train, score, compare, draw; every stage goes on where a stopped run left it."""
+"""Sentences: their books and tasks, their method, what it is held against, and its tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-from configs import as_usage_error
-from cpc_repr.command import recorded, settings
-from cpc_repr.offsets import plot_offsets
-from cpc_repr.probes import Score
-from cpc_repr.report import Row
-from cpc_repr.results import Results
-from cpc_repr.text.config import Config
-from cpc_repr.text.corpus import task_words
+from torch import nn
+
+from configs import UsageError, as_usage_error
+from cpc_repr.context import Session
+from cpc_repr.experiment import Experiment, Rows
+from cpc_repr.objective import Objective, Stage
+from cpc_repr.packages import optional_module
+from cpc_repr.report import Table
+from cpc_repr.text.books import Library, SentenceWindows
+from cpc_repr.text.config import TextConfig
+from cpc_repr.text.corpus import Corpus, open_corpus, task_words
+from cpc_repr.text.cpc import TextCPC, TextSetup
 from cpc_repr.text.encode import VOCABULARY, TextEncoder
 from cpc_repr.text.evaluate import (
-    Bench,
+    Features,
+    TextContext,
     bag_of_vectors,
     bag_of_words,
     chance,
-    contrastive,
     encoded,
     neighbours,
     random_vectors,
     score_tasks,
     supervised,
 )
-from cpc_repr.text.expand import expand, with_random_words
-from cpc_repr.text.learners import build, cpc_learner
-from cpc_repr.text.model import CPCModel, TextModel, parameters
-from cpc_repr.text.tables import TITLES
+from cpc_repr.text.expand import check_map, expand, with_random_words
+from cpc_repr.text.figures import figure_tasks
+from cpc_repr.text.logistic import check_folds
+from cpc_repr.text.model import TextModel
+from cpc_repr.text.tables import TITLES, intervals, table_5, table_expansion
 from cpc_repr.text.words import Vocabulary
-from cpc_repr.training import fit
-from cpc_rl.runs import RunDirectory, read_metrics
+from cpc_rl.runs import read_metrics
 
 
-def run_arm(bench: Bench, run: RunDirectory) -> dict[str, Row]:
-    """Train and evaluate what `bench.config` says, in `run`.
+class TextExperiment(Experiment[TextConfig, Corpus]):
+    """CPC on books, scored on five tasks."""
 
-    Returns:
-        Accuracies by row of the table, then by task.
+    family = "text"
 
-    Raises:
-        Stopped: A signal came; called again with the same `run` it goes on.
-    """
-    config, corpus = bench.config, bench.corpus
-    if not (run.path / VOCABULARY).is_file():
-        corpus.vocabulary.write(run.path / VOCABULARY)
-    learner = cpc_learner(config, corpus.train, len(corpus.vocabulary), bench.device)
-    model = cast(CPCModel, learner.module)
-    bench.say(
-        f"{run.path}: CPC, {parameters(model) / 1e6:.2f} M parameters, {config.train.updates:,} updates, "
-        f"{config.cpc.steps} sentences ahead"
-    )
-    fit(run, config.run, recorded(config), learner, bench.stop, _shown(config))
-    learner.freeze()
-    bench.say(f"{_speed(run, config):,.0f} sentences/s")
-    results = Results(run.report / "results.json", settings(config))
-    offsets = results.get("per_offset", lambda: contrastive(bench, model))
-    plot_offsets(run.report / "accuracy_per_step.png", range(1, config.cpc.steps + 1), offsets, "sentences")
-    rows: dict[str, Row] = {}
+    def open(self, config: TextConfig, session: Session) -> Corpus:
+        """Books, tasks and word vectors, read or generated."""
+        with as_usage_error():
+            optional_module("sklearn.linear_model", "text")
+            return open_corpus(config)
 
-    def row(name: str, compute: Callable[[], Mapping[str, Any]]) -> None:
-        rows[name] = results.scores(name, lambda: dict(compute()))
+    def check(self, config: TextConfig, data: Corpus) -> None:
+        """Windows must fit into books, folds into tasks, and vectors must share words with the books."""
+        for library in (data.train, data.test):
+            _windows(config, library)
+        with as_usage_error():
+            for task in data.tasks.values():
+                check_folds(task, config.logistic)
+            if data.vectors is not None and not data.vectors.keys() <= data.vocabulary.row.keys():
+                check_map(data.vectors, data.vocabulary)
 
-    with as_usage_error():  # of tasks and vectors that do not fit
-        _score_all(bench, model.model, row)
-        _supervised(bench, results, rows)
-    _look(bench, model.model, results, run)
-    return rows
+    def prepare(self, context: TextContext) -> None:
+        """The vocabulary lies beside the weights; a resumed run must have the same one."""
+        path, vocabulary = context.run.path / VOCABULARY, context.data.vocabulary
+        if not path.is_file():
+            vocabulary.write(path)
+        elif Vocabulary.read(path).words != vocabulary.words:
+            raise UsageError("cannot resume: the books are not those the run was begun with")
+
+    def objective(self, context: TextContext) -> TextCPC:
+        """CPC."""
+        config, data = context.config, context.data
+        setup = TextSetup(
+            train=_windows(config, data.train),
+            test=_windows(config, data.test),
+            words=len(data.vocabulary),
+            model=config.model,
+            cpc=config.cpc,
+            optimiser=config.optimiser,
+            updates=config.train.updates,
+            test_batches=config.evaluation.batches,
+            seed=config.run.seed,
+            device=context.device,
+        )
+        return TextCPC(setup)
+
+    def stages(
+        self, context: TextContext, objective: Objective[Any, TextModel], supervised: Mapping[str, nn.Module]
+    ) -> Iterator[Stage]:
+        """Scores of every representation and of what it is held against; nearest neighbours."""
+        context.say(f"{_speed(context):,.0f} sentences/s")
+        yield from _baselines(context, self.objective(context))
+        for row, model in objective.representations().items():
+            yield from _scored(context, row, model)
+        if context.config.train.supervised_epochs:
+            yield from _supervised(context)
+        *_, model = objective.representations().values()
+        yield _neighbours(context, model)
+
+    def report(self, config: TextConfig, data: Corpus, rows: Rows, folder: Path) -> list[Table]:
+        """Table 5, and the effect of vocabulary expansion where there was one."""
+        seeds = rows[""]
+        figure_tasks(folder / "tasks.png", intervals(seeds))
+        tasks = f"tasks in {config.corpus.tasks.name}" if config.corpus.tasks else "generated tasks"
+        books = f"books in {config.corpus.data.name}" if config.corpus.data else "generated stories"
+        expansion = table_expansion(seeds)
+        return [table_5(seeds, tasks, books), *([expansion] if expansion else [])]
 
 
-def _score_all(bench: Bench, model: TextModel, row: Callable[[str, Callable[[], Mapping[str, Any]]], None]) -> None:
-    """Rows of CPC and of everything it is held against, but for supervised training."""
-    config, corpus, vocabulary = bench.config, bench.corpus, bench.corpus.vocabulary
-    untrained, size = build(config, len(vocabulary)).model, config.model.channels
+def _windows(config: TextConfig, library: Library) -> SentenceWindows:
+    return SentenceWindows(library, config.batches, config.corpus.max_tokens, config.run.seed)
 
-    def encoder(model: TextModel, vocabulary: Vocabulary) -> TextEncoder:
-        return TextEncoder(model, vocabulary, bench.device, config.corpus.max_tokens)
 
-    def score(name: str, features: Any) -> Callable[[], Mapping[str, Any]]:
-        return lambda: score_tasks(bench, TITLES[name], features)
+def _score(context: TextContext, row: str, features: Features) -> Stage:
+    return Stage(row, lambda: score_tasks(context, TITLES[row], features), row)
 
-    row("chance", lambda: chance(bench))
-    row("bow", score("bow", bag_of_words))
-    row("bag", score("bag", bag_of_vectors(random_vectors(size, config.run.seed), size)))
+
+def _encoder(context: TextContext, model: TextModel, vocabulary: Vocabulary) -> TextEncoder:
+    return TextEncoder(model, vocabulary, context.device, context.config.corpus.max_tokens)
+
+
+def _baselines(context: TextContext, untrained: Objective[Any, TextModel]) -> Iterator[Stage]:
+    """What a representation is held against, but for supervised training."""
+    corpus, seed, size = context.data, context.config.run.seed, context.config.model.channels
+    yield Stage("chance", partial(chance, context), "chance")
+    yield _score(context, "bow", bag_of_words)
+    yield _score(context, "bag", bag_of_vectors(random_vectors(size, seed), size))
     if corpus.vectors is not None:
         dimensions = len(next(iter(corpus.vectors.values())))
-        row("vectors", score("vectors", bag_of_vectors(corpus.vectors.get, dimensions)))
-    known = with_random_words(untrained, vocabulary, task_words(corpus.tasks), config.run.seed)
-    row("random", score("random", encoded(encoder(*known), "z")))
-    plain = encoder(model, vocabulary)
+        yield _score(context, "vectors", bag_of_vectors(corpus.vectors.get, dimensions))
+    *_, model = untrained.representations().values()
+    wider, vocabulary = with_random_words(model, corpus.vocabulary, task_words(corpus.tasks), seed)
+    yield _score(context, "random", encoded(_encoder(context, wider, vocabulary), "z"))
+
+
+def _scored(context: TextContext, row: str, model: TextModel) -> Iterator[Stage]:
+    """Scores of a trained network, before and after vocabulary expansion."""
+    corpus = context.data
+    encoder = _encoder(context, model, corpus.vocabulary)
     if corpus.vectors is not None:
-        row("cpc_plain", score("cpc_plain", encoded(plain, "z")))
-        plain = encoder(*expand(model, vocabulary, corpus.vectors))
-    row("cpc", score("cpc", encoded(plain, "z")))
-    row("cpc_c", score("cpc_c", encoded(plain, "c")))
+        yield _score(context, f"{row}_plain", encoded(encoder, "z"))
+        encoder = _encoder(context, *expand(model, corpus.vocabulary, corpus.vectors))
+    yield _score(context, row, encoded(encoder, "z"))
+    yield _score(context, f"{row}_c", encoded(encoder, "c"))
 
 
-def _supervised(bench: Bench, results: Results, rows: dict[str, Row]) -> None:
-    if not bench.config.train.supervised_epochs:
-        return
-    found: dict[str, Score] = {}
-    for task in bench.corpus.tasks.values():
-        found |= results.scores(f"supervised_{task.name}", partial(supervised, bench, task))
-    rows["supervised"] = found
+def _supervised(context: TextContext) -> Iterator[Stage]:
+    for task in context.data.tasks.values():
+        yield Stage(f"supervised_{task.name}", partial(supervised, context, task), "supervised")
 
 
-def _look(bench: Bench, model: TextModel, results: Results, run: RunDirectory) -> None:
-    """Print and keep the nearest neighbours of some sentences, as a sanity look."""
-    encoder = TextEncoder(model, bench.corpus.vocabulary, bench.device, bench.config.corpus.max_tokens)
-    samples, queries = bench.corpus.samples, bench.config.evaluation.neighbours
-    found = results.get("neighbours", lambda: neighbours(encoder, samples, queries))
-    lines = [line for query, near in found for line in (query, *(f"    {text}" for text in near))]
-    text = "\n".join(["nearest neighbours (z, cosine, other held-out books):", *lines])
-    (run.report / "neighbours.txt").write_text(text + "\n", encoding="utf-8")
-    bench.say(text)
+def _neighbours(context: TextContext, model: TextModel) -> Stage:
+    """The nearest neighbours of some sentences, printed and kept for a look at them."""
+    encoder = _encoder(context, model, context.data.vocabulary)
+    samples, queries = context.data.samples, context.config.evaluation.neighbours
+
+    def show(found: list[tuple[str, list[str]]]) -> None:
+        lines = [line for query, near in found for line in (query, *(f"    {text}" for text in near))]
+        text = "\n".join(["nearest neighbours (z, cosine, other held-out books):", *lines])
+        (context.run.report / "neighbours.txt").write_text(text + "\n", encoding="utf-8")
+        context.say(text)
+
+    return Stage("neighbours", lambda: neighbours(encoder, samples, queries), show=show)
 
 
-def _speed(run: RunDirectory, config: Config) -> float:
+def _speed(context: TextContext) -> float:
     """Sentences trained on per second, over the whole run."""
-    rows = read_metrics(run.metrics_path)
+    config, lines = context.config, read_metrics(context.run.metrics_path)
     each = config.batches.window * config.batches.batch_size * config.train.accumulate
-    last = rows[-1] if rows else {}
-    return each * float(last.get("updates") or 0) / max(1e-9, float(last.get("seconds") or 0))
-
-
-def _shown(config: Config) -> dict[str, str]:
-    far = config.cpc.steps
-    return {
-        "loss": "loss/total",
-        "log N": "cpc/log_n",
-        "accuracy at 1": "cpc/accuracy_1",
-        f"at {far}": f"cpc/accuracy_{far}",
-    }
+    return each * float(lines[-1]["updates"] or 0) / max(1e-9, float(lines[-1]["seconds"] or 0)) if lines else 0.0

@@ -42,6 +42,14 @@ def splits(task: Task, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     yield from _folds(task.labels, folds, task.name)
 
 
+def check_folds(task: Task, config: LogisticConfig) -> None:
+    """Raise ValueError if `predict` would find too few sentences of a class, in a fold or within its training part."""
+    inner = config.folds if task.train is not None else config.inner
+    for train, _ in splits(task, config.folds):
+        if len(config.c_powers) > 1:
+            _check(task.labels[train], inner, f"{task.name}, training part")
+
+
 def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[int, int], None]) -> np.ndarray:
     """Class of each test sentence as a regression says that never saw it, int64 [N]; -1 for sentences never tested.
 
@@ -89,8 +97,12 @@ def _regression(features: int, classes: int, c: float, **options: Any) -> Any:
 
 
 def _folds(y: np.ndarray, folds: int, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    _check(y, folds, name)
+    kfold = optional_module("sklearn.model_selection", "text").StratifiedKFold(folds, shuffle=True, random_state=0)
+    yield from kfold.split(np.zeros(len(y)), y)
+
+
+def _check(y: np.ndarray, folds: int, name: str) -> None:
     fewest = int(np.unique(y, return_counts=True)[1].min())
     if fewest < folds:
         raise ValueError(f"{name}: a class has {fewest} sentences, too few for {folds} folds")
-    kfold = optional_module("sklearn.model_selection", "text").StratifiedKFold(folds, shuffle=True, random_state=0)
-    yield from kfold.split(np.zeros(len(y)), y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen
-from cpc_repr import cpc_loss
+from cpc_repr.sequences import SequenceModel
 from cpc_repr.text.words import MARKS, PAD
-from cpc_rl.infonce import CPC, linear_heads
 
 INIT = 0.1  # deviation of a new embedding: small, so that what is learnt outweighs it
 
 
-class ModelConfig(Frozen):
+class TextModelConfig(Frozen):
     """The sentence encoder (z) and the context network (c)."""
 
     embedding: int = Field(default=620, ge=1, le=8192, description="Size of the embedding of a word.")
@@ -39,17 +38,10 @@ class ModelConfig(Frozen):
         return kernel
 
 
-class Encoding(NamedTuple):
-    """What the network makes of sentences, a row each."""
-
-    z: Tensor  # [..., channels]
-    c: Tensor  # [..., context]
-
-
 class SentenceEncoder(nn.Module):
     """g_enc: rows of words [..., L], padding behind them -> z [..., channels]."""
 
-    def __init__(self, words: int, config: ModelConfig) -> None:
+    def __init__(self, words: int, config: TextModelConfig) -> None:
         """For a vocabulary of so many words."""
         super().__init__()
         self.embedding = nn.Embedding(words + MARKS, config.embedding, padding_idx=PAD)
@@ -68,41 +60,12 @@ class SentenceEncoder(nn.Module):
         return z.view(*tokens.shape[:-1], -1)
 
 
-class TextModel(nn.Module):
+class TextModel(SequenceModel):
     """g_enc and g_ar: words [B, S, L] -> z [B, S, channels], c [B, S, context]; c_t has seen sentences up to t."""
 
-    def __init__(self, words: int, config: ModelConfig) -> None:
-        super().__init__()
+    encoder: SentenceEncoder
+
+    def __init__(self, words: int, config: TextModelConfig) -> None:
+        """For a vocabulary of so many words."""
+        super().__init__(SentenceEncoder(words, config), config.channels, config.context)
         self.config = config
-        self.encoder = SentenceEncoder(words, config)
-        self.gru = nn.GRU(config.channels, config.context, batch_first=True)
-
-    def forward(self, tokens: Tensor) -> Encoding:
-        """Encode stretches of sentences, each from a zero state."""
-        z = self.encoder(tokens)  # [B, S, channels]
-        return Encoding(z, self.gru(z)[0])
-
-
-class CPCModel(nn.Module):
-    """The network and the matrices W_k of equation 3, one for each sentence ahead."""
-
-    def __init__(self, words: int, config: ModelConfig, steps: int) -> None:
-        super().__init__()
-        self.model = TextModel(words, config)
-        self.heads = linear_heads(config.context, config.channels, steps)
-
-
-class CPCConfig(Frozen):
-    """The contrastive task."""
-
-    steps: int = Field(default=3, ge=1, le=100, description="Predict this many sentences ahead (K).")
-
-
-def contrast(encoding: Encoding, heads: nn.ModuleList) -> CPC:
-    """InfoNCE of predicting z [B, S, D] from c [B, S, H]; negatives are all other sentences, over batch and time."""
-    return cpc_loss(encoding.c, encoding.z, heads, range(1, len(heads) + 1))
-
-
-def parameters(module: nn.Module) -> int:
-    """How many numbers a module has learnt."""
-    return sum(p.numel() for p in module.parameters())

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field, model_validator
 
 from configs import Frozen, MayChange
-from cpc_repr.command import CommandConfig
+from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
 from cpc_repr.training import OPTIMISER
-from cpc_repr.vision.augment import AugmentConfig
-from cpc_repr.vision.efficient import EfficientConfig
-from cpc_repr.vision.grid import ViewConfig
-from cpc_repr.vision.model import CPCConfig
-from cpc_repr.vision.protocols import ProtocolConfig
-from cpc_repr.vision.resnet import EncoderConfig
-from cpc_repr.vision.synthetic import SyntheticConfig
+from cpc_repr.vision.data.augment import AugmentConfig
+from cpc_repr.vision.data.grid import ViewConfig
+from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig
+from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.pretext.cpc import VisionCPCConfig
+from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
+from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
 
 
-class DataConfig(Frozen):
+class PicturesConfig(Frozen):
     """The pictures: a data set on the disk, or, by default, one that is drawn on the spot."""
 
     data: Folder = Field(default=None, description="Folder of the data set. By default the pictures of --pictures.")
@@ -35,18 +35,11 @@ class DataConfig(Frozen):
     )
 
 
-class TrainConfig(Frozen):
-    """How long CPC is trained, and what it is held against."""
+class VisionTrainConfig(TrainConfig):
+    """How long networks are trained, and what they are held against."""
 
-    updates: MayChange[int] = Field(default=500_000, ge=1, le=10**9, description="Updates of CPC.")
     batch_size: int = Field(
         default=16, ge=1, le=65_536, description="Pictures of a batch, which share their negatives."
-    )
-    accumulate: int = Field(
-        default=32,
-        ge=1,
-        le=4096,
-        description="Batches of an update, each with negatives of its own (the paper's GPUs).",
     )
     supervised_updates: MayChange[int] = Field(
         default=500_000,
@@ -59,7 +52,7 @@ class TrainConfig(Frozen):
     )
 
 
-class EvaluationConfig(Frozen):
+class VisionEvaluationConfig(Frozen):
     """What else is looked at once CPC is trained."""
 
     batches: int = Field(
@@ -68,27 +61,27 @@ class EvaluationConfig(Frozen):
     units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
 
 
-class Config(CommandConfig):
+class VisionConfig(CommandConfig):
     """Train CPC on pictures, probe it for their classes, and print the papers' tables beside ours."""
 
-    data: Annotated[DataConfig, tyro.conf.OmitArgPrefixes] = DataConfig()
-    train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
+    data: Annotated[PicturesConfig, tyro.conf.OmitArgPrefixes] = PicturesConfig()
+    train: Annotated[VisionTrainConfig, tyro.conf.OmitArgPrefixes] = VisionTrainConfig()
     view: Annotated[ViewConfig, tyro.conf.OmitArgPrefixes] = ViewConfig()
-    cpc: Annotated[CPCConfig, tyro.conf.OmitArgPrefixes] = CPCConfig()
+    cpc: Annotated[VisionCPCConfig, tyro.conf.OmitArgPrefixes] = VisionCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
     ablation: Literal["none", "directions", "augmentation"] = Field(
         default="none", description="Run CPC with one, two and four directions, or with less and more augmentation."
     )
     augment: AugmentConfig = AugmentConfig()
-    pictures: SyntheticConfig = SyntheticConfig()
+    pictures: SyntheticPicturesConfig = SyntheticPicturesConfig()
     probe: MayChange[ProbeConfig] = ProbeConfig()
-    protocol: MayChange[ProtocolConfig] = ProtocolConfig()
-    efficient: MayChange[EfficientConfig] = EfficientConfig()
-    evaluation: MayChange[EvaluationConfig] = EvaluationConfig()
+    protocol: MayChange[LinearConfig] = LinearConfig()
+    efficient: MayChange[FewLabelsConfig] = FewLabelsConfig()
+    evaluation: MayChange[VisionEvaluationConfig] = VisionEvaluationConfig()
 
     @model_validator(mode="after")
-    def _fits(self) -> Config:
+    def _fits(self) -> VisionConfig:
         cells, farthest = self.view.cells, max(self.cpc.offsets)
         if farthest >= cells:
             raise ValueError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
@@ -97,9 +90,25 @@ class Config(CommandConfig):
     @property
     def kind(self) -> str:
         """What is trained, for the name of a fresh run directory."""
-        return "cpc" + f"-{self.ablation}" * (self.ablation != "none")
+        return self.method + f"-{self.ablation}" * (self.ablation != "none")
 
-    def rows(self) -> dict[str, Config]:
+    @property
+    def method(self) -> str:
+        """Name of the method, and of its section."""
+        return "cpc"
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether pixels, random weights and the supervised network are evaluated too, by every protocol."""
+        return self.ablation == "none"
+
+    def result_settings(self) -> dict[str, Any]:
+        """What results depend on."""
+        plain = super().result_settings()
+        del plain["efficient"]["fractions"]  # each has a result of its own
+        return plain
+
+    def rows(self) -> dict[str, VisionConfig]:
         """The rows of the ablation that is asked for."""
         if self.ablation == "directions":
             changed = {name: self.cpc.model_copy(update={"directions": n}) for name, n in DIRECTION_ROWS.items()}

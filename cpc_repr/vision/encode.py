@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 from cpc_repr.trained import model_weights, open_trained
-from cpc_repr.vision.batches import plain_patches
-from cpc_repr.vision.grid import ViewConfig, crops
-from cpc_repr.vision.model import VisionModel
-from cpc_repr.vision.resnet import EncoderConfig
+from cpc_repr.vision.data.batches import plain_patches
+from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.encoders.patches import PatchEncoder
+from cpc_repr.vision.encoders.resnet import EncoderConfig
 
 
 class VisionEncoder:
     """g_enc, frozen, with the view of pictures it was trained on."""
 
-    def __init__(self, model: VisionModel, view: ViewConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(self, model: PatchEncoder, view: ViewConfig, device: torch.device | str = "cpu") -> None:
         """Take `model` as it is, in evaluation mode, onto `device`."""
         self.model, self.view, self.device = model.to(device).eval().requires_grad_(False), view, torch.device(device)
 
@@ -59,7 +59,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:
         RunFailure: It has no whole checkpoint.
     """
     run, settings = open_trained(path, "vision", {"model", "cpc", "view"})
-    model = VisionModel(EncoderConfig.model_validate(settings["model"]))
+    model = PatchEncoder(EncoderConfig.model_validate(settings["model"]))
     model.load_state_dict(model_weights(run))
     return VisionEncoder(model, ViewConfig.model_validate(settings["view"]), device)
 

@@ -1,137 +1,142 @@
-"""One run from beginning to end: train, probe, compare, draw; every stage goes on where a stopped run left it."""
+"""Pictures: their data, their methods, what they are held against, and their tables."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from cpc_repr import command
-from cpc_repr.command import recorded
-from cpc_repr.offsets import plot_offsets
-from cpc_repr.report import Row
-from cpc_repr.results import Results
-from cpc_repr.training import Learner, fit, subdirectory
-from cpc_repr.vision.config import Config
-from cpc_repr.vision.evaluate import (
-    Bench,
-    chance,
-    classify,
-    contrastive,
-    few_labels,
-    pixels,
-    pooled,
-    probe,
-    probe_grid,
-    throughput,
-)
-from cpc_repr.vision.figures import figure_5
-from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
-from cpc_repr.vision.model import CPCModel, parameters
-from cpc_repr.vision.tables import few
-from cpc_rl.runs import RunDirectory
+from configs import as_usage_error
+from cpc_repr.cache import cache_folder
+from cpc_repr.context import Session
+from cpc_repr.experiment import Experiment, Rows
+from cpc_repr.objective import Objective, Stage, Supervised
+from cpc_repr.report import Row, Table, pooled
+from cpc_repr.vision import evaluate
+from cpc_repr.vision.config import VisionConfig
+from cpc_repr.vision.data.augment import transforms
+from cpc_repr.vision.data.batches import PictureBatches
+from cpc_repr.vision.data.pictures import Pictures, Split, open_pictures
+from cpc_repr.vision.data.synthetic import make_pictures
+from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
+from cpc_repr.vision.figures import figure_labels
+from cpc_repr.vision.pretext import METHODS, PictureObjective
+from cpc_repr.vision.pretext.base import PictureRepresentation, PictureSetup
+from cpc_repr.vision.supervised import supervised_objective
+from cpc_repr.vision.tables import few, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
+from cpc_repr.vision.transfer.few_labels import apart
+from cpc_rl.optim import OptimiserConfig
 
 
-def run_arm(bench: Bench, run: RunDirectory, baselines: bool = True) -> dict[str, Row]:
-    """Train and evaluate what `bench.config` says, in `run`.
+class VisionExperiment(Experiment[VisionConfig, Pictures]):
+    """Methods that learn from pictures, probed for their classes."""
 
-    All ranks of `bench.group` train together; the first one alone evaluates, the others get no rows.
+    family = "vision"
 
-    Args:
-        bench: Pictures, device and configuration.
-        run: Where checkpoints, metrics and results lie.
-        baselines: Also probe what CPC is held against, by every protocol, and draw the pictures.
+    def open(self, config: VisionConfig, session: Session) -> Pictures:
+        """The pictures of --data, or drawn ones."""
+        with as_usage_error():
+            if config.data.data is not None:
+                return open_pictures(config.data.format, config.data.data)
+            folder = config.data.cache or cache_folder("pictures")
+            return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
 
-    Returns:
-        Accuracies by row, then by what was measured.
+    def check(self, config: VisionConfig, data: Pictures) -> None:
+        """There must be enough pictures, and torchvision for some kinds of augmentation."""
+        PictureBatches(data.unlabeled or data.train, config.view, config.train.batch_size, config.run.seed)
+        if config.efficient.fractions:
+            apart(len(data.train), config.efficient.validation, config.run.seed)
+        if config.augment.needs_torchvision:
+            with as_usage_error():
+                transforms()
 
-    Raises:
-        Stopped: A signal came; called again with the same `run` it goes on.
-    """
-    config = bench.config
-    bench = replace(bench, scratch=run.path / "scratch")
-    learner = cpc_learner(config, bench.pictures, bench.device, bench.group)
-    model = cast(CPCModel, learner.module)
-    bench.say(
-        f"{run.path}: CPC, encoder of {parameters(model.model) / 1e6:.2f} M parameters, "
-        f"{parameters(model) / 1e6:.2f} M in all, {config.train.updates:,} updates, grid of "
-        f"{config.view.cells} x {config.view.cells}, {config.cpc.directions} of 4 directions"
+    def objective(self, context: PictureContext) -> PictureObjective[Any]:
+        """The method that is asked for."""
+        config, data = context.config, context.data
+        setup = _setup(context, data.unlabeled or data.train, config.optimiser, config.train.updates)
+        return METHODS[config.method](setup, getattr(config, config.method))
+
+    def supervised(self, context: PictureContext) -> dict[str, Supervised]:
+        """The encoder on labels, whose learning rate falls to 0."""
+        config, data, updates = context.config, context.data, context.config.train.supervised_updates
+        if not (config.has_baselines and updates):
+            return {}
+        rate = config.train.supervised_learning_rate
+        optimiser = OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear")
+        return {"supervised": supervised_objective(_setup(context, data.train, optimiser, updates), len(data.classes))}
+
+    def stages(
+        self,
+        context: PictureContext,
+        objective: Objective[Any, PictureRepresentation],
+        supervised: Mapping[str, nn.Module],
+    ) -> Iterator[Stage]:
+        """Probes of every representation, then of what they are held against; few labels."""
+        config = context.config
+        found = objective.representations()
+        for row, representation in found.items():
+            yield from _probed(context, row, objective.rows[row], representation)
+        if config.has_baselines:
+            yield Stage("chance", partial(chance, context), "chance")
+            yield Stage("pixels", lambda: probe(context, "pixels", pixels(config)), "pixels")
+            *_, untrained = self.objective(context).representations().values()
+            yield from _probed(context, "random", "random encoder", untrained)
+        for row, network in supervised.items():
+            yield Stage(row, partial(classify, context, network, "linear"), row)
+        *_, best = found.values()
+        for fraction in config.efficient.fractions:
+            yield Stage(few(fraction), partial(evaluate.few_labels, context, best, fraction), few(fraction))
+
+    def report(self, config: VisionConfig, data: Pictures, rows: Rows, folder: Path) -> list[Table]:
+        """Linear classification, ways of probing and few labels; or the rows of an ablation."""
+        what = f"{data.name}, {len(data.classes)} classes"
+        method = METHODS[config.method]
+        *_, best = method.rows
+        if config.ablation != "none":
+            arms = {name: [seed[best] for seed in seeds] for name, seeds in rows.items()}
+            return [table_ablation(arms, method.rows[best], what)]
+        seeds, fractions = rows[""], config.efficient.fractions
+        tables = [table_linear(seeds, method.rows, what), table_protocols(seeds, method.rows, what)]
+        if fractions:
+            tables.append(table_few_labels(seeds, fractions, method.title, what))
+        if len(fractions) > 1:
+            _draw_labels(folder / "labels.png", sorted(fractions), seeds, method.title)
+        return tables
+
+
+def _probed(context: PictureContext, row: str, title: str, representation: PictureRepresentation) -> Iterator[Stage]:
+    """Features averaged over all places, and every place by itself."""
+    protocols = context.config.has_baselines
+    yield Stage(row, lambda: probe(context, title, evaluate.pooled(representation), protocols), row)
+    if protocols:
+        yield Stage(f"{row}_grid", lambda: probe_grid(context, title, representation), row)
+
+
+def _setup(context: PictureContext, train: Split, optimiser: OptimiserConfig, updates: int) -> PictureSetup:
+    config = context.config
+    return PictureSetup(
+        train=train,
+        test=context.data.test,
+        view=config.view,
+        augment=config.augment,
+        encoder=config.model,
+        optimiser=optimiser,
+        updates=updates,
+        batch_size=config.train.batch_size,
+        test_batches=config.evaluation.batches,
+        units=config.evaluation.units,
+        seed=config.run.seed,
+        device=context.device,
+        reads_files=config.data.data is not None,
     )
-    _train(bench, run, learner, _shown(config))
-    supervised = _supervised(bench, run) if baselines and config.train.supervised_updates else None
-    if not bench.group.is_main:
-        return {}
-    results = Results(run.report / "results.json", settings(config))
-    rows: dict[str, Row] = {}
-
-    def row(name: str, compute: Callable[[], Mapping[str, Any]]) -> None:
-        rows[name] = results.scores(name, lambda: dict(compute()))
-
-    offsets = results.get("per_offset", lambda: contrastive(bench, model))
-    plot_offsets(run.report / "accuracy_per_offset.png", config.cpc.offsets, offsets, "rows of the grid")
-    row("cpc", lambda: probe(bench, "CPC", pooled(model.model, config), protocols=baselines))
-    if baselines:
-        row("cpc_grid", lambda: probe_grid(bench, "CPC", model.model))
-        rows["cpc"] = {**rows["cpc"], **rows.pop("cpc_grid")}
-        results.get("units.png", lambda: figure_5(run.report / "units.png", bench, model.model))
-        _baselines(bench, row)
-        if supervised is not None:
-            row("supervised", lambda: classify(bench, supervised, "linear"))
-        rows["random"] = {**rows["random"], **rows.pop("random_grid")}
-        speed = results.get("throughput", lambda: throughput(bench, model))
-        bench.say(
-            f"{speed['images_per_second']:.1f} pictures a second through loss and gradient on {bench.device}, of which "
-            f"the encoder alone takes {speed['encoder_share']:.0%}"
-        )
-    for fraction in config.efficient.fractions:
-        row(few(fraction), partial(few_labels, bench, model.model, fraction))
-    if bench.scratch.exists():
-        shutil.rmtree(bench.scratch)
-    return rows
 
 
-def _baselines(bench: Bench, row: Callable[[str, Callable[[], Mapping[str, Any]]], None]) -> None:
-    """Rows of everything CPC is held against."""
-    config = bench.config
-    row("chance", lambda: chance(bench))
-    row("pixels", lambda: probe(bench, "pixels", pixels(config)))
-    untrained = build(config).to(bench.device).model.requires_grad_(False)
-    row("random", lambda: probe(bench, "random encoder", pooled(untrained, config)))
-    row("random_grid", lambda: probe_grid(bench, "random encoder", untrained))
-
-
-def _supervised(bench: Bench, run: RunDirectory) -> nn.Module:
-    """The encoder trained end to end, in a run directory of its own."""
-    config = bench.config
-    learner = supervised_learner(config, bench.pictures, bench.device, bench.group)
-    if bench.group.is_main:
-        subdirectory(run.path / "supervised", recorded(config))
-    bench.group.collect(None)  # now it is there for all
-    folder = RunDirectory.open(run.path / "supervised")
-    bench.say(f"{folder.path}: end to end on labels, {config.train.supervised_updates:,} updates")
-    _train(bench, folder, learner, {"loss": "loss/total", "accuracy": "accuracy"})
-    return learner.module
-
-
-def _train(bench: Bench, run: RunDirectory, learner: Learner, shown: Mapping[str, str]) -> None:
-    fit(run, bench.config.run, recorded(bench.config), learner, bench.stop, shown)
-    learner.freeze()
-
-
-def _shown(config: Config) -> dict[str, str]:
-    near, far = config.cpc.offsets[0], config.cpc.offsets[-1]
-    accuracy = {f"accuracy at {near}": f"cpc/accuracy_{near}", f"at {far}": f"cpc/accuracy_{far}"}
-    if near == far:
-        accuracy.popitem()
-    return {"loss": "loss/total", "log N": "cpc/log_n", **accuracy}
-
-
-def settings(config: Config) -> dict[str, Any]:
-    """What results depend on."""
-    plain = command.settings(config)
-    del plain["efficient"]["fractions"]  # each has a result of its own
-    return plain
+def _draw_labels(path: Path, fractions: Sequence[float], seeds: Sequence[Mapping[str, Row]], method: str) -> None:
+    """Few labels, in a picture."""
+    columns = few_labels(seeds, fractions, method)
+    curves = {name: [pooled(scores) for scores in column] for name, column in columns.items()}
+    bound = pooled([row["supervised"]["linear"] for row in seeds if "supervised" in row])
+    figure_labels(path, fractions, curves, bound)

@@ -20,10 +20,10 @@ from pydantic import Field
 
 from configs import Frozen, UsageError, as_usage_error, guarded, load
 from cpc_repr.cache import cache_folder
-from cpc_repr.vision.pictures import Pictures
-from cpc_repr.vision.render import draw_picture
-from cpc_repr.vision.synthetic import SyntheticConfig, make_pictures
-from cpc_repr.vision.world import CLASSES, WorldConfig
+from cpc_repr.vision.data.pictures import Pictures
+from cpc_repr.vision.data.render import draw_picture
+from cpc_repr.vision.data.scenes import CLASSES, SceneConfig
+from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig, make_pictures
 from cpc_rl.runs.files import write_atomic
 
 COLUMNS = 12
@@ -45,7 +45,9 @@ class ExportConfig(Frozen):
     cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
         default=None, description="Folder of drawn pictures; by default in the user's cache."
     )
-    pictures: SyntheticConfig = Field(default=SyntheticConfig(), description="Settings of the pictures.")
+    pictures: SyntheticPicturesConfig = Field(
+        default=SyntheticPicturesConfig(), description="Settings of the pictures."
+    )
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -75,7 +77,7 @@ def export(pictures: Pictures, out: Path) -> int:
     return written
 
 
-def sheet(config: WorldConfig) -> Image.Image:
+def sheet(config: SceneConfig) -> Image.Image:
     """A row of pictures for each class; below them one row of many classes, plain and with one shortcut each."""
     size, gap = config.size, max(1, GAP * config.size // 64)
     classes = [[draw_picture(config, "train", COLUMNS * row + i, row) for i in range(COLUMNS)] for row in range(10)]

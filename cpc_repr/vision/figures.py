@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
+from cpc_repr.context import Session
 from cpc_repr.probes import Score
-from cpc_repr.vision.batches import plain_patches
-from cpc_repr.vision.evaluate import Bench
-from cpc_repr.vision.grid import crops, cut
-from cpc_repr.vision.model import VisionModel
+from cpc_repr.vision.data.batches import plain_patches
+from cpc_repr.vision.data.grid import ViewConfig, crops, cut
+from cpc_repr.vision.data.pictures import Split
+from cpc_repr.vision.encoders.patches import PatchEncoder
 
 ACROSS = 12  # patches of each unit
 
@@ -46,9 +47,9 @@ def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, S
     figure.savefig(path, dpi=110)
 
 
-def figure_5(path: Path, bench: Bench, model: VisionModel) -> None:
-    """Test patches that excite a unit of z most, a row a unit; no two of a row from the same picture."""
-    units, _, patches = most_exciting(bench, model)
+def figure_5(path: Path, session: Session, model: PatchEncoder, split: Split, view: ViewConfig, most: int) -> None:
+    """Patches of `split` that excite a unit of z most, a row a unit, `most` of them; none of a row share a picture."""
+    units, _, patches = most_exciting(session, model, split, view, most)
     figure = Figure(figsize=(0.5 * ACROSS + 1, 0.5 * len(units) + 0.4), layout="constrained")
     axes = figure.subplots(len(units), ACROSS, squeeze=False)
     for unit, row, cells in zip(units, axes, patches, strict=True):
@@ -62,31 +63,34 @@ def figure_5(path: Path, bench: Bench, model: VisionModel) -> None:
 
 
 @torch.no_grad()
-def most_exciting(bench: Bench, model: VisionModel) -> tuple[list[int], Tensor, list[Tensor]]:
-    """The units of z that vary most over test pictures, and what excites them.
+def most_exciting(
+    session: Session, model: PatchEncoder, split: Split, view: ViewConfig, most: int
+) -> tuple[list[int], Tensor, list[Tensor]]:
+    """The units of z that vary most over pictures, and what excites them.
 
     Returns:
         units: Their numbers, U of them.
         values: Activations [U, n], falling.
         patches: For each, uint8 [n, 3, p, p].
     """
-    split, config, model = bench.pictures.test, bench.config, model.eval()
+    model.eval()
+    device = next(model.parameters()).device
     peaks, places = [], []
-    with bench.live("units") as tick:
+    with session.live("units") as tick:
         for start in range(0, len(split), 64):
-            images = crops(split.pictures(range(start, min(start + 64, len(split)))), config.view)
-            z = model(plain_patches(images.to(bench.device), config.view)).flatten(1, 2)  # [B, H * W, D]
+            images = crops(split.pictures(range(start, min(start + 64, len(split)))), view)
+            z = model(plain_patches(images.to(device), view)).flatten(1, 2)  # [B, H * W, D]
             peak, place = z.max(1)
             peaks.append(peak.cpu())
             places.append(place.cpu())
             tick(start + len(images), len(split))
     best, where = torch.cat(peaks), torch.cat(places)  # [N, D]
-    units = best.std(0).topk(min(config.evaluation.units, best.shape[1])).indices.tolist()
+    units = best.std(0).topk(min(most, best.shape[1])).indices.tolist()
     values, pictures = best[:, units].topk(min(ACROSS, len(best)), dim=0)  # [n, U]
     patches = []
     for column, unit in enumerate(units):
         chosen = pictures[:, column]
-        images = crops(split.pictures(chosen), config.view)
-        cells = cut(images, config.view).flatten(1, 2)  # [n, H * W, 3, s, s]
+        images = crops(split.pictures(chosen), view)
+        cells = cut(images, view).flatten(1, 2)  # [n, H * W, 3, s, s]
         patches.append(cells[torch.arange(len(chosen)), where[chosen, unit]])
     return units, values.t(), patches

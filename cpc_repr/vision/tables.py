@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cpc_repr.probes import Score
 from cpc_repr.report import Row, Table, interval_note, rows_of, score_table
-from cpc_repr.vision.efficient import METHODS
+from cpc_repr.vision.transfer.few_labels import WAYS, Way
 
 # Row: how it is called, and top-1 and top-5 of CPC v1, then of v2, in percent. Supervised: v2's Table 2, all labels.
 PAPER = {
@@ -22,7 +22,6 @@ PROTOCOLS = {
     "lbfgs": "mean of the grid, L-BFGS",
     "mlp": "mean of the grid, MLP",
 }
-METHOD_TITLES = {"pixels": "from pixels", "frozen": "CPC, frozen", "tuned": "CPC, fine-tuned"}
 # Hénaff et al. 2020, Table 2: share of ImageNet's labels -> top-1 and top-5 from pixels, then on CPC.
 FEW_LABELS = {
     0.01: ("23.1", "44.1", "52.7", "78.3"),
@@ -36,8 +35,14 @@ FEW_LABELS = {
 OTHERS = "ImageNet, ResNet-v2: motion segmentation 27.6, exemplar 31.5, relative position 36.2, colourisation 39.6"
 
 
-def table_linear(seeds: Sequence[Mapping[str, Row]], what: str) -> Table:
-    """Linear classification. `seeds` maps, for each seed, rows as `PAPER` calls them to accuracies."""
+def table_linear(seeds: Sequence[Mapping[str, Row]], method: Mapping[str, str], what: str) -> Table:
+    """Linear classification.
+
+    Args:
+        seeds: Of each its rows, called as in `PAPER` and `method`.
+        method: Rows of the method, and their titles.
+        what: The pictures.
+    """
     published = [{title: figures[i] for title, *figures in PAPER.values()} for i in range(4)]
     columns = (
         ("top-1, %", "linear"),
@@ -47,47 +52,56 @@ def table_linear(seeds: Sequence[Mapping[str, Row]], what: str) -> Table:
         ("CPC v1", published[1]),
         ("CPC v2", published[3]),
     )
-    rows = {title: rows_of(seeds, name) for name, (title, *_) in PAPER.items()}
+    titles = {**{name: PAPER[name][0] for name in ("chance", "pixels", "random")}, **method}
+    titles["supervised"] = PAPER["supervised"][0]
+    rows = {title: rows_of(seeds, name) for name, title in titles.items()}
     note = f"{_note(len(seeds), what)} {OTHERS}."
     return score_table("Linear classification of pictures", rows, columns, note)
 
 
-def table_protocols(seeds: Sequence[Mapping[str, Row]], what: str) -> Table:
+def table_protocols(seeds: Sequence[Mapping[str, Row]], method: Mapping[str, str], what: str) -> Table:
     """Top-1 of every protocol on everything it was fitted on."""
-    names = [name for name in ("pixels", "random", "cpc") if rows_of(seeds, name)]
+    titles = {"pixels": PAPER["pixels"][0], "random": PAPER["random"][0], **method}
+    names = [name for name in titles if rows_of(seeds, name)]
     rows = {
         title: [{name: rows[name][key] for name in names if key in rows.get(name, {})} for rows in seeds]
         for key, title in PROTOCOLS.items()
     }
-    columns = [(PAPER[name][0], name) for name in names]
+    columns = [(titles[name], name) for name in names]
     return score_table("Ways of probing, top-1 in %", rows, columns, _note(len(seeds), what))
 
 
-def table_ablation(arms: Mapping[str, Sequence[Row]], what: str) -> Table:
-    """Linear classification on CPC, for each row of an ablation its seeds."""
+def table_ablation(arms: Mapping[str, Sequence[Row]], method: str, what: str) -> Table:
+    """Linear classification on `method`, for each row of an ablation its seeds."""
     paper = "Paper (Figure 3, points of top-1 gained): bottom-up 2, all directions 2.5, colour dropping 3, patch "
     note = f"{_note(max(len(seeds) for seeds in arms.values()), what)} {paper}augmentation 4.5."
     columns = (("top-1, %", "linear"), ("top-5, %", "linear_top5"))
-    return score_table("CPC, linear classification of pictures", arms, columns, note)
+    return score_table(f"{method}, linear classification of pictures", arms, columns, note)
 
 
-def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], what: str) -> Table:
-    """Top-1 from few labels; `seeds` maps rows called as `few` does to accuracies of each method."""
+def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], method: str, what: str) -> Table:
+    """Top-1 from few labels; `seeds` maps rows called as `few` does to accuracies of each way."""
     titles = {fraction: f"{100 * fraction:g} % of labels" for fraction in fractions}
     rows = {title: rows_of(seeds, few(fraction)) for fraction, title in titles.items()}
     published = [{titles[f]: FEW_LABELS[f][i] for f in fractions if f in FEW_LABELS} for i in (0, 2)]
     columns = (
-        *((METHOD_TITLES[method], method) for method in METHODS),
+        *((title, way) for way, title in _titles(method).items()),
         ("paper, pixels", published[0]),
         ("paper, CPC", published[1]),
     )
     return score_table("Few labels, top-1 in %", rows, columns, _note(len(seeds), what))
 
 
-def few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float]) -> dict[str, list[list[Score]]]:
-    """Title of a method -> for each share of the labels the accuracy of each seed."""
+def few_labels(
+    seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], method: str
+) -> dict[str, list[list[Score]]]:
+    """Title of a way -> for each share of the labels the accuracy of each seed."""
     found = {fraction: rows_of(seeds, few(fraction)) for fraction in fractions}
-    return {METHOD_TITLES[m]: [[row[m] for row in found[f]] for f in fractions] for m in METHODS}
+    return {title: [[row[way] for row in found[f]] for f in fractions] for way, title in _titles(method).items()}
+
+
+def _titles(method: str) -> dict[Way, str]:
+    return dict(zip(WAYS, ("from pixels", f"{method}, frozen", f"{method}, fine-tuned"), strict=True))
 
 
 def few(fraction: float) -> str:

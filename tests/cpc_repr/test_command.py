@@ -16,7 +16,7 @@ from cpc_rl.distributed import ProcessGroup
 @pytest.mark.parametrize(
     "main, flags, words",
     [
-        (audio, ["--smoke"], "cpc_repr.audio trains in one process"),
+        (audio, ["--smoke", "--seeds", "2"], "--seeds and --ablation go without torchrun"),
         (vision, ["--smoke", "--seeds", "2"], "--seeds and --ablation go without torchrun"),
         (vision, ["--smoke", "--ablation", "directions"], "--seeds and --ablation go without torchrun"),
     ],

@@ -10,8 +10,8 @@ import torch
 
 from configs import RunFailure, UsageError
 from cpc_repr.audio.corpus import Corpus
-from cpc_repr.audio.data import BatchConfig, Waveforms, Windows, align
-from cpc_repr.audio.model import Encoder, frames
+from cpc_repr.audio.data import SpeechBatchConfig, SpeechWindows, Waveforms, align
+from cpc_repr.audio.model import WaveformEncoder, frames
 from cpc_repr.prefetch import Prefetcher
 from tests.cpc_repr.audio.toy import toy_corpus
 
@@ -23,10 +23,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return toy_corpus(tmp_path_factory.mktemp("toy"), speakers=3, utterances=5, frames=60)
 
 
-def windows(corpus: Corpus, **settings) -> Windows:
+def windows(corpus: Corpus, **settings) -> SpeechWindows:
     grid = settings.pop("grid", 1)
-    config = BatchConfig(window=WINDOW, batch_size=4, **settings)
-    return Windows(Waveforms(corpus), corpus.train, config, seed=3, grid=grid)
+    config = SpeechBatchConfig(window=WINDOW, batch_size=4, **settings)
+    return SpeechWindows(Waveforms(corpus), corpus.train, config, seed=3, grid=grid)
 
 
 def test_a_batch_is_a_function_of_seed_and_number(corpus: Corpus) -> None:
@@ -34,7 +34,7 @@ def test_a_batch_is_a_function_of_seed_and_number(corpus: Corpus) -> None:
     two.samples(0)
     assert torch.equal(one.samples(7), two.samples(7))
     assert not torch.equal(one.samples(7), one.samples(8))
-    other = Windows(one.waveforms, corpus.train, one.config, seed=4)
+    other = SpeechWindows(one.waveforms, corpus.train, one.config, seed=4)
     assert not torch.equal(one.samples(7), other.samples(7))
 
 
@@ -66,14 +66,14 @@ def test_same_speaker_batches_have_one_speaker_and_mixed_ones_several(corpus: Co
 
 
 def test_a_speaker_with_few_utterances_repeats_them(corpus: Corpus) -> None:
-    config = BatchConfig(window=WINDOW, batch_size=9, batch="same_speaker")
-    assert Windows(Waveforms(corpus), corpus.train, config, seed=0).samples(0).shape == (9, WINDOW)
+    config = SpeechBatchConfig(window=WINDOW, batch_size=9, batch="same_speaker")
+    assert SpeechWindows(Waveforms(corpus), corpus.train, config, seed=0).samples(0).shape == (9, WINDOW)
 
 
 def test_too_short_utterances_are_named(corpus: Corpus) -> None:
-    config = BatchConfig(window=1_000_000)
+    config = SpeechBatchConfig(window=1_000_000)
     with pytest.raises(UsageError, match=r"--window 1000000: the longest of 12 utterances has \d+"):
-        Windows(Waveforms(corpus), corpus.train, config, seed=0)
+        SpeechWindows(Waveforms(corpus), corpus.train, config, seed=0)
 
 
 def test_label_i_goes_to_frame_i_plus_1() -> None:
@@ -90,7 +90,7 @@ def test_the_frame_an_impulse_excites_most_is_the_one_its_label_is_given_to(labe
     middle = 160 * label + 200
     sound[0, middle] = 1.0
     torch.manual_seed(0)
-    encoder = Encoder(32)
+    encoder = WaveformEncoder(32)
     change = (encoder(sound) - encoder(torch.zeros_like(sound)))[0].abs().sum(-1)
     seeing = change.nonzero()[:, 0]
     centres = 160 * seeing + 79

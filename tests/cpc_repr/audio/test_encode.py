@@ -10,16 +10,17 @@ import torch
 
 from configs import UsageError
 from cpc_repr.audio import SpeechEncoder, load
-from cpc_repr.audio.config import Config
+from cpc_repr.audio.config import AudioConfig
 from cpc_repr.audio.encode import HALO, Stream
-from cpc_repr.audio.learners import build
-from cpc_repr.audio.model import ModelConfig, SpeechModel, frames
+from cpc_repr.audio.greedy import GreedyNetwork
+from cpc_repr.audio.model import SpeechModel, SpeechModelConfig, frames
+from cpc_repr.sequences import SequenceCPC
 from cpc_rl.runs import RunDirectory
 
 
 def encoder(norm: str = "none") -> SpeechEncoder:
     torch.manual_seed(0)
-    model = SpeechModel(ModelConfig(channels=12, context=10, norm=norm))
+    model = SpeechModel(SpeechModelConfig(channels=12, context=10, norm=norm))
     if norm == "batch":
         model(torch.randn(4, 4_000))  # statistics of its own
     return SpeechEncoder(model)
@@ -98,9 +99,9 @@ def test_what_is_no_waveform_is_refused(sound: np.ndarray, words: str) -> None:
 
 @pytest.mark.parametrize("greedy", [False, True])
 def test_load_takes_the_newest_checkpoint(tmp_path: Path, greedy: bool) -> None:
-    config = Config(model=ModelConfig(channels=6, context=5, norm="batch"), greedy=greedy)
+    config = AudioConfig(model=SpeechModelConfig(channels=6, context=5, norm="batch"), greedy=greedy)
     run = RunDirectory.create(tmp_path / "run", config)
-    model = build(config)
+    model = GreedyNetwork(config.model, 3) if greedy else SequenceCPC(SpeechModel(config.model), 3)
     model.model(torch.randn(2, 4_000))
     run.checkpoints.save({"module": model.state_dict(), "average": {}}, number=3)
     x = torch.randn(3_000)
@@ -115,7 +116,7 @@ def test_load_says_what_a_folder_is_not(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("env: {}\n")
     with pytest.raises(UsageError, match=r"not a run of cpc_repr\.audio"):
         load(tmp_path)
-    several = RunDirectory.create(tmp_path / "several", Config())
-    RunDirectory.create(several.path / "s1", Config())
+    several = RunDirectory.create(tmp_path / "several", AudioConfig())
+    RunDirectory.create(several.path / "s1", AudioConfig())
     with pytest.raises(UsageError, match=r"holds several runs: take one of .*several/s1"):
         load(several.path)

@@ -10,15 +10,16 @@ import torch
 
 from cpc_repr.audio.corpus import Corpus
 from cpc_repr.audio.data import Waveforms
-from cpc_repr.audio.evaluate import cepstra, context, layer
-from cpc_repr.audio.features import collect
-from cpc_repr.audio.greedy import NAMES
+from cpc_repr.audio.features import cepstra, collect, context_features
+from cpc_repr.audio.greedy import conv_features
 from cpc_repr.audio.mfcc import delta, mfcc
-from cpc_repr.audio.model import ModelConfig, SpeechModel, frames
+from cpc_repr.audio.model import KERNELS, SpeechModel, SpeechModelConfig, frames
 from cpc_repr.probes import ProbeConfig, fit_probe, score
 from tests.cpc_repr.audio.toy import toy_corpus
 
 FAST = ProbeConfig(epochs=30, learning_rate=2e-2, batch_rows=128)
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +86,12 @@ def test_mfcc_of_tones_tell_phones_at_their_own_frame(corpus: Corpus, tmp_path: 
 
 def test_features_of_a_network(corpus: Corpus) -> None:
     torch.manual_seed(0)
-    model = SpeechModel(ModelConfig(channels=6, context=5, norm="batch")).train()
+    model = SpeechModel(SpeechModelConfig(channels=6, context=5, norm="batch")).train()
     sound = corpus.waveform(corpus.test[0])
-    c = context(model, torch.device("cpu"))(sound)
+    c = context_features(model, CPU)(sound)
     assert not model.training and not c.requires_grad
     assert torch.equal(c, model(torch.from_numpy(sound)[None]).c[0])
-    for name in NAMES:
-        assert layer(model, torch.device("cpu"), name)(sound).shape == (len(c), 5 if name == "gru" else 6)
-    assert torch.equal(layer(model, torch.device("cpu"), "gru")(sound), c)
+    for index in range(len(KERNELS)):
+        assert conv_features(model, CPU, index)(sound).shape == (len(c), 6)
     z = model.encoder(torch.from_numpy(sound)[None])[0]
-    assert torch.equal(layer(model, torch.device("cpu"), "conv5")(sound), z)
+    assert torch.equal(conv_features(model, CPU, 4)(sound), z)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cpc_repr.audio.config import Config, TrainConfig
+from cpc_repr.audio.config import AudioConfig, AudioTrainConfig
 from cpc_repr.audio.corpus import Corpus
-from cpc_repr.audio.data import BatchConfig, Waveforms
-from cpc_repr.audio.learners import build, cpc_learner, generator, supervised_learner
-from cpc_repr.audio.model import CPCConfig, ModelConfig
+from cpc_repr.audio.data import SpeechBatchConfig, Waveforms
+from cpc_repr.audio.experiment import AudioExperiment
+from cpc_repr.audio.model import SpeechModelConfig
+from cpc_repr.audio.setup import SpeechCPCConfig
+from cpc_repr.experiment import plain_learner
+from cpc_repr.objective import generator
 from cpc_rl.optim import OptimiserConfig
 from tests.cpc_repr.audio.toy import toy_corpus
+from tests.cpc_repr.contexts import context
 
-CPU = torch.device("cpu")
+EXPERIMENT = AudioExperiment()
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +26,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Waveforms:
     return Waveforms(corpus)
 
 
-def config(norm: str = "batch", **settings) -> Config:
-    return Config(
-        batches=BatchConfig(window=6_400, batch_size=4),
-        cpc=CPCConfig(steps=3),
-        model=ModelConfig(channels=16, context=16, norm=norm),
+def config(norm: str = "batch", **settings) -> AudioConfig:
+    return AudioConfig(
+        batches=SpeechBatchConfig(window=6_400, batch_size=4),
+        cpc=SpeechCPCConfig(steps=3),
+        model=SpeechModelConfig(channels=16, context=16, norm=norm),
         optimiser=OptimiserConfig(learning_rate=4e-3, warmup=20),
         **settings,
     )
@@ -34,7 +38,7 @@ def config(norm: str = "batch", **settings) -> Config:
 
 @pytest.mark.parametrize("norm", ["channel", "batch"])  # without one it takes too many updates for a test
 def test_cpc_leaves_the_plateau_at_log_n(sound: Waveforms, norm: str) -> None:
-    learner = cpc_learner(config(norm), sound, CPU)
+    learner = plain_learner(EXPERIMENT.objective(context(config(norm), sound)))
     first, *_, last = [learner.update() for _ in range(60)]
     assert abs(first["loss/total"] - first["cpc/log_n"]) < 0.1
     assert last["loss/total"] < last["cpc/log_n"] - 0.5
@@ -43,22 +47,19 @@ def test_cpc_leaves_the_plateau_at_log_n(sound: Waveforms, norm: str) -> None:
 
 @pytest.mark.parametrize("task", ["phone", "speaker"])
 def test_supervised_training_fits_its_labels(sound: Waveforms, task) -> None:
-    settings = config(train=TrainConfig(supervised_learning_rate=4e-3, supervised_updates=50))
-    learner = supervised_learner(settings, task, sound, CPU)
+    settings = config(train=AudioTrainConfig(supervised_learning_rate=4e-3, supervised_updates=50))
+    learner = plain_learner(EXPERIMENT.supervised(context(settings, sound))[f"supervised_{task}"])
     values = [learner.update() for _ in range(50)]
     assert values[-1]["accuracy"] > 0.8 > values[0]["accuracy"]
     assert values[-1]["learning_rate"] == pytest.approx(4e-3 / 50)  # it falls to nothing
 
 
 def test_initial_weights_are_those_of_the_random_baseline(sound: Waveforms) -> None:
-    learner, again = cpc_learner(config(), sound, CPU), build(config())
-    for name, value in learner.module.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name])
+    one, again = (EXPERIMENT.objective(context(config(), sound)).module.state_dict() for _ in range(2))
+    assert all(torch.equal(value, again[name]) for name, value in one.items())
 
 
 def test_draws_differ_between_batches_and_seeds() -> None:
-    one = config()
-    two = one.model_copy(update={"run": one.run.model_copy(update={"seed": 2})})
-    numbers = {torch.rand((), generator=generator(c, n)).item() for c in (one, two) for n in range(20)}
+    numbers = {torch.rand((), generator=generator(seed, n)).item() for seed in (1, 2) for n in range(20)}
     assert len(numbers) == 40
-    assert torch.rand((), generator=generator(one, 3)) == torch.rand((), generator=generator(one, 3))
+    assert torch.rand((), generator=generator(1, 3)) == torch.rand((), generator=generator(1, 3))

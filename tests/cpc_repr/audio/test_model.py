@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from configs.files import load_preset
-from cpc_repr.audio.model import (
-    PADDING,
-    CPCConfig,
-    CPCModel,
-    Encoder,
-    Encoding,
-    ModelConfig,
-    SpeechModel,
-    contrast,
-    frames,
-    parameters,
-)
+from cpc_repr.audio.model import PADDING, SpeechModel, SpeechModelConfig, WaveformEncoder, frames
+from cpc_repr.audio.setup import SpeechCPCConfig, SpeechSetup
+from cpc_repr.objective import count_parameters
+from cpc_repr.sequences import Encoding, SequenceCPC, contrast
 from cpc_rl.infonce import cpc_loss, linear_heads
 
-TINY = ModelConfig(channels=8, context=6)
+TINY = SpeechModelConfig(channels=8, context=6)
 
 
 def test_128_frames_of_a_window_and_130_with_the_misprint() -> None:
-    lengths = [x.shape[1] for x in Encoder(4).layers(torch.zeros(1, 20_480))]
+    lengths = [x.shape[1] for x in WaveformEncoder(4).layers(torch.zeros(1, 20_480))]
     assert lengths == [4096, 1024, 512, 256, 128]
     assert frames(20_480) == 128
     assert frames(20_480, kernels=(10, 8, 4, 4, 1), padding=(2, 2, 2, 2, 1)) == 130  # Table 5 of Greedy InfoMax
@@ -36,20 +29,20 @@ def test_128_frames_of_a_window_and_130_with_the_misprint() -> None:
 
 @pytest.mark.parametrize("samples", [465, 466, 4000, 5003, 12_345, 20_479])
 def test_frames_is_what_the_encoder_makes(samples: int) -> None:
-    assert Encoder(2)(torch.zeros(1, samples)).shape[1] == frames(samples)
+    assert WaveformEncoder(2)(torch.zeros(1, samples)).shape[1] == frames(samples)
 
 
 def test_parameters_of_the_paper() -> None:
     preset = load_preset("paper", "audio")
-    model = CPCModel(ModelConfig(**preset["model"]), preset["cpc"]["steps"])
-    assert parameters(model.model.encoder) == 5_250_560
-    assert parameters(model.model.gru) == 591_360
-    assert parameters(model.heads) == 1_572_864
+    model = SequenceCPC(SpeechModel(SpeechModelConfig(**preset["model"])), preset["cpc"]["steps"])
+    assert count_parameters(model.model.encoder) == 5_250_560
+    assert count_parameters(model.model.gru) == 591_360
+    assert count_parameters(model.heads) == 1_572_864
 
 
 def test_frame_looks_at_465_samples_around_160_t_plus_79() -> None:
     samples = torch.randn(1, 4_000, requires_grad=True)
-    Encoder(8)(samples)[0, 10].sum().backward()
+    WaveformEncoder(8)(samples)[0, 10].sum().backward()
     seen = samples.grad[0].nonzero()[:, 0]
     assert (seen.min(), seen.max()) == (160 * 10 + 79 - 232, 160 * 10 + 79 + 232)
 
@@ -63,13 +56,13 @@ def test_context_sees_the_past_only() -> None:
 
 @pytest.mark.parametrize("norm", ["none", "channel"])
 def test_without_batch_norm_a_sequence_does_not_hang_on_its_neighbours(norm: str) -> None:
-    model = SpeechModel(ModelConfig(channels=8, context=6, norm=norm))
+    model = SpeechModel(SpeechModelConfig(channels=8, context=6, norm=norm))
     x = torch.randn(3, 3_000)
     torch.testing.assert_close(model(x).c[1], model(x[1:2]).c[0])
 
 
 def test_channel_norm_normalises_each_frame_by_itself() -> None:
-    encoder = Encoder(16, "channel")
+    encoder = WaveformEncoder(16, "channel")
     x = torch.randn(1, 16, 30)
     normed = encoder.blocks[0].norm(x)
     torch.testing.assert_close(normed.mean(1), torch.zeros(1, 30), atol=1e-5, rtol=0)
@@ -81,7 +74,7 @@ def test_channel_norm_normalises_each_frame_by_itself() -> None:
 
 @pytest.mark.parametrize("norm, bias", [("none", True), ("channel", True), ("batch", False)])
 def test_no_bias_where_batch_norm_would_take_it_out(norm: str, bias: bool) -> None:
-    for block in Encoder(4, norm).blocks:
+    for block in WaveformEncoder(4, norm).blocks:
         assert (block.conv.bias is not None) == bias
         assert isinstance(block.norm, torch.nn.BatchNorm1d) == (norm == "batch")
 
@@ -90,6 +83,10 @@ def test_no_bias_where_batch_norm_would_take_it_out(norm: str, bias: bool) -> No
 def encoding() -> Encoding:
     torch.manual_seed(0)
     return Encoding(torch.randn(3, 20, 8), torch.randn(3, 20, 6))
+
+
+def negatives(**settings) -> dict:
+    return SpeechSetup.negatives.fget(SimpleNamespace(cpc=SpeechCPCConfig(**settings)))
 
 
 @pytest.mark.parametrize(
@@ -102,24 +99,24 @@ def encoding() -> Encoding:
 )
 def test_candidates(encoding: Encoding, candidates: str, count: int, keywords: dict) -> None:
     heads = linear_heads(6, 8, 4, init_std=0.5)
-    found = contrast(encoding, heads, CPCConfig(candidates=candidates), torch.Generator())
+    found = contrast(encoding, heads, torch.Generator(), **negatives(candidates=candidates))
     wanted = cpc_loss(encoding.c, encoding.z, heads, range(1, 5), **keywords)
     assert found.loss == wanted.loss
     torch.testing.assert_close(found.per_offset.log_n, torch.full((4,), math.log(count)))
 
 
 def test_sampled_negatives_come_from_the_generator(encoding: Encoding) -> None:
-    heads, config = linear_heads(6, 8, 4, init_std=0.5), CPCConfig(num_negatives=10)
-    losses = [contrast(encoding, heads, config, torch.Generator().manual_seed(s)).loss.item() for s in (1, 1, 2)]
+    heads, ten = linear_heads(6, 8, 4, init_std=0.5), negatives(num_negatives=10)
+    losses = [contrast(encoding, heads, torch.Generator().manual_seed(s), **ten).loss.item() for s in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
-    assert contrast(encoding, heads, config, torch.Generator()).per_offset.log_n.max() <= math.log(11) + 1e-6
+    assert contrast(encoding, heads, torch.Generator(), **ten).per_offset.log_n.max() <= math.log(11) + 1e-6
 
 
 def test_drawn_anchors_give_the_full_loss_on_average(encoding: Encoding) -> None:
     heads = linear_heads(6, 8, 4, init_std=0.5)
-    full = contrast(encoding, heads, CPCConfig(), torch.Generator()).loss
+    full = contrast(encoding, heads, torch.Generator()).loss
     draws = torch.Generator().manual_seed(0)
-    some = [contrast(encoding, heads, CPCConfig(anchors=5), draws).loss for _ in range(400)]
+    some = [contrast(encoding, heads, draws, anchors=5).loss for _ in range(400)]
     assert len({loss.item() for loss in some}) > 300
     torch.testing.assert_close(torch.stack(some).mean(), full, rtol=0.02, atol=0)
 

@@ -17,11 +17,11 @@ from cpc_repr import cache
 from cpc_repr.audio import synthetic
 from cpc_repr.audio.corpus import Corpus, open_corpus
 from cpc_repr.audio.phones import PHONES
-from cpc_repr.audio.synthetic import SyntheticConfig, make_corpus
+from cpc_repr.audio.synthetic import SyntheticSpeechConfig, make_corpus
 from cpc_repr.cache import build_once
 
 pytest.importorskip("espeakng_loader")
-TINY = SyntheticConfig(speakers=3, utterances=5, seed=3)  # two of the voices breathe, which takes random numbers
+TINY = SyntheticSpeechConfig(speakers=3, utterances=5, seed=3)  # two of the voices breathe, which takes random numbers
 VOWELS = [PHONES.index(name) for name in ("AA", "AE", "AO", "AW", "AY", "EH", "EY", "OW", "OY")]
 
 
@@ -37,7 +37,7 @@ def corpus(folder) -> Corpus:
 
 @pytest.fixture(scope="module")
 def clean(folder) -> Corpus:
-    return make_corpus(folder, SyntheticConfig(speakers=4, utterances=8, snr=60, channel=0))
+    return make_corpus(folder, SyntheticSpeechConfig(speakers=4, utterances=8, snr=60, channel=0))
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -106,7 +106,7 @@ def test_another_seed_gives_other_speech(corpus, tmp_path):
 
 def test_the_manifest_tells_how_it_was_made(corpus):
     manifest = json.loads((corpus.root / "manifest.json").read_text())
-    assert SyntheticConfig(**manifest["config"]) == TINY
+    assert SyntheticSpeechConfig(**manifest["config"]) == TINY
     assert manifest["phones"] == list(PHONES)
     assert manifest["made_with"]["espeakng-loader"]
     assert [speaker["id"] for speaker in manifest["speakers"]] == list(corpus.speakers)
@@ -127,7 +127,7 @@ def test_it_is_made_once_and_needs_no_synthesiser_then(corpus, folder, monkeypat
 
 def test_progress_counts_speakers(tmp_path):
     calls: list[tuple[int, int]] = []
-    make_corpus(tmp_path, SyntheticConfig(speakers=2, utterances=5), lambda *call: calls.append(call))
+    make_corpus(tmp_path, SyntheticSpeechConfig(speakers=2, utterances=5), lambda *call: calls.append(call))
     assert calls == [(1, 2), (2, 2)]
 
 
@@ -263,4 +263,4 @@ def test_dials_change_the_speech(corpus, tmp_path, change, name):
 @pytest.mark.parametrize("bad", [{"speakers": 1}, {"utterances": 4}, {"tempo": -0.1}, {"seed": -1}, {"voices": 3}])
 def test_the_configuration_is_checked(bad):
     with pytest.raises(ValidationError, match=next(iter(bad))):
-        SyntheticConfig(**bad)
+        SyntheticSpeechConfig(**bad)

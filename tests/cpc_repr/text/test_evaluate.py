@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from configs import UsageError, changeable_keys, load, preset_names
-from cpc_repr.command import arms
+from cpc_repr.config import arms
+from cpc_repr.context import Context
 from cpc_repr.probes import Score
 from cpc_repr.text import experiment, logistic
-from cpc_repr.text.config import Config
+from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import open_corpus, task_words
 from cpc_repr.text.encode import TextEncoder
 from cpc_repr.text.evaluate import (
-    Bench,
     bag_of_vectors,
     bag_of_words,
     chance,
@@ -25,21 +25,20 @@ from cpc_repr.text.evaluate import (
     score_tasks,
     supervised,
 )
-from cpc_repr.text.learners import build
 from cpc_repr.text.logistic import LogisticConfig, _best, predict, splits
-from cpc_repr.text.model import ModelConfig, TextModel
+from cpc_repr.text.model import TextModel, TextModelConfig
 from cpc_repr.text.senteval import Task
 from cpc_repr.text.tables import PAPER, intervals, table_5, table_expansion
 from cpc_repr.text.words import Vocabulary
-from cpc_rl.runs import StopSignal
+from tests.cpc_repr.contexts import context
 from tests.cpc_repr.text.toy import write_books, write_toy_tasks
 
 QUIET = lambda *_: None  # noqa: E731
 FAST = LogisticConfig(folds=3, inner=3, c_powers=(-6, 0))
 
 
-def config(*argv: str) -> Config:
-    return load(Config, argv, prog="x", description="", default_preset=lambda _: "small", family="text")
+def config(*argv: str) -> TextConfig:
+    return load(TextConfig, argv, prog="x", description="", default_preset=lambda _: "small", family="text")
 
 
 def task(n: int = 60, train: int | None = None, classes: int = 2) -> tuple[np.ndarray, Task]:
@@ -115,20 +114,27 @@ def test_bags() -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Context:
     folder = tmp_path_factory.mktemp("data")
     c = config("--data", str(write_books(folder / "books")), "--tasks", str(write_toy_tasks(folder / "tasks")))
     c = c.model_copy(update={"logistic": FAST, "corpus": c.corpus.model_copy(update={"hold_out": 4, "vocabulary": 12})})
-    return Bench(c, open_corpus(c), torch.device("cpu"), StopSignal(), QUIET)
+    return context(c, open_corpus(c))
 
 
-def test_corpus(bench: Bench) -> None:
-    corpus = bench.corpus
+def test_corpus(bench: Context) -> None:
+    corpus = bench.data
     assert (len(corpus.train), len(corpus.test), corpus.vectors) == (9, 3, None)
     assert len(corpus.samples) == 3 and len(corpus.vocabulary) == 12 and "no word vectors" in corpus.describe()
     assert set(task_words(corpus.tasks)) >= {"sea", "farm", "the", "."}
-    with pytest.raises(UsageError, match="cannot resume: the books in .*books are not those"):
-        open_corpus(bench.config, Vocabulary(["x"]))
+
+
+def test_a_run_goes_on_with_its_own_vocabulary_only(bench: Context, tmp_path: Path) -> None:
+    text, run = experiment.TextExperiment(), context(bench.config, bench.data, tmp_path)
+    text.prepare(run)
+    text.prepare(run)
+    (tmp_path / "vocabulary.txt").write_text("x\n")
+    with pytest.raises(UsageError, match="cannot resume: the books are not those"):
+        text.prepare(run)
 
 
 def test_the_vocabulary_is_that_of_training_books(tmp_path: Path) -> None:
@@ -144,7 +150,7 @@ def test_stand_in_vectors_go_with_generated_books_only(tmp_path: Path) -> None:
     assert open_corpus(config(*flags, "--data", str(write_books(tmp_path / "books")))).vectors is None
 
 
-def test_scores(bench: Bench) -> None:
+def test_scores(bench: Context) -> None:
     found = score_tasks(bench, "words", bag_of_words)
     assert all(found[name].accuracy > 0.95 for name in ("MR", "CR", "SUBJ", "MPQA")) and found["TREC"].accuracy < 0.7
     assert found["MR"].low <= found["MR"].accuracy <= found["MR"].high
@@ -152,9 +158,9 @@ def test_scores(bench: Bench) -> None:
         f"{n}_new" for n in ("MR", "CR", "SUBJ", "MPQA", "TREC")
     }
     assert 0.4 < chance(bench)["MR"].accuracy < 0.6
-    new = [any(w not in bench.corpus.vocabulary.row for w in s) for s in bench.corpus.tasks["MR"].sentences]
+    new = [any(w not in bench.data.vocabulary.row for w in s) for s in bench.data.tasks["MR"].sentences]
     assert 0 < sum(new) < len(new)
-    low = np.where(new, 0, bench.corpus.tasks["MR"].labels)[:, None].astype(
+    low = np.where(new, 0, bench.data.tasks["MR"].labels)[:, None].astype(
         np.float32
     )  # nothing of sentences with new words
     assert (
@@ -163,15 +169,17 @@ def test_scores(bench: Bench) -> None:
     )
 
 
-def test_supervised_score(bench: Bench) -> None:
+def test_supervised_score(bench: Context) -> None:
     c = bench.config.model_copy(update={"train": bench.config.train.model_copy(update={"supervised_epochs": 8})})
-    found = supervised(Bench(c, bench.corpus, bench.device, bench.stop, QUIET), bench.corpus.tasks["SUBJ"])
+    found = supervised(context(c, bench.data), bench.data.tasks["SUBJ"])
     assert found["SUBJ"].accuracy > 0.9 and set(found) == {"SUBJ", "SUBJ_new"}
 
 
 def test_neighbours() -> None:
     torch.manual_seed(0)
-    encoder = TextEncoder(TextModel(3, ModelConfig(embedding=4, channels=6, context=2)), Vocabulary(["a", "b", "c"]))
+    encoder = TextEncoder(
+        TextModel(3, TextModelConfig(embedding=4, channels=6, context=2)), Vocabulary(["a", "b", "c"])
+    )
     books = [[("a", "a", "b"), ("a", "b")], [("c", "c"), ("a", "b", "a")], [("b", "a", "a"), ("c",)]]
     ((query, near),) = neighbours(encoder, books, queries=1, count=2)
     assert query in ("a b", "c c", "a b a", "b a a")
@@ -185,7 +193,7 @@ def test_presets() -> None:
     model = paper.model
     assert (model.embedding, model.channels, model.context, model.kernel, model.norm) == (620, 2400, 2400, 1, "none")
     assert (paper.corpus.vocabulary, paper.corpus.max_tokens, paper.cpc.steps) == (20_000, 32, 3)
-    assert (paper.batches.batch_size, paper.train.accumulate, paper.optim.learning_rate) == (64, 8, 2e-4)
+    assert (paper.batches.batch_size, paper.train.accumulate, paper.optimiser.learning_rate) == (64, 8, 2e-4)
     assert (paper.logistic.folds, paper.logistic.inner) == (10, 10) == (small.logistic.folds, 10)
     assert small.run.preset == "small" and small.model.kernel == 3
 
@@ -216,7 +224,7 @@ def test_a_resumed_run_may_change_no_weights() -> None:
         "corpus.data",
         "train.accumulate",
     )
-    assert set(free) <= changeable_keys(Config) and not set(bound) & changeable_keys(Config)
+    assert set(free) <= changeable_keys(TextConfig) and not set(bound) & changeable_keys(TextConfig)
 
 
 def scores(x: float, *names: str) -> dict[str, Score]:
@@ -248,18 +256,20 @@ def test_tables() -> None:
     assert found.accuracy == pytest.approx(0.7) and found.high - found.accuracy == pytest.approx(1.27, abs=0.01)
 
 
-def test_each_row_is_of_its_own_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_is_of_its_own_network(bench: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """`random` is the network before training, `cpc` the one given; the words of books are the same to all of them."""
     features = {}
     monkeypatch.setattr(experiment, "score_tasks", lambda bench, name, found: features.update({name: found}) or {})
-    words = len(bench.corpus.vocabulary)
-    trained = build(
-        bench.config.model_copy(update={"run": bench.config.run.model_copy(update={"seed": 9})}), words
-    ).model
-    experiment._score_all(bench, trained, lambda name, compute: compute())
-    known = [tuple(bench.corpus.vocabulary.words[:4])]
-    before = TextEncoder(build(bench.config, words).model, bench.corpus.vocabulary).encode_words(known)
-    after = TextEncoder(trained, bench.corpus.vocabulary).encode_words(known)
+    text = experiment.TextExperiment()
+    other = bench.config.model_copy(update={"run": bench.config.run.model_copy(update={"seed": 9})})
+    objective = text.objective(context(other, bench.data))
+    trained = objective.module.model
+    for stage in text.stages(bench, objective, {}):
+        if stage.name in ("bow", "bag", "random", "cpc", "cpc_c"):
+            stage.compute()
+    known = [tuple(bench.data.vocabulary.words[:4])]
+    before = TextEncoder(text.objective(bench).module.model, bench.data.vocabulary).encode_words(known)
+    after = TextEncoder(trained, bench.data.vocabulary).encode_words(known)
     np.testing.assert_allclose(features["random weights, z"](known), before.z, atol=1e-6)
     np.testing.assert_allclose(features["CPC, z"](known), after.z, atol=1e-6)
     np.testing.assert_allclose(features["CPC, c"](known), after.c, atol=1e-6)

@@ -11,22 +11,27 @@ from pydantic import ValidationError
 
 from configs import load
 from cpc_repr import cpc_loss
-from cpc_repr.text.books import count_words, read_library
-from cpc_repr.text.config import Config
+from cpc_repr.experiment import plain_learner, train_alone
+from cpc_repr.objective import count_parameters
+from cpc_repr.sequences import Encoding, SequenceCPC, contrast
+from cpc_repr.text.books import Library, count_words, read_library
+from cpc_repr.text.config import TextConfig
+from cpc_repr.text.corpus import Corpus
 from cpc_repr.text.encode import TextEncoder
 from cpc_repr.text.expand import expand, fit_map, with_random_words
-from cpc_repr.text.learners import build, cpc_learner, supervised_learner, updates_of
-from cpc_repr.text.model import CPCModel, Encoding, ModelConfig, SentenceEncoder, TextModel, contrast, parameters
+from cpc_repr.text.experiment import TextExperiment
+from cpc_repr.text.model import SentenceEncoder, TextModel, TextModelConfig
+from cpc_repr.text.supervised import supervised_objective
 from cpc_repr.text.words import Vocabulary
 from cpc_rl.infonce import linear_heads
+from tests.cpc_repr.contexts import context
 from tests.cpc_repr.text.toy import write_books
 
-CPU = torch.device("cpu")
-SMALL = ModelConfig(embedding=6, channels=8, context=5, kernel=3)
+SMALL = TextModelConfig(embedding=6, channels=8, context=5, kernel=3)
 
 
-def config(*flags: str) -> Config:
-    return load(Config, flags, prog="x", description="", default_preset=lambda _: "smoke", family="text")
+def config(*flags: str) -> TextConfig:
+    return load(TextConfig, flags, prog="x", description="", default_preset=lambda _: "smoke", family="text")
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -68,7 +73,7 @@ def test_contexts_see_the_past_only() -> None:
 def test_negatives_come_from_batch_and_time() -> None:
     encoding = Encoding(torch.randn(3, 4, 8), torch.randn(3, 4, 5))
     heads = linear_heads(5, 8, 2, init_std=1.0)
-    result = contrast(encoding, heads)
+    result = contrast(encoding, heads, torch.Generator())
     assert result.per_offset.pairs.tolist() == [9, 6]
     torch.testing.assert_close(result.per_offset.log_n, torch.full((2,), np.log(12)).float())
     scores = heads[1](encoding.c[:, :2]).flatten(0, 1) @ encoding.z.flatten(0, 1).t()  # two ahead
@@ -79,7 +84,7 @@ def test_negatives_come_from_batch_and_time() -> None:
 
 def test_gradients_reach_contexts_and_latents() -> None:
     z, c = torch.randn(3, 4, 8, requires_grad=True), torch.randn(3, 4, 5, requires_grad=True)
-    torch.autograd.backward(contrast(Encoding(z, c), linear_heads(5, 8, 2, init_std=1.0)).loss)
+    torch.autograd.backward(contrast(Encoding(z, c), linear_heads(5, 8, 2, init_std=1.0), torch.Generator()).loss)
     assert z.grad is not None and c.grad is not None
     assert (z.grad.abs().sum(-1) > 0).all() and (c.grad.abs().sum(-1) > 0)[:, :3].all()
 
@@ -87,18 +92,21 @@ def test_gradients_reach_contexts_and_latents() -> None:
 def test_the_papers_sizes() -> None:
     c = config("--preset", "paper")
     with torch.device("meta"):
-        model = CPCModel(c.corpus.vocabulary, c.model, c.cpc.steps)
+        model = SequenceCPC(TextModel(c.corpus.vocabulary, c.model), c.cpc.steps)
     encoder = model.model.encoder
     assert encoder.embedding.weight.shape == (20_002, 620)  # 20,000 words, padding and unknown
     assert encoder.conv.weight.shape == (2400, 620, 1)
-    assert parameters(model.model.gru) == 3 * (2 * 2400 * 2400 + 2 * 2400)
+    assert count_parameters(model.model.gru) == 3 * (2 * 2400 * 2400 + 2 * 2400)
     assert [head.weight.shape for head in model.heads] == [(2400, 2400)] * 3
     with pytest.raises(ValidationError, match="odd"):
-        ModelConfig(kernel=2)
+        TextModelConfig(kernel=2)
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
-    one, two, other = build(config(), 9), build(config(), 9), build(config("--seed", "5"), 9)
+    library = Library(np.array([2, 3] * 9), np.arange(0, 19, 2), np.array([0, 9]))
+    corpus = Corpus(Vocabulary(["a", "b"]), library, library, (), {}, None)
+    flags = ((), (), ("--seed", "5"))
+    one, two, other = (TextExperiment().objective(context(config(*f), corpus)).module for f in flags)
     assert torch.equal(one.heads[0].weight, two.heads[0].weight)
     assert not torch.equal(one.heads[0].weight, other.heads[0].weight)
 
@@ -163,9 +171,9 @@ def test_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cpc_learns_what_a_book_is_about(tmp_path) -> None:
     files = sorted(write_books(tmp_path / "books").glob("*"))
     vocabulary = Vocabulary.of(count_words(files, "lines"), 100)
-    learner = cpc_learner(
-        config("--learning-rate", "0.005"), read_library(files, "lines", vocabulary), len(vocabulary), CPU
-    )
+    library = read_library(files, "lines", vocabulary)
+    corpus = Corpus(vocabulary, library, library, (), {}, None)
+    learner = plain_learner(TextExperiment().objective(context(config("--learning-rate", "0.005"), corpus)))
     losses = [learner.update() for _ in range(80)]
     assert abs(losses[0]["loss/total"] - losses[0]["cpc/log_n"]) < 0.05
     assert np.mean([x["loss/total"] for x in losses[-10:]]) < losses[0]["cpc/log_n"] - 0.4  # ln 2 is all there is
@@ -177,12 +185,11 @@ def test_supervised_training_fits_its_labels() -> None:
     tokens = torch.from_numpy(rng.integers(2, 12, (70, 6)))
     labels = (tokens == 5).any(1).long()
     assert 15 < labels.sum() < 55
-    c = config("--supervised-epochs", "30", "--supervised-learning-rate", "0.01")
-    learner = supervised_learner(c, tokens, labels, CPU)
-    for _ in range(updates_of(c, 70)):
-        learner.update()
-    assert learner.updates == 90
-    assert (learner.module.eval()(tokens).argmax(1) == labels).float().mean() > 0.95
+    settings = {"epochs": 30, "learning_rate": 0.01, "seed": 1, "device": torch.device("cpu")}
+    objective = supervised_objective(config().model, tokens, labels, **settings)
+    network = train_alone(objective)
+    assert objective.updates == 90
+    assert (network(tokens).argmax(1) == labels).float().mean() > 0.95
 
 
 def test_vocabulary_is_the_most_frequent_words() -> None:

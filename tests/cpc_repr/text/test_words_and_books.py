@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from configs import UsageError
-from cpc_repr.text.books import BatchConfig, Windows, book_files, count_words, hold_out, read_book, read_library
+from cpc_repr.text.books import (
+    BookBatchConfig,
+    SentenceWindows,
+    book_files,
+    count_words,
+    hold_out,
+    read_book,
+    read_library,
+)
 from cpc_repr.text.words import PAD, UNKNOWN, Vocabulary, split
 
 
@@ -86,7 +94,7 @@ def library(tmp_path: Path, sizes: tuple[int, ...]):
 def test_windows_are_whole_stretches_of_one_book(tmp_path: Path) -> None:
     found, vocabulary = library(tmp_path, (5, 2, 3))
     assert (len(found), found.sentences) == (3, 10)
-    windows = Windows(found, BatchConfig(window=3, batch_size=200), most=4, seed=1)
+    windows = SentenceWindows(found, BookBatchConfig(window=3, batch_size=200), most=4, seed=1)
     chosen = windows.choose(0)
     assert {tuple(row) for row in chosen.tolist()} == {
         (0, 1, 2),
@@ -104,11 +112,11 @@ def test_windows_are_whole_stretches_of_one_book(tmp_path: Path) -> None:
 
 def test_a_batch_is_a_function_of_seed_and_number(tmp_path: Path) -> None:
     found, _ = library(tmp_path, (50, 50))
-    draw = lambda seed, number: Windows(found, BatchConfig(), 32, seed).choose(number)  # noqa: E731
+    draw = lambda seed, number: SentenceWindows(found, BookBatchConfig(), 32, seed).choose(number)  # noqa: E731
     assert (draw(1, 5) == draw(1, 5)).all()
     assert (draw(1, 5) != draw(1, 6)).any() and (draw(1, 5) != draw(2, 5)).any()
     with pytest.raises(UsageError, match="--window 51: the longest of 2 books has 50"):
-        Windows(found, BatchConfig(window=51), 32, 1)
+        SentenceWindows(found, BookBatchConfig(window=51), 32, 1)
 
 
 def test_large_vocabularies_fit(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from matplotlib.image import imread
 from configs import UsageError
 from cpc_repr.vision import load
 from cpc_repr.vision.__main__ import main
-from cpc_repr.vision.batches import plain_patches
-from cpc_repr.vision.grid import crops
-from cpc_repr.vision.pictures import open_pictures
+from cpc_repr.vision.data.batches import plain_patches
+from cpc_repr.vision.data.grid import crops
+from cpc_repr.vision.data.pictures import open_pictures
 from cpc_rl.runs import read_metrics
 from tests.cpc_repr.commands import (
     check_a_stopped_run_goes_on,

@@ -7,37 +7,39 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpc_repr.vision.config import Config, DataConfig, EvaluationConfig, TrainConfig
-from cpc_repr.vision.evaluate import Bench, chance, collect, pixels, pooled, probe, remembered
+from cpc_repr.experiment import plain_learner
+from cpc_repr.vision.config import PicturesConfig, VisionConfig, VisionEvaluationConfig, VisionTrainConfig
+from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.encoders.patches import PatchEncoder
+from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.evaluate import PictureContext, chance, collect, pixels, pooled, probe, remembered
+from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.figures import figure_5, most_exciting
-from cpc_repr.vision.grid import ViewConfig, crops
-from cpc_repr.vision.learners import build, cpc_learner, supervised_learner
-from cpc_repr.vision.model import CPCConfig, VisionModel
-from cpc_repr.vision.protocols import ProtocolConfig
-from cpc_repr.vision.resnet import EncoderConfig
+from cpc_repr.vision.pretext.cpc import VisionCPCConfig
+from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
-from cpc_rl.runs import StopSignal
+from tests.cpc_repr.contexts import context
 from tests.cpc_repr.vision.toy import SIDE, toy_pictures
 
-CONFIG = Config(
+CONFIG = VisionConfig(
     view=ViewConfig(resize=SIDE, crop=16, patch=8, stride=4, jitter=0),
     model=EncoderConfig(stem=(4, 3, 2), pool=False, blocks=(1, 1), bottlenecks=(4, 4), maps=(8, 8)),
-    cpc=CPCConfig(offsets=(1, 2), context_width=8),
-    train=TrainConfig(batch_size=6, accumulate=1),
-    protocol=ProtocolConfig(sgd_updates=100, sgd_batch=32, lbfgs_iterations=30, lbfgs_penalty=0.01),
-    evaluation=EvaluationConfig(units=3),
-    data=DataConfig(),
+    cpc=VisionCPCConfig(offsets=(1, 2), context_width=8),
+    train=VisionTrainConfig(batch_size=6, accumulate=1),
+    protocol=LinearConfig(sgd_updates=100, sgd_batch=32, lbfgs_iterations=30, lbfgs_penalty=0.01),
+    evaluation=VisionEvaluationConfig(units=3),
+    data=PicturesConfig(),
 )
+EXPERIMENT = VisionExperiment()
 
 
-def bench(config: Config = CONFIG, **sizes: int) -> Bench:
-    device, folder = torch.device("cpu"), Path("unused")
-    return Bench(config, toy_pictures(**sizes), device, StopSignal(), folder, lambda text: None)
+def toy(config: VisionConfig = CONFIG, **sizes: int) -> PictureContext:
+    return context(config, toy_pictures(**sizes))
 
 
 def test_features_come_in_order_and_in_their_sizes() -> None:
-    b = bench(train=70)
-    split = b.pictures.train
+    b = toy(train=70)
+    split = b.data.train
     x = collect(b, split, pixels(CONFIG), "train")
     assert x.shape == (70, 256)  # one channel: grey pictures have three equal ones
     for i in (0, 63, 64, 69):
@@ -48,9 +50,10 @@ def test_features_come_in_order_and_in_their_sizes() -> None:
 
 
 def test_pooled_features_are_the_mean_of_the_grid() -> None:
-    model = build(CONFIG).model
+    objective = EXPERIMENT.objective(toy())
+    model = objective.module.model
     images = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
-    rows = pooled(model, CONFIG)(images)
+    rows = pooled(objective.representations()["cpc"])(images)
     cells = [
         model(((images[:, :, y : y + 8, x : x + 8].float() - 127.5) / 63.75)[:, None, None])[:, 0, 0]
         for y in (0, 4, 8)
@@ -60,7 +63,7 @@ def test_pooled_features_are_the_mean_of_the_grid() -> None:
 
 
 def test_probes_of_pixels_see_what_is_to_be_seen() -> None:
-    b = bench()
+    b = toy()
     found = probe(b, "pixels", pixels(CONFIG))
     assert found.keys() == {a + k for a in ("linear", "lbfgs", "mlp") for k in ("", "_top5")}
     assert found["linear"].accuracy == found["lbfgs"].accuracy == 1.0
@@ -68,33 +71,33 @@ def test_probes_of_pixels_see_what_is_to_be_seen() -> None:
 
 
 def test_cpc_learns_from_pictures_without_labels_where_there_are_any() -> None:
-    b = bench(unlabeled=6)
-    learner = cpc_learner(CONFIG, b.pictures, b.device)
-    only = bench(train=6)
+    b = toy(unlabeled=6)
+    learner = plain_learner(EXPERIMENT.objective(b))
+    only = toy(train=6)
     assert learner.loss(0)[0].isfinite()
-    b.pictures.train.pictures = None  # type: ignore[method-assign]  # not to be asked
+    b.data.train.pictures = None  # type: ignore[method-assign]  # not to be asked
     first = learner.update()
     assert first["cpc/log_n"] == pytest.approx(torch.tensor(6 * 9.0).log().item())
     assert {"cpc/accuracy_1", "cpc/bound_2"} < first.keys()
-    assert cpc_learner(CONFIG, only.pictures, only.device).update()["loss/total"] != first["loss/total"]
+    assert plain_learner(EXPERIMENT.objective(only)).update()["loss/total"] != first["loss/total"]
 
 
 def test_training_lowers_the_loss_and_can_be_repeated() -> None:
-    b = bench()
     config = CONFIG.model_copy(update={"optimiser": OptimiserConfig(learning_rate=3e-3, warmup=1)})
-    learners = [cpc_learner(config, b.pictures, b.device) for _ in range(2)]
+    b = toy(config)
+    learners = [plain_learner(EXPERIMENT.objective(b)) for _ in range(2)]
     losses = [[learner.update()["loss/total"] for _ in range(30)] for learner in learners]
     assert losses[0] == losses[1] and sum(losses[0][-5:]) < sum(losses[0][:5])
-    supervised = supervised_learner(config, b.pictures, b.device)
+    supervised = plain_learner(EXPERIMENT.supervised(b)["supervised"])
     accuracy = [supervised.update()["accuracy"] for _ in range(60)]
     assert sum(accuracy[-10:]) / 10 > 0.6
     assert supervised.optimiser.config.schedule == "linear" and supervised.total == config.train.supervised_updates > 0
 
 
 def test_most_exciting_patches() -> None:
-    b = bench()
-    model: VisionModel = build(CONFIG).model
-    units, values, patches = most_exciting(b, model)
+    b = toy()
+    model: PatchEncoder = EXPERIMENT.objective(b).module.model
+    units, values, patches = most_exciting(b, model, b.data.test, CONFIG.view, 3)
     assert len(units) == 3 and values.shape == (3, 12) and patches[0].shape == (12, 3, 8, 8)
     assert (values.diff(dim=1) <= 0).all()
     for unit, value, cells in zip(units, values, patches, strict=True):
@@ -103,7 +106,8 @@ def test_most_exciting_patches() -> None:
 
 
 def test_figure_5(tmp_path: Path) -> None:
-    figure_5(tmp_path / "units.png", bench(), build(CONFIG).model)
+    b = toy()
+    figure_5(tmp_path / "units.png", b, EXPERIMENT.objective(b).module.model, b.data.test, CONFIG.view, 3)
     assert (tmp_path / "units.png").stat().st_size > 1000
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from cpc_repr.vision.pictures import ArraySplit, Pictures
+from cpc_repr.vision.data.pictures import ArraySplit, Pictures
 
 SIDE = 24
 

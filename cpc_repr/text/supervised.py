@@ -1,0 +1,51 @@
+"""The sentence encoder trained end to end on the labels of a task."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cpc_repr.objective import Labelled, Supervised
+from cpc_repr.text.model import SentenceEncoder, TextModelConfig
+from cpc_repr.training import seeded
+from cpc_rl.optim import OptimiserConfig
+
+BATCH = 32  # sentences of an update
+
+
+class SentenceClassifier(nn.Module):
+    """The same sentence encoder with a linear classifier on z."""
+
+    def __init__(self, words: int, config: TextModelConfig, classes: int) -> None:
+        super().__init__()
+        self.encoder = SentenceEncoder(words, config)
+        self.classify = nn.Linear(config.channels, classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits [N, classes] of words [N, L]."""
+        return self.classify(self.encoder(tokens))
+
+
+def supervised_objective(
+    model: TextModelConfig,
+    tokens: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device,
+) -> Supervised:
+    """Encoder and classifier on words [N, L] of classes [N]."""
+    words, classes = int(tokens.max()) + 1, int(labels.max()) + 1
+    network = seeded(seed, lambda: SentenceClassifier(words, model, classes))
+    each = -(-len(labels) // BATCH)
+
+    def read(number: int) -> Labelled:
+        epoch, place = divmod(number, each)
+        order = np.random.default_rng([seed, epoch]).permutation(len(labels))
+        rows = torch.from_numpy(np.resize(order, each * BATCH)[place * BATCH :][:BATCH])  # all of them full
+        return Labelled(tokens[rows], labels[rows])
+
+    return Supervised(network, read, OptimiserConfig(learning_rate=learning_rate), epochs * each, device)

@@ -1,0 +1,1 @@
+"""Pictures: read, drawn, cut into patches, augmented, and put into batches."""

@@ -1,0 +1,212 @@
+"""CPC on the grid of patches: the encoder, a context network for each direction, and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from configs import Frozen
+from cpc_repr import cpc_loss
+from cpc_repr.context import Context
+from cpc_repr.objective import Losses, Stage, count_parameters, generator
+from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
+from cpc_repr.training import seeded
+from cpc_repr.vision.data.batches import patches, plain_patches
+from cpc_repr.vision.encoders.patches import PatchEncoder
+from cpc_repr.vision.encoders.pixelcnn import PixelCNN
+from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.figures import figure_5
+from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation, PictureSetup, patch_representation
+from cpc_repr.vision.throughput import describe_speed, throughput
+from cpc_rl.infonce import CPC, PerOffset, linear_heads
+
+
+def _down(z: Tensor) -> Tensor:
+    return z
+
+
+def _up(z: Tensor) -> Tensor:
+    return z.flip(1)
+
+
+def _right(z: Tensor) -> Tensor:
+    return z.transpose(1, 2)
+
+
+def _left(z: Tensor) -> Tensor:
+    return z.flip(2).transpose(1, 2)
+
+
+# Each turns a grid [B, H, W, D] so that what is to be predicted lies below. The order is that of CPC v2's Figure 3:
+# top-down, then bottom-up too, then sideways.
+DIRECTIONS: dict[str, Callable[[Tensor], Tensor]] = {"down": _down, "up": _up, "right": _right, "left": _left}
+
+
+class VisionCPCConfig(Frozen):
+    """The contrastive task. Defaults: CPC v1; v2 has offset 3, four directions, targets of 64, scale 0.1, a bias."""
+
+    offsets: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        default=(1, 2, 3, 4, 5),
+        description="Predict the rows so far below; 2 3 4 5 6 leaves out the row whose patches overlap by half.",
+    )
+    directions: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="Number of directions among down, up, right, left; each with networks of its own.",
+    )
+    context_width: int = Field(default=256, ge=1, le=8192, description="Channels inside the context network.")
+    context_blocks: int = Field(
+        default=5, ge=1, le=100, description="Blocks of the context network; each sees one more row above."
+    )
+    target: int | None = Field(
+        default=None, ge=1, le=8192, description="Map z to so many numbers, which are predicted; none: z itself."
+    )
+    scale: float = Field(default=1.0, gt=0, le=1000, description="Factor of the predictions.")
+    bias: bool = Field(default=False, description="Whether predictions have a bias: a prior over latents.")
+    num_negatives: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Draw so many of the batch's patches at each update; none: use all of them.",
+    )
+    candidates: Literal["all", "exclude_own", "own"] = Field(
+        default="all",
+        description="Negatives: `all` patches of the batch's pictures, all but those of the anchor's own picture "
+        "(`exclude_own`), or those of its `own` picture only.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> VisionCPCConfig:
+        if not self.offsets or len({*self.offsets}) < len(self.offsets):
+            raise ValueError(f"--offsets must be different numbers, got {self.offsets}")
+        return self
+
+
+class Direction(nn.Module):
+    """Context network, target map and heads of one direction; the grid comes turned as `DIRECTIONS` says."""
+
+    def __init__(self, maps: int, config: VisionCPCConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.target or maps
+        self.context = PixelCNN(maps, config.context_width, config.context_blocks)
+        self.target: nn.Module = nn.Identity() if config.target is None else nn.Linear(maps, size)
+        self.heads = linear_heads(maps, size, len(config.offsets), bias=config.bias)
+
+    def forward(self, z: Tensor, generator: torch.Generator | None = None) -> CPC:
+        """The loss of predicting rows of z [B, H, W, D] from contexts above them.
+
+        A picture is one sequence, read row by row: k rows below lie k W steps ahead, in the same column.
+        """
+        config, width = self.config, z.shape[2]
+        return cpc_loss(
+            self.context(z).flatten(1, 2),
+            self.target(z).flatten(1, 2),
+            self.heads,
+            [k * width for k in config.offsets],
+            pool="sequence" if config.candidates == "own" else "batch",
+            exclude_own=config.candidates == "exclude_own",
+            num_negatives=config.num_negatives,
+            generator=generator,
+            scale=config.scale,
+        )
+
+
+class Contrast(NamedTuple):
+    """What one batch gives."""
+
+    loss: Tensor  # summed over directions
+    per_offset: PerOffset  # averaged over directions
+
+
+class VisionCPCNetwork(nn.Module):
+    """The encoder with the networks of all directions."""
+
+    def __init__(self, encoder: EncoderConfig, config: VisionCPCConfig) -> None:
+        super().__init__()
+        self.model = PatchEncoder(encoder)
+        names = list(DIRECTIONS)[: config.directions]
+        self.directions = nn.ModuleDict({name: Direction(self.model.size, config) for name in names})
+
+    def forward(self, patches: Tensor, generator: torch.Generator | None = None) -> Contrast:
+        """The loss of patches float [B, H, W, 3, p, p]."""
+        return self.contrast(self.model(patches), generator)
+
+    def contrast(self, z: Tensor, generator: torch.Generator | None = None) -> Contrast:
+        """The loss of latents [B, H, W, D]."""
+        found = [direction(DIRECTIONS[name](z), generator) for name, direction in self.directions.items()]
+        offsets = PerOffset(*(torch.stack(x).float().mean(0) for x in zip(*(f.per_offset for f in found), strict=True)))
+        return Contrast(torch.stack([f.loss for f in found]).sum(), offsets)
+
+
+class VisionCPC(PictureObjective[Tensor]):
+    """CPC on the pictures without labels, where there are any, else on the training pictures."""
+
+    title = "CPC"
+    rows: ClassVar = {"cpc": "CPC"}
+    module: VisionCPCNetwork
+
+    def __init__(self, setup: PictureSetup, config: VisionCPCConfig) -> None:
+        """With the seed's initial weights."""
+        network = seeded(setup.seed, lambda: VisionCPCNetwork(setup.encoder, config))
+        super().__init__(network, setup)
+        self.config = config
+        self.live = live_offsets(config.offsets)
+        self.pictures, self.test_pictures = setup.batches(setup.train), setup.batches(setup.test)
+
+    def describe(self) -> str:
+        """Sizes, grid and directions."""
+        cells, size = self.setup.view.cells, count_parameters(self.module.model)
+        return (
+            f"{super().describe()}, {size / 1e6:.2f} M of them in the encoder, grid of {cells} x {cells}, "
+            f"{self.config.directions} of {len(DIRECTIONS)} directions"
+        )
+
+    def batch(self, number: int) -> Tensor:
+        """Pictures, uint8 [B, 3, S, S]."""
+        return self.pictures(number).images
+
+    def loss(self, batch: Tensor, number: int) -> Losses:
+        """InfoNCE, summed over directions."""
+        found = self._contrast(batch, number)
+        return found.loss, offset_metrics(found.per_offset, self.config.offsets)
+
+    def representations(self) -> Mapping[str, PictureRepresentation]:
+        """The encoder, patch by patch."""
+        return {"cpc": patch_representation(self.module.model, self.setup.view)}
+
+    def diagnostics(self, context: Context[Any, Any]) -> Iterator[Stage]:
+        """Contrastive accuracy of each offset; what excites units of z (Figure 5); pictures a second."""
+        setup = self.setup
+        yield offsets_stage(
+            context,
+            self.module,
+            lambda number: self._contrast(self.test_pictures(number).images, number).per_offset,
+            setup.test_batches,
+            self.config.offsets,
+            "rows of the grid",
+            "accuracy_per_offset.png",
+        )
+        if context.config.has_baselines:
+            path, model = context.run.report / "units.png", self.module.model
+            yield Stage("units.png", lambda: figure_5(path, context, model, setup.test, setup.view, setup.units))
+            yield Stage("throughput", self._throughput, show=lambda speed: context.say(describe_speed(speed)))
+
+    def _contrast(self, images: Tensor, number: int) -> Contrast:
+        setup = self.setup
+        x = patches(images.to(setup.device), setup.view, setup.augment, generator(setup.seed, number, 2))
+        found: Contrast = self.module(x, generator(setup.seed, number, 3))
+        return found
+
+    def _throughput(self) -> dict[str, float]:
+        fresh = VisionCPC(self.setup, self.config)  # the trained one is frozen
+        images = fresh.batch(0).to(self.setup.device)
+        x = plain_patches(images, self.setup.view)
+        return throughput(
+            len(images), lambda: fresh.loss(images, 0)[0], lambda: fresh.module.model(x).sum(), self.setup.device
+        )

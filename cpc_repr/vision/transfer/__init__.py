@@ -1,0 +1,1 @@
+"""What frozen and fine-tuned features are good for."""
