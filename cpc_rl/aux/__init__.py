@@ -15,6 +15,7 @@ from cpc_rl.aux.base import AuxConfig, AuxLoss, AuxSizes, Unroll
 from cpc_rl.aux.combined import AuxLosses
 from cpc_rl.aux.cpc import CPC, CPCConfig
 from cpc_rl.aux.cpc_action import CPCAction, CPCActionConfig
+from cpc_rl.aux.curl import CURL, CURLConfig
 from cpc_rl.aux.reward_prediction import RewardPrediction, RewardPredictionConfig
 from cpc_rl.aux.upgrade import upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup
@@ -23,6 +24,7 @@ from cpc_rl.networks import ActorCritic
 AUX_LOSSES: dict[str, type[AuxLoss]] = {
     "cpc": CPC,
     "cpc_action": CPCAction,
+    "curl": CURL,
     "reward_prediction": RewardPrediction,
 }
 
@@ -83,6 +85,7 @@ def build_aux(
 __all__ = [
     "AUX_LOSSES",
     "CPC",
+    "CURL",
     "AuxConfig",
     "AuxLoss",
     "AuxLosses",
@@ -90,6 +93,7 @@ __all__ = [
     "CPCAction",
     "CPCActionConfig",
     "CPCConfig",
+    "CURLConfig",
     "RewardPrediction",
     "RewardPredictionConfig",
     "Unroll",
