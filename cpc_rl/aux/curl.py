@@ -25,7 +25,7 @@ class CURLConfig(AuxConfig):
     rows: Rows = Field(
         default=256,
         description="Pictures drawn anew at each update from the unroll, each encoded twice and a negative of the "
-        "others; `all`: every one, at more than A2C's own cost.",
+        "others; `all`: every one, which doubles the cost of an update.",
     )
     shift: int = Field(
         default=4,
