@@ -2,6 +2,7 @@
 
     python benchmarks/agent_speed.py [--rounds 7] [--allocator keep|default] [flags of agents.a2c]
     python benchmarks/agent_speed.py --sweep num-envs 8 16 32 64 128      # or: --sweep cpc.steps 1 5 30
+    python benchmarks/agent_speed.py --losses                             # every auxiliary loss beside A2C alone
 
 The naive limit is the same network acting T times in B environments' worth of random frames, then one forward,
 backward and optimiser step on T x B of them, in float32: no environment, no losses but a mean, no records. The
@@ -24,6 +25,7 @@ import envs
 from agents.a2c import Config, Learner, full_config
 from configs import load
 from cpc_rl.acting import begin
+from cpc_rl.aux import AUX_LOSSES
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic
 from cpc_rl.runs import pick_device
@@ -69,7 +71,8 @@ def table(flags: list[str], options: argparse.Namespace, title: str = "") -> Non
     config = configuration(flags)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    learners = {name: learner(configuration([*flags, *arm])) for name, arm in ARMS.items()}
+    chosen = {name: ("--aux", name) for name in ("none", *AUX_LOSSES)} if options.losses else ARMS
+    learners = {name: learner(configuration([*flags, *arm])) for name, arm in chosen.items()}
     env, steps = learners["none"].env, config.a2c.unroll * config.env.num_envs
     device = pick_device(config.run.device)
     size = 8192 if device.type == "cuda" else 2048
@@ -101,6 +104,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=3, help="updates of each arm in a round")
     parser.add_argument("--allocator", choices=["keep", "default"], default="keep", help="see cpc_rl/malloc.py")
     parser.add_argument("--sweep", nargs="+", default=[], metavar="FLAG VALUE", help="a table over values of one flag")
+    parser.add_argument("--losses", action="store_true", help="an arm for each auxiliary loss, float32")
     options, flags = parser.parse_known_args()
     if options.allocator == "keep":
         keep_freed_memory()

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from cpc_rl.aux import AUX_LOSSES
 from cpc_rl.compare import curves, references, statistics
 from cpc_rl.compare.phrases import millions
 from cpc_rl.compare.reading import Run
@@ -50,7 +51,7 @@ def styles(comparison: Comparison) -> dict[str, Style]:
     """Colour and dashes of each arm."""
     chosen: dict[str, Style] = {comparison.baseline: (BASELINE, "-")}
     free = [label for label in comparison.labels if label != comparison.baseline]
-    red = "cpc" if "cpc" in free else next(iter(free), None)
+    red = next((name for name in [*AUX_LOSSES, *free] if name in free), None)
     if red is not None:
         chosen[red] = (CPC, "-")
     for i, label in enumerate(label for label in free if label != red):
