@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -42,23 +44,38 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
     Returns:
         The exit code: 2 for usage, 1 for failure, 130 after an interrupt. A bug still shows its traceback.
     """
-    if debug:
-        return main() or 0
+    with _interruptible():
+        if debug:
+            return main() or 0
+        try:
+            return main() or 0
+        except UsageError as error:
+            if os.environ.get("RANK", "0") != "0":  # of several processes, all asked wrongly, one says so
+                return USAGE
+            return _end(str(error), USAGE)
+        except ValidationError as error:
+            return _end(explain(error), USAGE)
+        except RunFailure as error:
+            return _end(str(error), FAILURE)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return _end(f"{place}{error.strerror or error}", FAILURE)
+        except KeyboardInterrupt:
+            return _end("interrupted", INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt where the start of the program had it end the process."""
+    handler = signal.getsignal(signal.SIGINT)
+    starting = getattr(handler, "starting", False) and threading.current_thread() is threading.main_thread()
+    if starting:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return main() or 0
-    except UsageError as error:
-        if os.environ.get("RANK", "0") != "0":  # of several processes, all of which the user asked wrongly, one says so
-            return USAGE
-        return _end(str(error), USAGE)
-    except ValidationError as error:
-        return _end(explain(error), USAGE)
-    except RunFailure as error:
-        return _end(str(error), FAILURE)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _end(f"{place}{error.strerror or error}", FAILURE)
-    except KeyboardInterrupt:
-        return _end("interrupted", INTERRUPTED)
+        yield
+    finally:
+        if starting:
+            signal.signal(signal.SIGINT, handler)
 
 
 def explain(error: ValidationError, flags: Mapping[str, str] | None = None, known: Iterable[str] = ()) -> str:
@@ -114,5 +131,6 @@ def _lower(message: str) -> str:
 
 
 def _end(message: str, code: int) -> int:
-    print("error: " + " ".join(shorten(word, LONGEST) for word in message.split()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("error: " + " ".join(shorten(word, LONGEST) for word in message.split()), file=sys.stderr, flush=True)
     return code

@@ -1,6 +1,7 @@
 """Recurrent A2C with contrastive auxiliary losses: the library. Import the modules you need; nothing runs here."""
 
-from cpc_rl import shadowing
+from cpc_rl import interrupts, shadowing
 
 if shadowing.starts_a_program():
+    interrupts.be_brief()
     shadowing.refuse()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -48,7 +49,7 @@ class Console:
         """Show one row of metrics: frames, rate, time left, and the newest value of each that is `shown`."""
         self._last |= {name: value for name, value in row.items() if value is not None}
         line = describe(self._last, self.total, self._unit, self._shown)
-        if self._live:
+        if self._live:  # its own thread draws
             self._progress.update(self._task, completed=int(self._last[self._unit] or 0), description=line)
         elif self._clock() >= self._next:
             self._next = self._clock() + self._every
@@ -58,7 +59,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a line of its own, above the live one."""
-        self._console.print(text, markup=False)
+        self._print(text)
 
     def __enter__(self) -> Console:
         self._progress.start()
@@ -67,14 +68,19 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        with contextlib.suppress(OSError):
+            self._progress.stop()
         if self._pending:
             self._plain(self._pending)
 
     def _plain(self, line: str) -> None:
         self._pending = ""
-        self._console.print(line, markup=False)
-        self._console.file.flush()  # a log file is read while the run goes on
+        self._print(line)
+
+    def _print(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal or the pipe is gone: training is not for them
+            self._console.print(line, markup=False)
+            self._console.file.flush()  # a log file is read while the run goes on
 
 
 def describe(row: Row, total: int, unit: str = "frames", shown: Mapping[str, str] = SHOWN) -> str:

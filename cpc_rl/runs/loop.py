@@ -146,7 +146,8 @@ def _train(
             if last or due:
                 state = _state(learner, run, {"config": config.model_dump(mode="json"), "logger": logger.state_dict()})
                 if group.is_main:
-                    run.checkpoints.save(state, number=learner.progress)
+                    with stop.held():
+                        run.checkpoints.save(state, number=learner.progress)
                 next_save = time.monotonic() + 60 * settings.checkpoint_minutes
     return learner.progress >= learner.total
 

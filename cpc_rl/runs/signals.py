@@ -1,36 +1,41 @@
-"""Stopping in good order: the first Ctrl-C (or SIGTERM) asks, the second one insists."""
+"""Stopping in good order: a signal asks, the second Ctrl-C insists."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
+INSISTING = (signal.SIGINT, signal.SIGTERM)
+# Slurm's --signal can send either of the first two; a terminal that goes away sends the last.
+ASKING = (*INSISTING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 MESSAGE = b"\nstopping after this update, with a checkpoint; again to stop at once\n"
 
 
-def signal_name(number: int) -> str:
-    """`SIGTERM` for 15; `signal 44` for one of the real-time signals, most of which have no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 class StopSignal:
-    """Context manager in whose body the first SIGINT or SIGTERM only sets `stop`, and the second raises.
+    """Context manager in whose body a signal of `ASKING` only sets `stop`, and a second SIGINT or SIGTERM raises.
 
-    The loop reads `stop` after each update, saves a checkpoint and leaves. Use it in the main thread.
+    The loop reads `stop` after each update, saves a checkpoint and leaves. Only the main thread of a process can hear
+    signals: in another one `stop` stays as it is.
     """
 
     def __init__(self) -> None:
         self.stop = False
+        self._insisting = False  # one that may insist has come
+        self._held = False
+        self._due = False  # an interrupt, behind what is held
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            for number in ASKING:
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # nohup
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -39,8 +44,35 @@ class StopSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.stop:
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing be interrupted in the `with` block: a second signal raises behind it.
+
+        PyTorch turns an exception that comes while it writes a file into a RuntimeError.
+        """
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._due:
             raise KeyboardInterrupt
-        self.stop = True
-        os.write(2, MESSAGE)  # print() may be what the signal interrupted
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again, self._insisting = self._insisting, self._insisting or number in INSISTING
+        if again and number in INSISTING:
+            self._due = True
+            if not self._held:
+                raise KeyboardInterrupt
+        if not self.stop:
+            self.stop = True
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                os.write(2, MESSAGE)  # print() may be what the signal interrupted
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM` for 15; `signal 44` for one of the real-time signals, most of which have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from configs import RunFailure
-from cpc_rl.runs.signals import StopSignal, signal_name
+from cpc_rl.runs.signals import ASKING, StopSignal, signal_name
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial, last_line
 from cpc_rl.sweep.launchers import ClusterLauncher, Handle, LocalLauncher
 from cpc_rl.sweep.process import Ended, Launch
 from cpc_rl.sweep.progress import View
 
-STOPPED = (130, -signal.SIGTERM, -signal.SIGINT)  # the last two: before the program had its own handler
+STOPPED = (130, *(-number for number in ASKING))  # the last ones: before the program had its own handler
 POLL = 0.5  # seconds
 
 

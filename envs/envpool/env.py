@@ -29,6 +29,7 @@ from envs.envpool.presets import (
     Scenario,
 )
 from envs.envpool.registry import look_up
+from envs.signals import FOR_THE_PROGRAM
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -200,8 +201,8 @@ def _vizdoom_options(scenario: Scenario, packaged: str, folder: Path) -> dict[st
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Engines started in here never see Ctrl-C or a group's SIGTERM: one that dies takes this process with it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """Engines started in here never see a signal to their whole group: one that dies takes this process with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_PROGRAM)
     try:
         yield
     finally:

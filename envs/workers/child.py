@@ -23,6 +23,7 @@ import gymnasium
 import numpy as np
 
 from envs.quantities import RAW_REWARD, check_finite, one_number
+from envs.signals import FOR_THE_PROGRAM
 
 Env = gymnasium.Env[Any, Any]
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -69,9 +70,9 @@ class Child:
         os._exit(0)  # engines do not all survive the interpreter's own way out
 
     def _settle(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in FOR_THE_PROGRAM:
             signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # the parent blocked them for us
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PROGRAM)  # which blocked them for us
         os.setpgid(0, 0)
         if sys.platform == "linux" and self.tied:  # an engine that holds the interpreter would not see its pipe end
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

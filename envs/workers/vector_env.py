@@ -30,6 +30,7 @@ from gymnasium.vector.utils import CloudpickleWrapper, iterate
 
 from envs.errors import EnvironmentFailure
 from envs.quantities import RAW_REWARD
+from envs.signals import FOR_THE_PROGRAM
 from envs.workers.child import Child, Env, Phase
 from envs.workers.process import Failure, Worker
 
@@ -288,14 +289,14 @@ class Workers(_AsyncVectorEnv):
 def _quiet_start(child: Child) -> Iterator[None]:
     """What holds while processes are started.
 
-    Ctrl-C waits (a worker is deaf to it from its first instruction on, for a blocked signal stays blocked in it), and
+    Signals wait (a worker is deaf to them from its first instruction on, for a blocked signal stays blocked in it), and
     multiprocessing does not know what `__main__` is, or every worker would import it, and torch with it.
     """
     resource_tracker.ensure_running()  # it would unblock the signals
     child.tied = threading.current_thread() is threading.main_thread()  # others may end before the environments do
     main = vars(sys.modules["__main__"])
     hidden: dict[str, Any] = {key: main[key] for key in ("__spec__", "__file__") if key in main}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_PROGRAM)
     try:
         main["__spec__"] = None
         main.pop("__file__", None)
