@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ def one_number(value: Any, what: str = "the reward") -> float:
     Raises:
         BadNumber: It is none, or NaN or infinite; the message names `what`.
     """
+    if isinstance(value, float) and math.isfinite(value):  # nearly always
+        return float(value)
     array = np.asarray(value)
     if array.size != 1:
         raise BadNumber(f"{what} has shape {array.shape}; it must be one number")

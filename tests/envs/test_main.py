@@ -33,6 +33,12 @@ def test_bench_prints_a_line_a_level(capsys, rates):
     assert lines == [f"{name}: 4,000 agent steps/s (4 environments, 24x32, threads: 2)" for name in TWO]
 
 
+def test_an_environment_that_breaks_ends_in_one_line(capsys):
+    assert main(["bench", "--env", "gymnasium/tests.envs.gymnasium.test_failures:broken"]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("test_failures:broken, environment 0: KeyError: 'no such map'\n") and error.count("\n") == 1
+
+
 def test_bench_and_gallery_take_every_level_by_default(capsys, rates, monkeypatch):
     monkeypatch.setattr(envs.minilab.gallery, "write_gallery", lambda names, folder: [folder / name for name in names])
     assert main(["bench", "--num-envs", "1"]) == 0

@@ -61,6 +61,11 @@ HERE = "gymnasium/tests.envs.gymnasium.test_wrappers"
 KINDS = [(each, False), (each, True), (whole, False)]
 
 
+def players(processes):
+    """Environments of a batch: a process takes seconds."""
+    return 1 if processes else 2
+
+
 def stored(state):
     file = io.BytesIO()
     torch.save(state, file)
@@ -80,13 +85,14 @@ def means(env):
 
 @pytest.mark.parametrize(("factory", "processes"), KINDS)
 def test_what_wrappers_learnt_goes_on_from_a_checkpoint(build, factory, processes):
-    env = build(factory=factory, env_processes=processes)
+    n = players(processes)
+    env = build(factory=factory, env_processes=processes, num_envs=n)
     env.reset()
     steps(env, 40)
     state = stored(env.state_dict())
     known = means(env)
-    assert len(known) == (1 if factory is whole else 2) and all(mean.abs().sum() > 1 for mean in known)
-    again = build(factory=factory, env_processes=processes)
+    assert len(known) == (1 if factory is whole else n) and all(mean.abs().sum() > 1 for mean in known)
+    again = build(factory=factory, env_processes=processes, num_envs=n)
     again.load_state_dict(state)
     assert all(torch.equal(a, b) for a, b in zip(means(again), known, strict=True))
     again.reset()
@@ -95,7 +101,7 @@ def test_what_wrappers_learnt_goes_on_from_a_checkpoint(build, factory, processe
 
 @pytest.mark.parametrize(("factory", "processes"), KINDS)
 def test_evaluation_sees_what_training_saw_and_learns_no_more(build, factory, processes):
-    env = build(factory=factory, env_processes=processes)
+    env = build(factory=factory, env_processes=processes, num_envs=players(processes))
     env.reset()
     steps(env, 60)
     state = stored(env.state_dict())
@@ -160,7 +166,7 @@ def test_a_checkpoint_without_them_is_told_and_evaluation_may_do_without_some(bu
 
 @pytest.mark.parametrize(("factory", "processes"), KINDS)
 def test_returns_are_reported_below_what_normalises(build, factory, processes):
-    env = build(factory=factory, env_processes=processes)
+    env = build(factory=factory, env_processes=processes, num_envs=players(processes))
     env.reset()
     rows = steps(env, 24)
     for row in rows:
