@@ -43,7 +43,7 @@ class RewardPrediction(AuxLoss):
         self.head = nn.Linear(WIDTH, CLASSES)
 
     def forward(self, unroll: Unroll) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `AuxLoss`. Metrics are `accuracy`, `balanced_accuracy` and `rewarding`."""
+        """See `AuxLoss`. Metrics: `accuracy`, `rewarding`, and `balanced_accuracy` where there is more than one class."""
         n, steps = self.config.frames, len(unroll.rewards)
         frames = torch.cat([unroll.z[k : k + steps - n + 1] for k in range(n)], -1)  # [T - n + 1, B, n * features]
         logits = self.head(F.relu(self.hidden(frames)))  # [T - n + 1, B, 3]
@@ -56,12 +56,14 @@ class RewardPrediction(AuxLoss):
         weight = 0.5 / torch.stack([nonzero, count[1], nonzero]).clamp(min=1)  # [3], of one window
         loss = -(F.log_softmax(logits, -1) * weight * member).sum()
         right = (member & (logits.argmax(-1) == sign)[..., None]).sum((0, 1))  # [3], of this rank
-        present = (count > 0).sum().clamp(min=1)
-        return loss, {
+        metrics = {
             "accuracy": right.sum() / count.sum().clamp(min=1),
-            "balanced_accuracy": (right / count.clamp(min=1)).sum() / present,
             "rewarding": self.mean((unroll.rewards != 0).to(logits.dtype), unroll.valid[1:]),
         }
+        present = (count > 0).sum()
+        if present > 1:  # one class alone is found by saying it always, and would hide what the others say
+            metrics["balanced_accuracy"] = (right / count.clamp(min=1)).sum() / present
+        return loss, metrics
 
 
 def whole_windows(is_first: Tensor, valid: Tensor, n: int) -> Tensor:
