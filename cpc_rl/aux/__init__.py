@@ -16,6 +16,7 @@ from cpc_rl.aux.combined import AuxLosses
 from cpc_rl.aux.cpc import CPC, CPCConfig
 from cpc_rl.aux.cpc_action import CPCAction, CPCActionConfig
 from cpc_rl.aux.curl import CURL, CURLConfig
+from cpc_rl.aux.pixel_control import PixelControl, PixelControlConfig
 from cpc_rl.aux.reward_prediction import RewardPrediction, RewardPredictionConfig
 from cpc_rl.aux.upgrade import upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup
@@ -25,6 +26,7 @@ AUX_LOSSES: dict[str, type[AuxLoss]] = {
     "cpc": CPC,
     "cpc_action": CPCAction,
     "curl": CURL,
+    "pixel_control": PixelControl,
     "reward_prediction": RewardPrediction,
 }
 
@@ -94,6 +96,8 @@ __all__ = [
     "CPCActionConfig",
     "CPCConfig",
     "CURLConfig",
+    "PixelControl",
+    "PixelControlConfig",
     "RewardPrediction",
     "RewardPredictionConfig",
     "Unroll",

@@ -39,7 +39,12 @@ class Predictive(SamplingLoss):
 
     def anchor_steps(self, rows: int) -> Tensor | None:
         """Those of this update, [S] on the CPU and sorted; None: all `rows`."""
-        if self.config.anchors == "all" or self.config.anchors >= rows:
-            return None
         # The last row has nothing to predict, but leaving it out of the draw would bias the estimate.
-        return torch.randperm(rows, generator=self.generator)[: self.config.anchors].sort().values
+        return drawn_steps(self.config.anchors, rows, self.generator)
+
+
+def drawn_steps(anchors: Anchors, rows: int, generator: torch.Generator) -> Tensor | None:
+    """Draw `anchors` of `rows` time steps: [S] on the CPU and sorted; None: all of them."""
+    if anchors == "all" or anchors >= rows:
+        return None
+    return torch.randperm(rows, generator=generator)[:anchors].sort().values

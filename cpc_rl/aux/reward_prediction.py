@@ -22,7 +22,7 @@ class RewardPredictionConfig(AuxConfig):
 
 
 class RewardPrediction(AuxLoss):
-    """z of the frames t - n + 1 .. t, side by side, tell the sign of the reward of action t; the encoder learns too.
+    """z of the frames t - n + 1 .. t tell the sign of the reward of action t; gradients reach the encoder.
 
     The loss is the expected cross-entropy of a draw in which rewarding steps are as likely as the others, as in the
     paper's skewed sampling; an exact mean instead of a draw, and over the unroll instead of a replay buffer.
@@ -43,7 +43,7 @@ class RewardPrediction(AuxLoss):
         self.head = nn.Linear(WIDTH, CLASSES)
 
     def forward(self, unroll: Unroll) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `AuxLoss`. Metrics: `accuracy`, `rewarding`, and `balanced_accuracy` where there is more than one class."""
+        """See `AuxLoss`. Metrics: `accuracy`, `rewarding`; `balanced_accuracy` where there are two classes or more."""
         n, steps = self.config.frames, len(unroll.rewards)
         frames = torch.cat([unroll.z[k : k + steps - n + 1] for k in range(n)], -1)  # [T - n + 1, B, n * features]
         logits = self.head(F.relu(self.hidden(frames)))  # [T - n + 1, B, 3]

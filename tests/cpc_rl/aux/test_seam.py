@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agents.a2c import full_config
+from agents.a2c import A2CConfig, Learner, full_config
+from cpc_rl.acting import begin
 from cpc_rl.aux import AUX_LOSSES, AuxConfig, AuxLoss, build_aux, loss_names, upgrade, with_sections
 from cpc_rl.aux.upgrade import upgrade_state
 from cpc_rl.distributed import SINGLE
+from cpc_rl.networks import NetworkConfig
 from tests.cpc_rl.aux.unrolls import build, network, random_unroll, sizes
+from tests.toys import CountingEnv
 
 
 class Toy(AuxLoss):
@@ -31,6 +34,20 @@ def test_every_loss_reads_only_what_it_declares_and_gives_a_finite_loss_and_deta
         assert torch.isfinite(total), name
         assert metrics[f"loss/{name}"] * config.weight == pytest.approx(total.item()), name
         assert all(not value.requires_grad and value.numel() == 1 for value in metrics.values()), name
+
+
+def test_all_losses_train_side_by_side_on_an_encoder_in_bfloat16():
+    config = full_config()(
+        aux=",".join(AUX_LOSSES),
+        a2c=A2CConfig(unroll=40),
+        network=NetworkConfig(features=16, hidden=16, precision="bfloat16"),
+    )
+    agent = Learner(config, CountingEnv([70, 50, 90], obs_shape=(20, 24, 3)))
+    begin(agent.env, agent.rollout)
+    before = {name: p.clone() for name, p in agent.aux.named_parameters() if p.requires_grad}
+    values = agent.update()
+    assert {f"loss/{name}" for name in AUX_LOSSES} <= values.keys()
+    assert all(not torch.equal(before[name], p) for name, p in agent.aux.named_parameters() if p.requires_grad)
 
 
 def test_reading_what_is_not_declared_names_loss_and_field():
