@@ -114,13 +114,13 @@ def _nested(flag: str, value: str, names: dict[str, str]) -> dict[str, Any]:
 
 def _peek(argv: Sequence[str], flag: str) -> str | None:
     """Return the last value given to `flag`, before anything is parsed."""
-    found = None
+    value = None
     for word, following in zip_longest(argv, argv[1:]):
         if word == flag and following is not None and not following.startswith("--"):
-            found = following
+            value = following
         elif word.startswith(flag + "="):
-            found = word.partition("=")[2]
-    return found
+            value = word.partition("=")[2]
+    return value
 
 
 def _spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:

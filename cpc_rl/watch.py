@@ -21,7 +21,7 @@ from cpc_rl.compare import CompareConfig, show
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from cpc_rl.compare.reading import Found, Run
+    from cpc_rl.compare.reading import Run, RunSet
     from cpc_rl.compare.summary import Comparison
 
 SILENT = 300.0  # seconds without a new line: the run may be dead
@@ -34,9 +34,9 @@ class WatchConfig(CompareConfig):
     once: bool = Field(default=False, description="Look once and end.")
 
 
-def going(found: Found) -> bool:
+def going(run_set: RunSet) -> bool:
     """Whether anything may still happen: a run that is neither done nor failed, or a trial that waits."""
-    return found.waiting > 0 or any(run.state == "unfinished" for run in found.runs)
+    return run_set.waiting > 0 or any(run.state == "unfinished" for run in run_set.runs)
 
 
 def standing(run: Run, now: float) -> str:
@@ -47,7 +47,7 @@ def standing(run: Run, now: float) -> str:
     return "going" if silence < SILENT else f"silent for {_duration(silence)}"
 
 
-def table(found: Found, now: float) -> RenderableType:
+def table(run_set: RunSet, now: float) -> RenderableType:
     """A line a run."""
     import rich.box
     from rich.table import Table
@@ -60,7 +60,7 @@ def table(found: Found, now: float) -> RenderableType:
         made.add_column(heading)
     for heading in ("frames", "of", "frames/s", "left", "return", "state"):
         made.add_column(heading, justify="right")
-    for run in found.runs:
+    for run in run_set.runs:
         words = (run.path, run.env, run.settings.get("aux"), run.seed)
         state = standing(run, now)
         rate = run.rate if state == "going" else None
@@ -71,20 +71,20 @@ def table(found: Found, now: float) -> RenderableType:
         cells += ["-" if left is None else _duration(left), number(newest)]
         colour = {"done": "green", "failed": "red", "going": "cyan"}.get(state, "yellow")
         made.add_row(*(Text(str(word)) for word in (*words, *cells)), Text(state, style=colour))
-    if found.waiting or found.lost:
-        made.caption = f"{found.waiting} trials wait, {len(found.lost)} failed before they began"
+    if run_set.waiting or run_set.lost:
+        made.caption = f"{run_set.waiting} trials wait, {len(run_set.lost)} failed before they began"
     return made
 
 
-def line(found: Found, now: float) -> str:
+def line(run_set: RunSet, now: float) -> str:
     """All runs in one line, for a log."""
     count: dict[str, int] = {}
-    for run in found.runs:
+    for run in run_set.runs:
         state = standing(run, now).split()[0]
         count[state] = count.get(state, 0) + 1
-    if found.waiting:
-        count["waiting"] = found.waiting
-    frames = sum(run.reached for run in found.runs)
+    if run_set.waiting:
+        count["waiting"] = run_set.waiting
+    frames = sum(run.reached for run in run_set.runs)
     return f"{time.strftime('%H:%M:%S', time.localtime(now))} {frames:,} frames; " + ", ".join(
         f"{number} {state}" for state, number in count.items()
     )
@@ -104,33 +104,33 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
     seen: object = None
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            found, now = reading.find(config.runs), time.time()
-            on = going(found) and not config.once
+            run_set, now = reading.find(config.runs), time.time()
+            on = going(run_set) and not config.once
             if console.is_terminal:
-                live.update(table(found, now), refresh=True)
+                live.update(table(run_set, now), refresh=True)
             else:
-                console.print(line(found, now), highlight=False, soft_wrap=True)
-            state = [(run.path, run.reached, run.state) for run in found.runs]
+                console.print(line(run_set, now), highlight=False, soft_wrap=True)
+            state = [(run.path, run.reached, run.state) for run in run_set.runs]
             if state != seen or not on:  # drawing takes seconds that the runs could use
-                comparison = _report(config, found, command, on)
+                comparison = _report(config, run_set, command, on)
             if not on:
                 break
             seen = state
             time.sleep(config.every)
     if comparison is not None:
         if not console.is_terminal:
-            console.print(table(found, now))
+            console.print(table(run_set, now))
         show(comparison, console)
 
 
-def _report(config: WatchConfig, found: Found, command: Sequence[str], on: bool) -> Comparison | None:
+def _report(config: WatchConfig, run_set: RunSet, command: Sequence[str], on: bool) -> Comparison | None:
     """Write the report; None while there is nothing to draw and something may come."""
     from cpc_rl.compare import report
     from cpc_rl.compare.summary import compare
 
-    if going(found) and not any(run.has_episodes for run in found.runs):
+    if going(run_set) and not any(run.has_episodes for run in run_set.runs):
         return None
-    comparison = compare(found, config.by, config.baseline, config.mix_backends)
+    comparison = compare(run_set, config.by, config.baseline, config.mix_backends)
     report.write(comparison, config.out, command, refresh=config.every if on else None)
     return comparison
 

@@ -38,13 +38,13 @@ class AuxLosses(nn.ModuleDict):
                 for field in sorted((loss.needs & FIELDS) - gathered.keys()):
                     gathered[field] = self.group.gather(getattr(unroll, field))  # [T, B / R, ...] -> [T, B, ...]
                 seen = seen._replace(**cast(Any, {field: gathered[field] for field in loss.needs}))
-            value, found = loss(seen)
+            value, own = loss(seen)
             if loss.ranks == "same":  # every rank has done all of it
                 value = value / self.group.size
-                found = {key: metric / self.group.size for key, metric in found.items()}
+                own = {key: metric / self.group.size for key, metric in own.items()}
             total = total + loss.config.weight * value
             metrics[f"loss/{name}"] = value.detach()
-            metrics |= {f"{name}/{key}": metric for key, metric in found.items()}
+            metrics |= {f"{name}/{key}": metric for key, metric in own.items()}
         return total, metrics
 
     @torch.no_grad()

@@ -28,10 +28,10 @@ class Contrastive(Predictive):
     curve = "accuracy"
 
 
-def by_step(found: PerOffset, steps: range, total: int) -> dict[str, Tensor]:
+def by_step(per_offset: PerOffset, steps: range, total: int) -> dict[str, Tensor]:
     """`accuracy_<k>` and `bound_<k>` of k = 1..`total`; zero where k is not among `steps`."""
     metrics: dict[str, Tensor] = {}
-    for name, values in (("accuracy", found.accuracy), ("bound", found.bound)):
+    for name, values in (("accuracy", per_offset.accuracy), ("bound", per_offset.bound)):
         zeros = values.new_zeros(total)
         each = zeros.index_add(0, torch.tensor([k - 1 for k in steps], device=values.device), values)
         metrics |= {f"{name}_{k}": each[k - 1] for k in range(1, total + 1)}

@@ -74,8 +74,8 @@ def compare_runs(config: CompareConfig, command: Sequence[str]) -> None:
     console = rich.console.Console()
     if not console.is_terminal:  # a file is as wide as its lines
         console.width = 240
-    found = reading.find(config.runs)
-    comparison = compare(found, config.by, config.baseline, config.mix_backends, config.frames)
+    run_set = reading.find(config.runs)
+    comparison = compare(run_set, config.by, config.baseline, config.mix_backends, config.frames)
     show(comparison, console)
     written = report.write(comparison, config.out, command)
     console.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True, markup=False)

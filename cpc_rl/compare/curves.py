@@ -102,8 +102,8 @@ def resample(curve: Curve, grid: np.ndarray, window: float | None = None) -> np.
 
 def final_return(curve: Curve, grid: np.ndarray) -> float:
     """Mean return of the episodes on the last `FINAL` of the grid's frames (where none ended: as the curve says)."""
-    found = float(mean_between(curve, grid[-1] - FINAL * (grid[-1] - grid[0]), grid[-1]))
-    return float(np.interp(grid[-1], curve.frames, curve.returns)) if math.isnan(found) else found
+    value = float(mean_between(curve, grid[-1] - FINAL * (grid[-1] - grid[0]), grid[-1]))
+    return float(np.interp(grid[-1], curve.frames, curve.returns)) if math.isnan(value) else value
 
 
 def area(values: np.ndarray) -> np.ndarray:

@@ -175,10 +175,10 @@ def _footer(notes: Sequence[str], width: float) -> str:
         "Thick: mean over runs; thin: each run; band: 95 % percentile bootstrap of the mean over runs (3 at least). "
         f"Each point averages the episodes of the {100 * curves.WINDOW:.0f} % of the frames before it."
     )
-    told = [f"! {note}" for note in notes[:MOST_NOTES]]
+    lines = [f"! {note}" for note in notes[:MOST_NOTES]]
     if len(notes) > MOST_NOTES:
-        told.append(f"! and {len(notes) - MOST_NOTES} more: in the report")
-    return "\n".join(_wrapped(text, width, 16) for text in (how, *told))
+        lines.append(f"! and {len(notes) - MOST_NOTES} more: in the report")
+    return "\n".join(_wrapped(text, width, 16) for text in (how, *lines))
 
 
 def _wrapped(text: str, width: float, letters: float) -> str:

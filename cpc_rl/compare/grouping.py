@@ -39,11 +39,11 @@ def differing(runs: Iterable[Run]) -> dict[str, list[Any]]:
     for run in runs:
         for key, value in relevant(run).items():
             values.setdefault((run.env, key), {})[str(value)] = value
-    found: dict[str, dict[str, Any]] = {}
+    by_key: dict[str, dict[str, Any]] = {}
     for (_, key), each in values.items():
         if len(each) > 1:
-            found.setdefault(key, {}).update(each)
-    return {key: sorted(each.values(), key=natural) for key, each in found.items()}
+            by_key.setdefault(key, {}).update(each)
+    return {key: sorted(each.values(), key=natural) for key, each in by_key.items()}
 
 
 def choose(runs: Sequence[Run], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -103,17 +103,17 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
     Raises:
         UsageError: A level was played on several back ends, and `mix_backends` does not allow it.
     """
-    found: dict[str, dict[str, list[Run]]] = {}
+    by_level: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
-        found.setdefault(run.env, {}).setdefault(label(run, by), []).append(run)
-    for env, arms in found.items():
+        by_level.setdefault(run.env, {}).setdefault(label(run, by), []).append(run)
+    for env, arms in by_level.items():
         played = {run.backend: str(run.path) for arm in arms.values() for run in arm}
         if len(played) > 1 and not mix_backends:
             listed = ", ".join(f"{backend} (as in {path})" for backend, path in played.items())
             raise UsageError(f"runs of {env} are of different back ends: {listed}; --mix-backends compares them anyway")
-    order = [*LEVELS, *found]
-    envs = sorted(found, key=lambda env: order.index(env))
-    return {env: dict(sorted(found[env].items(), key=lambda item: natural(item[0]))) for env in envs}
+    order = [*LEVELS, *by_level]
+    envs = sorted(by_level, key=lambda env: order.index(env))
+    return {env: dict(sorted(by_level[env].items(), key=lambda item: natural(item[0]))) for env in envs}
 
 
 def pick_baseline(labels: Sequence[str], wanted: str | None) -> str:

@@ -109,10 +109,10 @@ def _table(table: Table, styles: Mapping[str, Style]) -> str:
 
 
 def _cell(text: str, heading: str, styles: Mapping[str, Style]) -> str:
-    found = styles.get(text.removesuffix(" (baseline)")) if heading == "arm" else None
-    if found is None:
+    style = styles.get(text.removesuffix(" (baseline)")) if heading == "arm" else None
+    if style is None:
         return escape(text)
-    colour, dashes = found
+    colour, dashes = style
     line = {"-": "solid", "--": "dashed", ":": "dotted"}[dashes]
     return f'<span class="chip" style="border-top-style: {line}; border-color: {_css(colour)}"></span>{escape(text)}'
 

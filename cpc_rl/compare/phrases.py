@@ -66,8 +66,8 @@ def headline(comparison: Comparison) -> str:
     if len(panels) == 1:
         return _one_level(panels[0], comparison.baseline)
     others = [label for label in comparison.labels if label != comparison.baseline]
-    found = "; ".join(_many_levels(comparison, label) for label in others)
-    return f"Final return against {comparison.baseline} on {len(panels)} levels: {found or 'no other arm'}"
+    parts = "; ".join(_many_levels(comparison, label) for label in others)
+    return f"Final return against {comparison.baseline} on {len(panels)} levels: {parts or 'no other arm'}"
 
 
 def _one_level(panel: Panel, baseline: str) -> str:
@@ -96,10 +96,10 @@ def _runs_of(panel: Panel, label: str, contrast: Contrast) -> str:
 
 
 def _many_levels(comparison: Comparison, label: str) -> str:
-    found = [panel.contrasts[label].final for panel in comparison.panels.values() if label in panel.contrasts]
+    differences = [panel.contrasts[label].final for panel in comparison.panels.values() if label in panel.contrasts]
     words = []
     for word, side, sign in (("higher", "above", 1), ("lower", "below", -1)):
-        there = [estimate for estimate in found if sign * estimate.value > 0]
+        there = [estimate for estimate in differences if sign * estimate.value > 0]
         clear = sum(estimate.apart_from_zero for estimate in there)
         if there:
             words.append(f"{word} on {len(there)} ({clear} interval{'' if clear == 1 else 's'} {side} 0)")
@@ -112,25 +112,25 @@ def _mean(values: Any) -> Estimate:
 
 def notes(comparison: Comparison) -> list[str]:
     """Everything a reader must know before believing the figure; empty where there is nothing."""
-    found: list[str] = []
+    lines: list[str] = []
     for panel in comparison.panels.values():
-        told = [*_differences(panel, comparison.by), *_seeds(panel, comparison.baseline), *_shortcomings(panel)]
-        found += [f"{panel.env}: {text}" if len(comparison.panels) > 1 else text for text in told]
-    found += comparison.lost
-    return [*found, comparison.no_aggregate] if comparison.no_aggregate else found
+        texts = [*_differences(panel, comparison.by), *_seeds(panel, comparison.baseline), *_shortcomings(panel)]
+        lines += [f"{panel.env}: {text}" if len(comparison.panels) > 1 else text for text in texts]
+    lines += comparison.lost
+    return [*lines, comparison.no_aggregate] if comparison.no_aggregate else lines
 
 
 def _differences(panel: Panel, by: Iterable[str]) -> list[str]:
     """Settings in which runs differ though nobody asked."""
     runs = [run for arm in panel.arms.values() for run in arm.runs]
     keys = {key: values for key, values in grouping.differing(runs).items() if key not in by}
-    found = []
+    lines = []
     if keys:
-        told = "; ".join(f"{key} ({listed(values)})" for key, values in keys.items())
-        found.append(f"runs differ not only in {', '.join(by)} but also in {told}")
+        settings = "; ".join(f"{key} ({listed(values)})" for key, values in keys.items())
+        lines.append(f"runs differ not only in {', '.join(by)} but also in {settings}")
     if len(panel.backends) > 1:
-        found.append(f"different back ends together: {', '.join(panel.backends)}")
-    return found
+        lines.append(f"different back ends together: {', '.join(panel.backends)}")
+    return lines
 
 
 def listed(values: Sequence[Any]) -> str:
@@ -140,48 +140,48 @@ def listed(values: Sequence[Any]) -> str:
 
 
 def _seeds(panel: Panel, baseline: str) -> list[str]:
-    found = []
+    lines = []
     for label, arm in panel.arms.items():
         if 0 < len(arm.counted) < FEWEST:
-            found.append(f"{label} has {arm.replicates}: too few for an interval ({FEWEST} at least)")
+            lines.append(f"{label} has {arm.replicates}: too few for an interval ({FEWEST} at least)")
         repeated = {seed: count for seed, count in Counter(run.seed for run in arm.counted).items() if count > 1}
         if repeated and not grouping.differing(arm.counted):
             seeds = len({run.seed for run in arm.counted})
-            found.append(f"{label} has {len(arm.counted)} runs of {seeds} seeds, counted as so many")
+            lines.append(f"{label} has {len(arm.counted)} runs of {seeds} seeds, counted as so many")
         contrast = panel.contrasts.get(label)
         if contrast is None or panel.baseline is None:
             continue
         if not contrast.pairs:
-            found.append(f"{label} and {baseline} cannot be paired by seed: their difference is one of means")
+            lines.append(f"{label} and {baseline} cannot be paired by seed: their difference is one of means")
         elif contrast.pairs < max(len(arm.counted), len(panel.baseline.counted)):
-            found.append(
+            lines.append(
                 f"{label} and {baseline} share {contrast.pairs} seeds only: their difference is of these pairs"
             )
-    return found
+    return lines
 
 
 def _shortcomings(panel: Panel) -> list[str]:
-    found: dict[str, list[Path]] = defaultdict(list)  # what is wrong -> with which runs
+    runs_with: dict[str, list[Path]] = defaultdict(list)  # what is wrong -> with which runs
     alike = 1.02  # lengths that differ by less are the same
     longest = max((run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted), default=0.0)
     for arm in panel.arms.values():
         for run in arm.runs:
-            told = state(run)
+            faults = state(run)
             if run.broken:
-                told.append(f"{run.broken} lines of metrics have a return that is not a number and are left out")
+                faults.append(f"{run.broken} lines of metrics have a return that is not a number and are left out")
             if not run.has_episodes:
-                told.append("no episode has ended, no curve")
+                faults.append("no episode has ended, no curve")
             elif run.state == "failed":
-                told.append("left out")
+                faults.append("left out")
             elif run not in arm.counted:
-                told.append(
+                faults.append(
                     f"left out, for its curve ends at {millions(run.curve.frames[-1])}, before half of the longest"
                 )
             elif run.curve.frames[-1] <= alike * panel.frames and longest > alike * panel.frames:
-                told.append(f"no further than {millions(panel.frames)} frames, where all are compared")
-            if told:
-                found["; ".join(told)].append(run.path)
-    return [f"{several(paths)}: {told}" for told, paths in found.items()]
+                faults.append(f"no further than {millions(panel.frames)} frames, where all are compared")
+            if faults:
+                runs_with["; ".join(faults)].append(run.path)
+    return [f"{several(paths)}: {faults}" for faults, paths in runs_with.items()]
 
 
 def several(paths: Sequence[Path]) -> str:

@@ -60,7 +60,7 @@ class Run:
         return len(self.curve.frames) > 0
 
 
-class Found(NamedTuple):
+class RunSet(NamedTuple):
     """What lies at the places that were given."""
 
     runs: list[Run]
@@ -68,7 +68,7 @@ class Found(NamedTuple):
     waiting: int  # trials that have not begun
 
 
-def find(paths: Iterable[Path]) -> Found:
+def find(paths: Iterable[Path]) -> RunSet:
     """Read run directories, and all trials of sweep directories; each once.
 
     Raises:
@@ -90,7 +90,7 @@ def find(paths: Iterable[Path]) -> Found:
                 lost.append(f"{path}, trial {trial.index}: failed before its run began ({' '.join(error.split())})")
             else:
                 waiting += 1
-    return Found(list(runs.values()), lost, waiting)
+    return RunSet(list(runs.values()), lost, waiting)
 
 
 def read_run(path: Path, error: str = "") -> Run:

@@ -77,23 +77,23 @@ def _put(content: bytes, file: BinaryIO) -> None:
 def _lead(comparison: Comparison) -> str:
     runs = [run for panel in comparison.panels.values() for arm in panel.arms.values() for run in arm.runs]
     states = {state: sum(run.state == state for run in runs) for state in ("done", "unfinished", "failed")}
-    told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     backends = sorted({run.backend for run in runs})
     levels = len(comparison.panels)
     where = f"{levels} level{'' if levels == 1 else 's'} ({' and '.join(backends)})"
-    return f"{len(runs)} runs ({told}) on {where}, arms told apart by {', '.join(comparison.by)}."
+    return f"{len(runs)} runs ({counts}) on {where}, arms told apart by {', '.join(comparison.by)}."
 
 
 def _how(comparison: Comparison) -> list[str]:
-    found = [phrases.HOW, phrases.DIFFERENCES]
+    paragraphs = [phrases.HOW, phrases.DIFFERENCES]
     arms = [(panel, arm) for panel in comparison.panels.values() for arm in panel.arms.values()]
     if any(len(arm.counted) > tables.BEST for _, arm in arms):
-        found.append(phrases.BEST_OF)
+        paragraphs.append(phrases.BEST_OF)
     if any(arm.normalised(panel.env) is not None for panel, arm in arms if arm.counted):
-        found.append(f"{references.SOURCE[0].upper()}{references.SOURCE[1:]}.")
+        paragraphs.append(f"{references.SOURCE[0].upper()}{references.SOURCE[1:]}.")
     if comparison.aggregate:
-        found.append(phrases.AGGREGATE)
-    return [*found, phrases.AGAIN]
+        paragraphs.append(phrases.AGGREGATE)
+    return [*paragraphs, phrases.AGAIN]
 
 
 def _settings(comparison: Comparison) -> tables.Table:
@@ -126,9 +126,9 @@ def _runs(comparison: Comparison) -> tables.Table:
         finals = dict(zip(arm.counted, arm.finals, strict=True))
         for run in arm.runs:
             counted = "yes" if run in finals else "no"
-            told = [_seed(run), run.state, phrases.millions(run.reached), counted, phrases.number(finals.get(run))]
+            cells = [_seed(run), run.state, phrases.millions(run.reached), counted, phrases.number(finals.get(run))]
             settings = (_values([run.settings.get(key)] if grouping.plays_a_part(key, run) else []) for key in keys)
-            rows.append([env, arm.label, str(run.path), *told, *settings])
+            rows.append([env, arm.label, str(run.path), *cells, *settings])
     return tables.Table("Runs", head, rows, left=3)
 
 

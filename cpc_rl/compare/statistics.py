@@ -40,8 +40,8 @@ class Estimate(NamedTuple):
 
 def difference(a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
     """`a - b` elementwise, and 0 where both are the same to `SAME`."""
-    found = np.subtract(a, b)
-    return np.where(np.abs(found) <= SAME * np.maximum(np.abs(a), np.abs(b)), 0.0, found)
+    difference = np.subtract(a, b)
+    return np.where(np.abs(difference) <= SAME * np.maximum(np.abs(a), np.abs(b)), 0.0, difference)
 
 
 def mean(values: np.ndarray, axis: int = -1) -> Any:
@@ -89,16 +89,16 @@ def estimate(statistic: Statistic, *samples: Sequence[float] | np.ndarray) -> Es
     value = float(statistic(*arrays))
     if any(len(array) < FEWEST for array in arrays):
         return Estimate(value)
-    found = _bootstrap(arrays, statistic, RESAMPLES)
-    return Estimate(value, float(found.low), float(found.high))
+    interval = _bootstrap(arrays, statistic, RESAMPLES)
+    return Estimate(value, float(interval.low), float(interval.high))
 
 
 def band(curves: np.ndarray, resamples: int = 2_000) -> tuple[np.ndarray, np.ndarray] | None:
     """Interval of the mean of `curves` [n, points] at each point: low and high [points]; None of too few curves."""
     if len(curves) < FEWEST:
         return None
-    found = _bootstrap((curves.T,), mean, resamples)  # [points, n]: the bootstrap goes along the last axis
-    return np.asarray(found.low), np.asarray(found.high)
+    interval = _bootstrap((curves.T,), mean, resamples)  # [points, n]: the bootstrap goes along the last axis
+    return np.asarray(interval.low), np.asarray(interval.high)
 
 
 def t_interval(values: Sequence[float] | np.ndarray, fewest: int = FEWEST) -> Estimate:

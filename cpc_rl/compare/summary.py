@@ -9,7 +9,7 @@ import numpy as np
 
 from configs import RunFailure
 from cpc_rl.compare import curves, grouping, references, statistics
-from cpc_rl.compare.reading import Found, Run
+from cpc_rl.compare.reading import Run, RunSet
 from cpc_rl.compare.statistics import Estimate
 
 SHORT = 0.5  # of the longest run's frames: a run of fewer would cut the comparison of all others short
@@ -82,12 +82,12 @@ class Comparison:
     @property
     def labels(self) -> list[str]:
         """All arms, the baseline first."""
-        found = dict.fromkeys(label for panel in self.panels.values() for label in panel.arms)
-        return sorted(found, key=lambda label: (label != self.baseline, grouping.natural(label)))
+        labels = dict.fromkeys(label for panel in self.panels.values() for label in panel.arms)
+        return sorted(labels, key=lambda label: (label != self.baseline, grouping.natural(label)))
 
 
 def compare(
-    found: Found,
+    run_set: RunSet,
     by: Sequence[str] = (),
     baseline: str | None = None,
     mix: bool = False,
@@ -96,7 +96,7 @@ def compare(
     """Compare runs.
 
     Args:
-        found: At least one run with an episode.
+        run_set: At least one run with an episode.
         by: Settings that tell the arms apart; none: what differs (`grouping.choose`).
         baseline: The arm that others are compared with; by default the first without auxiliary loss, or else the first.
         mix: Put runs of different back ends together.
@@ -106,7 +106,7 @@ def compare(
         UsageError: A key or a baseline that is not there, or back ends that would be mixed.
         RunFailure: No run has a curve.
     """
-    runs = found.runs
+    runs = run_set.runs
     if frames is not None:
         runs = [replace(run, curve=curves.first(run.curve, frames)) for run in runs]
     if not any(run.has_episodes for run in runs):
@@ -117,7 +117,7 @@ def compare(
     base = grouping.pick_baseline(labels, baseline)
     panels = {env: _panel(env, arms, base) for env, arms in sorted_runs.items()}
     aggregate, why = _aggregate(panels)
-    lost = (*found.lost, *([f"{found.waiting} trials have not begun"] if found.waiting else []))
+    lost = (*run_set.lost, *([f"{run_set.waiting} trials have not begun"] if run_set.waiting else []))
     return Comparison(by, base, panels, aggregate, why, lost)
 
 
@@ -139,14 +139,14 @@ def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:
     if grid is not None and chosen.get(base):
         target = float(np.mean([curves.final_return(run.curve, grid) for run in chosen[base]]))
     made = {label: _arm(label, arm, chosen[label], grid, target) for label, arm in arms.items()}
-    found = made[base] if target is not None else None
+    base_arm = made[base] if target is not None else None
     backends = tuple(sorted({run.backend for run in runs}))
     contrasts = {
-        label: _contrast(arm, found)
+        label: _contrast(arm, base_arm)
         for label, arm in made.items()
-        if found is not None and label != base and arm.counted
+        if base_arm is not None and label != base and arm.counted
     }
-    return Panel(env, backends, grid, made, found, contrasts)
+    return Panel(env, backends, grid, made, base_arm, contrasts)
 
 
 def _arm(label: str, runs: Sequence[Run], counted: Sequence[Run], grid: np.ndarray | None, target: float | None) -> Arm:

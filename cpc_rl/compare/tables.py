@@ -88,7 +88,7 @@ def _contrasts(comparison: Comparison) -> Table:
 def _aggregate(comparison: Comparison) -> Table:
     head = ["arm", "levels", "IQM of normalised final returns"]
     count = str(len(comparison.panels))
-    rows = [[label, count, interval(found, unit=" %")] for label, found in comparison.aggregate.items()]
+    rows = [[label, count, interval(estimate, unit=" %")] for label, estimate in comparison.aggregate.items()]
     return Table("Over all levels", head, rows, left=1)
 
 
@@ -125,8 +125,8 @@ def console(table: Table) -> rich.table.Table:
 def summary_csv(comparison: Comparison) -> str:
     """One line an arm and level; numbers in full, empty where there is none."""
     rows = [_numbers(panel, arm) for panel, arm in _arms(comparison)]
-    for label, found in comparison.aggregate.items():
-        rows.append({"env": "(all)", "arm": label, **_columns("normalised_iqm", found)})
+    for label, value in comparison.aggregate.items():
+        rows.append({"env": "(all)", "arm": label, **_columns("normalised_iqm", value)})
     head = list(dict.fromkeys(key for row in rows for key in row))
     file = io.StringIO()
     writer = csv.DictWriter(file, head, lineterminator="\n")
@@ -175,16 +175,16 @@ def _numbers(panel: Panel, arm: Arm) -> dict[str, Any]:
     return row
 
 
-def _columns(name: str, found: Estimate | None) -> dict[str, float | None]:
-    value, low, high = found or (None, None, None)
+def _columns(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    value, low, high = estimate or (None, None, None)
     return {name: None if value is None or np.isnan(value) else value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _bounds(found: Estimate | None) -> str:
-    if found is None or found.low is None or found.high is None:
+def _bounds(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
         return "-"
-    size = max(abs(found.low), abs(found.high))
-    return f"[{number(found.low, size)}, {number(found.high, size)}]"
+    size = max(abs(estimate.low), abs(estimate.high))
+    return f"[{number(estimate.low, size)}, {number(estimate.high, size)}]"
 
 
 def _counted(arm: Arm) -> str:

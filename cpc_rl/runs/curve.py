@@ -63,7 +63,7 @@ def aux_curves(logged: Collection[str]) -> list[tuple[str, str, list[str]]]:
     """
     losses = {key.removeprefix("loss/") for key in logged if key.startswith("loss/")} - AGENT_LOSSES
     losses |= AUX_LOSSES.keys() & {key.partition("/")[0] for key in logged}
-    found = []
+    curves = []
     for name in sorted(losses):
         what = AUX_LOSSES[name].curve if name in AUX_LOSSES else ""
         steps = [key for key in logged if what and re.fullmatch(rf"{re.escape(name)}/{what}_\d+", key)]
@@ -71,8 +71,8 @@ def aux_curves(logged: Collection[str]) -> list[tuple[str, str, list[str]]]:
         chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, 4)}) if steps else []
         single = [f"{name}/{what}"] if f"{name}/{what}" in logged else []
         keys = single or [steps[i] for i in chosen]
-        found.append((name, what, keys) if keys else (name, "loss", [f"loss/{name}"]))
-    return found
+        curves.append((name, what, keys) if keys else (name, "loss", [f"loss/{name}"]))
+    return curves
 
 
 def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:

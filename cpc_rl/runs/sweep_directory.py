@@ -192,8 +192,8 @@ def last_line(log: Path) -> str:
     """The error a program ended its log with: its last `error:` line, or else its last line."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     lines = [line.strip() for line in text.rpartition("\n$ ")[2].splitlines()[1:] if line.strip()]
-    told = [line for line in lines if line.startswith("error: ")]
-    return (told or lines or ["it printed nothing"])[-1]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["it printed nothing"])[-1]
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:

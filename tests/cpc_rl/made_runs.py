@@ -10,7 +10,7 @@ import yaml
 
 from configs import Frozen
 from cpc_rl.compare.curves import Curve
-from cpc_rl.compare.reading import Found, Run, read_run
+from cpc_rl.compare.reading import Run, RunSet, read_run
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
 
 
@@ -68,11 +68,11 @@ def line(frames: Sequence[float], returns: Sequence[float], episodes: Sequence[f
     return Curve(np.array(frames, dtype=float), np.array(returns, dtype=float), weights)
 
 
-def found(*paths: Path) -> Found:
+def run_set(*paths: Path) -> RunSet:
     """Runs as they are read."""
-    return Found([read_run(path) for path in paths], [], 0)
+    return RunSet([read_run(path) for path in paths], [], 0)
 
 
 def runs(*paths: Path) -> list[Run]:
     """Runs as they are read."""
-    return found(*paths).runs
+    return run_set(*paths).runs

@@ -15,7 +15,7 @@ import rich.console
 from cpc_rl import watch
 from cpc_rl.compare.reading import find, read_run
 from cpc_rl.runs.sweep_directory import SweepDirectory
-from tests.cpc_rl.made_runs import found, write_run
+from tests.cpc_rl.made_runs import run_set, write_run
 
 REFRESH = re.compile(r'<meta http-equiv="refresh" content="(\d+)">')
 
@@ -162,7 +162,7 @@ def test_a_run_without_new_lines_is_silent(tmp_path: Path) -> None:
 
 def test_names_are_no_markup(tmp_path: Path) -> None:
     console = rich.console.Console(width=200, record=True, file=io.StringIO())
-    given = found(write_run(tmp_path / "[red]run", env="[bold]maze"))
+    given = run_set(write_run(tmp_path / "[red]run", env="[bold]maze"))
     console.print(watch.table(given, time.time()))
     text = console.export_text()
     assert "[red]run" in text and "[bold]maze" in text

@@ -11,9 +11,9 @@ from PIL import Image
 
 from cpc_rl.compare import main
 from cpc_rl.compare.figure import BASELINE, CPC, draw, styles
-from cpc_rl.compare.reading import Found
+from cpc_rl.compare.reading import RunSet
 from cpc_rl.compare.summary import compare
-from tests.cpc_rl.made_runs import found, write_run
+from tests.cpc_rl.made_runs import run_set, write_run
 
 FILES = {"compared.png", "compared.svg", "curves.csv", "summary.csv", "summary.md", "report.html"}
 
@@ -167,7 +167,7 @@ def test_normalised_and_best_of_many_where_there_are_any(tmp_path: Path, capsys:
 
 def test_a_panel_for_each_level(tmp_path: Path) -> None:
     runs = [run for env in ("a", "b", "c", "d") for run in arms(tmp_path / env, env)]
-    figure = draw(compare(found(*map(Path, runs))), "A title", ["a note"] * 12)
+    figure = draw(compare(run_set(*map(Path, runs))), "A title", ["a note"] * 12)
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["a", "b", "c", "d", ""]  # the last holds legend and notes
     assert [len(axis.lines) for axis in figure.axes[:4]] == [8] * 4  # six runs, two means
@@ -180,7 +180,7 @@ def test_a_panel_for_each_level(tmp_path: Path) -> None:
 
 def test_runs_that_do_not_count_stand_on_the_figure(tmp_path: Path) -> None:
     short = write_run(tmp_path / "short", "cpc", 5.0, seed=9, frames=400, planned=1000)
-    given = found(*map(Path, arms(tmp_path)), short)
+    given = run_set(*map(Path, arms(tmp_path)), short)
     (axis, _) = draw(compare(given), "A title").axes
     assert axis.texts[0].get_text() == "minilab · 1 k frames · none 3 seeds, cpc 3 of 4 runs"
     assert len(axis.lines) == 9  # seven runs, two means
@@ -188,18 +188,18 @@ def test_runs_that_do_not_count_stand_on_the_figure(tmp_path: Path) -> None:
 
 def test_the_facts_of_many_arms_fit_the_panel(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / f"{k}-{s}", seed=s, settings={"cpc.steps": k}) for k in (1, 5, 30) for s in (1, 2, 3)]
-    (axis, _) = draw(compare(found(*runs[:-1])), "A title").axes
+    (axis, _) = draw(compare(run_set(*runs[:-1])), "A title").axes
     assert axis.texts[0].get_text() == "minilab · 1 k frames · 3 seeds (2 arms), 2 seeds (1 arm)"
 
 
 def test_two_seeds_have_no_band(tmp_path: Path) -> None:
-    given = found(*map(Path, arms(tmp_path)))
-    (axis, _) = draw(compare(Found(given.runs[:2] + given.runs[3:], [], 0)), "A title").axes
+    given = run_set(*map(Path, arms(tmp_path)))
+    (axis, _) = draw(compare(RunSet(given.runs[:2] + given.runs[3:], [], 0)), "A title").axes
     assert len(axis.collections) == 1
 
 
 def test_random_play_stands_on_the_figure_where_it_was_measured(tmp_path: Path) -> None:
-    comparison = compare(found(*map(Path, arms(tmp_path, "rooms_watermaze"))))
+    comparison = compare(run_set(*map(Path, arms(tmp_path, "rooms_watermaze"))))
     figure = draw(comparison, "A title")
     assert [1.14, 1.14] in [list(line.get_ydata()) for line in figure.axes[0].lines]
     legend = figure.axes[1].get_legend()
@@ -210,7 +210,7 @@ def test_no_two_arms_look_the_same(tmp_path: Path) -> None:
     names = ["none", "cpc", *(f"x{i}" for i in range(15))]
     looks = styles(
         compare(
-            found(*(write_run(tmp_path / name, name) for name in names)),
+            run_set(*(write_run(tmp_path / name, name) for name in names)),
         )
     )
     assert (looks["none"], looks["cpc"]) == ((BASELINE, "-"), (CPC, "-"))

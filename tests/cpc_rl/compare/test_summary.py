@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from configs import RunFailure, UsageError
 from cpc_rl.compare import phrases
 from cpc_rl.compare.curves import Curve
-from cpc_rl.compare.reading import Found, Run, find
+from cpc_rl.compare.reading import Run, RunSet, find
 from cpc_rl.compare.summary import Contrast, Panel, compare, counting
 from cpc_rl.runs.sweep_directory import SweepDirectory
-from tests.cpc_rl.made_runs import found, line, write_run
+from tests.cpc_rl.made_runs import line, run_set, write_run
 
 LUCKY = (("rooms_watermaze", 4.065, 54.0), ("rooms_keys_doors_puzzle", 4.135, 53.8))  # random, and human play
 
 
-def arms(tmp_path: Path, none: list[float], cpc: list[float], env: str = "maze") -> Found:
+def arms(tmp_path: Path, none: list[float], cpc: list[float], env: str = "maze") -> RunSet:
     """Runs of level returns, seeds 1, 2, ..."""
     made = [(aux, seed, value) for aux, each in (("none", none), ("cpc", cpc)) for seed, value in enumerate(each, 1)]
-    return found(
+    return run_set(
         *(write_run(tmp_path / f"{env}-{aux}-{seed}", aux, value, env=env, seed=seed) for aux, seed, value in made)
     )
 
@@ -51,7 +51,7 @@ def compared(none: Sequence[Curve], cpc: Sequence[Curve]) -> tuple[Panel, Contra
         for aux, arm in (("none", none), ("cpc", cpc))
         for seed, curve in enumerate(arm, 1)
     ]
-    panel = compare(Found(made, [], 0)).panels["maze"]
+    panel = compare(RunSet(made, [], 0)).panels["maze"]
     return panel, panel.contrasts["cpc"]
 
 
@@ -81,7 +81,7 @@ def test_a_ceiling_is_reached_at_the_same_frames_whatever_its_height(x: float, s
 def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
     none = [write_run(tmp_path / f"n{seed}", "none", 10.0 * seed, seed=seed) for seed in (1, 2, 3, 4)]
     cpc = [write_run(tmp_path / f"c{seed}", "cpc", 10.0 * seed + seed, seed=seed) for seed in (2, 3, 4, 9)]
-    comparison = compare(found(*none, *cpc))
+    comparison = compare(run_set(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
     assert (contrast.pairs, contrast.final) == (3, (3.0, 2.0, 4.0))
     assert "cpc and none share 3 seeds only: their difference is of these pairs" in phrases.notes(comparison)
@@ -90,7 +90,7 @@ def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
 def test_without_common_seeds_means_are_subtracted(tmp_path: Path) -> None:
     none = [write_run(tmp_path / f"n{seed}", "none", 1.0, seed=seed) for seed in (1, 2, 3)]
     cpc = [write_run(tmp_path / f"c{seed}", "cpc", 5.0, seed=seed) for seed in (4, 5, 6)]
-    comparison = compare(found(*none, *cpc))
+    comparison = compare(run_set(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
     assert (contrast.pairs, contrast.final, contrast.final_t) == (0, (4.0, 4.0, 4.0), None)
     assert "cannot be paired by seed" in phrases.notes(comparison)[0]
@@ -100,7 +100,7 @@ def test_frames_to_the_baselines_final_return(tmp_path: Path) -> None:
     """The baseline climbs to 10 over 1000 frames, the other arm twice as fast; one that never gets there has none."""
     ramp = np.arange(1.0, 11.0)
     rows = {"none": ramp, "cpc": np.minimum(2 * ramp, 10), "other": ramp / 2}
-    panel = compare(found(*(write_run(tmp_path / aux, aux, list(values)) for aux, values in rows.items()))).panels[
+    panel = compare(run_set(*(write_run(tmp_path / aux, aux, list(values)) for aux, values in rows.items()))).panels[
         "maze"
     ]
     none, cpc, other = (panel.arms[label].reach for label in ("none", "cpc", "other"))
@@ -111,7 +111,7 @@ def test_frames_to_the_baselines_final_return(tmp_path: Path) -> None:
 
 def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_path: Path) -> None:
     long, half, short = (write_run(tmp_path / str(n), seed=n, frames=n) for n in (1000, 500, 490))
-    given = found(long, half, short)
+    given = run_set(long, half, short)
     assert [run.path for run in counting(given.runs)] == [long, half]
     comparison = compare(given)
     panel = comparison.panels["maze"]
@@ -127,19 +127,19 @@ def test_the_first_frames_only(tmp_path: Path) -> None:
     long = [write_run(tmp_path / f"long{n}", returns=[1.0, 2.0, 3.0, 4.0], seed=n, frames=1000) for n in (1, 2, 3)]
     first = [write_run(tmp_path / f"first{n}", returns=[1.0, 2.0], seed=n, frames=500) for n in (1, 2, 3)]
     cut, whole, short = (
-        compare(found(*runs), frames=n).panels["maze"] for runs, n in ((long, 500), (long, None), (first, None))
+        compare(run_set(*runs), frames=n).panels["maze"] for runs, n in ((long, 500), (long, None), (first, None))
     )
     assert (cut.frames, whole.frames) == (500, 1000)
     (one,), (two,) = cut.arms.values(), short.arms.values()
     np.testing.assert_array_equal(one.curves, two.curves)
     with pytest.raises(RunFailure, match="no episode has ended"):
-        compare(found(*long), frames=249)
+        compare(run_set(*long), frames=249)
 
 
 def test_many_runs_with_the_same_shortcoming_are_one_note(tmp_path: Path) -> None:
     long = write_run(tmp_path / "long", seed=0, frames=1000)
     short = [write_run(tmp_path / f"short{n}", seed=n, frames=600) for n in range(1, 6)]
-    told = "\n".join(phrases.notes(compare(found(long, *short))))
+    told = "\n".join(phrases.notes(compare(run_set(long, *short))))
     three = ", ".join(map(str, short[:3]))
     assert f"{three} and 2 more: no further than 600 frames, where all are compared" in told
     assert told.count("no further") == 1 and str(long) not in told
@@ -152,7 +152,7 @@ def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
     slow = write_run(tmp_path / "slow", seed=4, planned=1200)
     torn = write_run(tmp_path / "torn", seed=5)
     (torn / "metrics.jsonl").write_text('{"frames": \n{"frames": 2}\n')
-    comparison = compare(found(good, holes, empty, slow, torn))
+    comparison = compare(run_set(good, holes, empty, slow, torn))
     told = "\n".join(phrases.notes(comparison))
     assert f"{holes}: 1 lines of metrics have a return that is not a number and are left out" in told
     assert f"{empty}: unfinished, 50 of 1 k frames; no episode has ended, no curve" in told
@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_run_is_said(tmp_path: Path) -> None:
 def test_other_differences_are_named(tmp_path: Path) -> None:
     one = write_run(tmp_path / "a", "none", settings={"optimiser.learning_rate": 1e-3, "env.num_envs": 16})
     two = write_run(tmp_path / "b", "cpc", planned=2000, settings={"optimiser.learning_rate": 3e-3, "env.num_envs": 16})
-    told = phrases.notes(compare(found(one, two), ("aux",)))
+    told = phrases.notes(compare(run_set(one, two), ("aux",)))
     assert told[0] == (
         "runs differ not only in aux but also in optimiser.learning_rate (0.001, 0.003); run.frames (1000, 2000)"
     )
@@ -181,7 +181,7 @@ def test_two_seeds_are_too_few(tmp_path: Path) -> None:
 
 
 def test_a_seed_twice_is_no_second_seed(tmp_path: Path) -> None:
-    comparison = compare(found(*(write_run(tmp_path / str(i), seed=1) for i in range(3))))
+    comparison = compare(run_set(*(write_run(tmp_path / str(i), seed=1) for i in range(3))))
     assert comparison.panels["maze"].arms["cpc"].replicates == "3 runs"
     assert "cpc has 3 runs of 1 seeds, counted as so many" in phrases.notes(comparison)
 
@@ -191,7 +191,7 @@ def test_the_finding_in_one_line(tmp_path: Path) -> None:
         phrases.headline(compare(arms(tmp_path / "a", [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])))
         == "cpc against none on maze: +3.00 [1.00, 5.00] final return, 3 seeds"
     )
-    alone = found(*(write_run(tmp_path / f"b{seed}", seed=seed) for seed in (1, 2, 3)))
+    alone = run_set(*(write_run(tmp_path / f"b{seed}", seed=seed) for seed in (1, 2, 3)))
     assert phrases.headline(compare(alone)) == "maze: final return cpc 1.00 [1.00, 1.00] (3 seeds)"
 
 
@@ -202,7 +202,7 @@ def test_the_finding_over_levels(tmp_path: Path) -> None:
         "c": ([1.0, 2.0, 3.0], [0.0, 5.0, 5.0]),
     }
     given = [run for env, (none, cpc) in scores.items() for run in arms(tmp_path, none, cpc, env).runs]
-    comparison = compare(Found(given, [], 0))
+    comparison = compare(RunSet(given, [], 0))
     expected = "cpc higher on 2 (1 interval above 0), lower on 1 (1 interval below 0)"
     assert phrases.headline(comparison) == f"Final return against none on 3 levels: {expected}"
 
@@ -211,12 +211,14 @@ def test_scores_over_all_levels(tmp_path: Path) -> None:
     """Human play on one level and random play on the other: half way."""
     watermaze = arms(tmp_path, [4.065] * 3, [54.0] * 3, "rooms_watermaze")
     keys = arms(tmp_path, [4.135] * 3, [4.135] * 3, "rooms_keys_doors_puzzle")
-    comparison = compare(Found([*watermaze.runs, *keys.runs], [], 0))
+    comparison = compare(RunSet([*watermaze.runs, *keys.runs], [], 0))
     assert comparison.aggregate["none"].value == pytest.approx(0)
     assert comparison.aggregate["cpc"] == pytest.approx((50, 50, 50))  # resampled within levels only
     lucky = [arms(tmp_path / "lucky", [low, low, high], [], env).runs for env, low, high in LUCKY]
-    assert compare(Found([run for level in lucky for run in level], [], 0)).aggregate["none"].value == pytest.approx(25)
-    with_seekavoid = compare(Found([*watermaze.runs, *arms(tmp_path, [1.0], [1.0], "seekavoid_arena_01").runs], [], 0))
+    assert compare(RunSet([run for level in lucky for run in level], [], 0)).aggregate["none"].value == pytest.approx(
+        25
+    )
+    with_seekavoid = compare(RunSet([*watermaze.runs, *arms(tmp_path, [1.0], [1.0], "seekavoid_arena_01").runs], [], 0))
     assert not with_seekavoid.aggregate
     assert with_seekavoid.no_aggregate.startswith("no score over all levels: seekavoid_arena_01 has no published")
     assert with_seekavoid.no_aggregate in phrases.notes(with_seekavoid)
@@ -225,19 +227,19 @@ def test_scores_over_all_levels(tmp_path: Path) -> None:
 def test_an_arm_that_a_level_lacks_is_not_scored_over_all(tmp_path: Path) -> None:
     watermaze = arms(tmp_path, [1.0] * 3, [2.0] * 3, "rooms_watermaze")
     keys = arms(tmp_path, [1.0] * 3, [], "rooms_keys_doors_puzzle")
-    assert list(compare(Found([*watermaze.runs, *keys.runs], [], 0)).aggregate) == ["none"]
+    assert list(compare(RunSet([*watermaze.runs, *keys.runs], [], 0)).aggregate) == ["none"]
 
 
 def test_no_curve_at_all(tmp_path: Path) -> None:
     with pytest.raises(RunFailure, match="no episode has ended yet in .*empty"):
-        compare(found(write_run(tmp_path / "empty", returns=[])))
+        compare(run_set(write_run(tmp_path / "empty", returns=[])))
 
 
 def test_runs_without_common_frames(tmp_path: Path) -> None:
     """Of a run that logs first after another has ended nothing can be compared, and the figure says what it counts."""
     early = write_run(tmp_path / "early", seed=1, frames=600)
     late = write_run(tmp_path / "late", returns=[None] * 9 + [2.0], seed=2)
-    panel = compare(found(early, late)).panels["maze"]
+    panel = compare(run_set(early, late)).panels["maze"]
     assert panel.grid is None and panel.arms["cpc"].counted == () and panel.contrasts == {}
 
 
