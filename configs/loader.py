@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -14,9 +14,10 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 from pydantic import BaseModel, ValidationError
 
-from configs.errors import UsageError, explain, readable
+from configs.errors import UsageError, explain, readable, shorten
 from configs.files import load_preset, load_yaml, merge
-from configs.model import flag_names, flatten, keys_of, spell_whole
+from configs.model import flag_names, flatten, keys_of
+from configs.spelling import spell_booleans, spell_whole_numbers, whole_numbers
 
 M = TypeVar("M", bound=BaseModel)
 Chosen = Callable[[str], Any]
@@ -53,19 +54,19 @@ def load(
         SystemExit: With code 0, after `--help`.
     """
     for word in argv:
-        if readable(word) != word:
-            raise UsageError(f"{readable(word)} is not UTF-8: rename it")
+        if readable(word) != word or "\0" in word:
+            raise UsageError(f"{readable(word)!r} is not UTF-8, or no name of a file: rename it")
     names = flag_names(model)
     whole = keys_of(model, int, int | None)
-    argv = _spell_booleans(argv, {names[key] for key in keys_of(model, bool)})
-    argv = _spell_whole_numbers(argv, {names[key] for key in whole})
+    argv = spell_booleans(argv, {names[key] for key in keys_of(model, bool)})
+    argv = spell_whole_numbers(argv, {names[key] for key in whole})
     # A section's default may differ from that of its class: a file that says half of it says no more than that.
     fields = model.model_fields.items()
     data: dict[str, Any] = {n: f.default.model_dump() for n, f in fields if isinstance(f.default, BaseModel)}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
     for source, layer in _layers(argv, names, default_preset, family):
         try:
-            data = merge(data, _whole_numbers(upgrade(layer) if upgrade else layer, whole))
+            data = merge(data, whole_numbers(upgrade(layer) if upgrade else layer, whole))
             base = model.model_validate(data)
         except ValidationError as error:
             raise UsageError(f"{source}: {explain(error, known=names)}") from error
@@ -123,52 +124,32 @@ def _peek(argv: Sequence[str], flag: str) -> str | None:
     return value
 
 
-def _spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:
-    """Turn `--wandb=True` into `--wandb` and `=False` into `--no-wandb`: sweep agents write booleans so."""
-    spelt = []
-    for word in argv:
-        flag, equals, value = word.partition("=")
-        flag = flag.replace("_", "-")
-        if equals and flag in flags and value.lower() in ("true", "false", "1", "0"):
-            head, dot, last = flag.removeprefix("--").rpartition(".")
-            word = flag if value.lower() in ("true", "1") else f"--{head}{dot}no-{last}"
-        spelt.append(word)
-    return spelt
-
-
-def _spell_whole_numbers(argv: Sequence[str], flags: set[str]) -> list[str]:
-    """Turn `--frames 1e6` and `--num-envs=14.0` into what int() reads: sweep agents draw such numbers as floats."""
-    spelt, takes = [], False
-    for word in argv:
-        flag, equals, value = word.partition("=")
-        if equals and flag.replace("_", "-") in flags:
-            spelt.append(f"{flag}={spell_whole(value)}")
-        else:
-            spelt.append(spell_whole(word) if takes else word)
-        takes = word.replace("_", "-") in flags
-    return spelt
-
-
-def _whole_numbers(tree: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
-    """The same for a file, where YAML reads 1e6 as a text."""
-    return {
-        name: _whole_numbers(value, keys, f"{prefix}{name}.")
-        if isinstance(value, Mapping)
-        else spell_whole(value)
-        if isinstance(value, str) and prefix + name in keys
-        else value
-        for name, value in tree.items()
-    }
-
-
 def _parse(base: BaseModel, argv: Sequence[str], names: dict[str, str], prog: str, description: str) -> dict[str, Any]:
     """Lay the flags over `base`; gives plain nested values, so that the models validate them once, with full keys."""
+    try:
+        values, unknown = _read_flags(base, argv, prog, description)
+    except UsageError:
+        _read_flags(base, [shorten(word) for word in argv], prog, description)  # the same complaint, readable
+        raise
+    if unknown:
+        flag = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if flag is None:
+            raise UsageError(f"unexpected argument {shorten(unknown[0])!r}; see --help")
+        plain = flag.replace("_", "-")
+        near = [name for name in names.values() if name.endswith(f".{plain.removeprefix('--')}")]
+        near = near or difflib.get_close_matches(plain, names.values(), n=1)
+        raise UsageError(f"unknown flag {flag}; " + (f"did you mean {' or '.join(near)}?" if near else "see --help"))
+    return dict(values)  # a mapping, by `_as_mapping`
+
+
+def _read_flags(base: BaseModel, argv: Sequence[str], prog: str, description: str) -> tuple[Any, list[str]]:
+    """Have tyro read `argv`: values, and words that belong to no flag. Raises UsageError with its complaint."""
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(_as_mapping)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            values, unknown = tyro.cli(
+            return tyro.cli(
                 type(base),
                 args=argv,
                 default=base,
@@ -181,15 +162,6 @@ def _parse(base: BaseModel, argv: Sequence[str], names: dict[str, str], prog: st
         if not end.code:
             raise  # --help
         raise UsageError(_one_line(complaint.getvalue())) from end
-    if unknown:
-        flag = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
-        if flag is None:
-            raise UsageError(f"unexpected argument {unknown[0]!r}; see --help")
-        plain = flag.replace("_", "-")
-        near = [name for name in names.values() if name.endswith(f".{plain.removeprefix('--')}")]
-        near = near or difflib.get_close_matches(plain, names.values(), n=1)
-        raise UsageError(f"unknown flag {flag}; " + (f"did you mean {' or '.join(near)}?" if near else "see --help"))
-    return dict(values)  # a mapping, by `_as_mapping`
 
 
 def _as_mapping(info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:

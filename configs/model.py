@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -66,16 +65,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
-
-
-def spell_whole(text: str) -> str:
-    """Spell `14.0` and `1e6` as `14` and `1000000`; anything else stays as it is."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return text
-    small = number.is_finite() and number.adjusted() < 19  # 1e999999999 would fill the memory
-    return str(int(number)) if small and number == number.to_integral_value() else text
 
 
 def _dashed(name: str) -> str:

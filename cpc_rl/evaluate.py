@@ -21,7 +21,7 @@ import tyro
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
-from configs import Frozen, UsageError, explain, guarded, load, load_yaml
+from configs import Frozen, RunFailure, UsageError, explain, guarded, load, load_yaml
 from cpc_rl.environments import opened
 from cpc_rl.episodes import NetworkPolicy, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
@@ -176,10 +176,13 @@ def show(config: EvaluateConfig) -> int:
         result = evaluate_run(config.run, **config.model_dump(exclude={"run", "debug"}))
     rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
     console.print(summary_table(f"{result['env']} after {result['frames']:,} frames", rows, result["action_repeat"]))
-    curve = plot_curve(config.run)
-    for path in (config.run / "report" / "evaluation.json", curve, config.video):
-        if path is not None:
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    written = [config.run / "report" / "evaluation.json", *([config.video] if config.video is not None else [])]
+    try:
+        written.append(plot_curve(config.run))
+    except RunFailure as error:  # the scores stand without it
+        console.print(f"no curve: {error}", highlight=False, soft_wrap=True, markup=False)
+    for path in written:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

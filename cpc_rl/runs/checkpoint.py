@@ -30,7 +30,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return all checkpoints, oldest first."""
-        return sorted((p for p in self.folder.glob("checkpoint-*.pt") if _number(p) >= 0), key=_number)
+        return sorted((p for p in self.folder.glob("checkpoint-*.pt") if _number(p) >= 0 and p.is_file()), key=_number)
 
     def save(self, state: Mapping[str, Any], number: int | None = None) -> Path:
         """Write `state` and delete all but the newest two good checkpoints.

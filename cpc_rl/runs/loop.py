@@ -156,7 +156,8 @@ def resume(
     learner: Trainable, run: RunDirectory, config: BaseModel, reread: Reread | None = None
 ) -> dict[str, Any] | None:
     """Take up the newest checkpoint of `run`, or begin if it has none; see `train`. Gives the checkpoint."""
-    if not run.checkpoints.paths() and not read_metrics(run.metrics_path):
+    rows = read_metrics(run.metrics_path)  # where they are damaged, before anything is written
+    if not run.checkpoints.paths() and not rows:
         learner.begin()
         return None
 

@@ -1,7 +1,8 @@
 import pytest
 
 from configs import Frozen, MayChange, changeable_keys, flag_names
-from configs.model import flatten, keys_of, spell_whole
+from configs.model import flatten, keys_of
+from configs.spelling import spell_whole
 from tests.configs.tiny import Config
 
 

@@ -113,6 +113,16 @@ def test_command_line(
     assert (run.path / "report" / "curve.png").exists()
 
 
+def test_the_scores_stand_where_the_metrics_are_damaged(
+    run: RunDirectory, made: list[CountingEnv], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.metrics_path.write_text("null\n")
+    assert module.main([str(run.path), "--episodes", "2", "--no-greedy", "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    assert "sampled" in captured.out and "evaluation.json" in captured.out and captured.err == ""
+    assert f"no curve: {run.metrics_path}, line 1: None is no row" in captured.out
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

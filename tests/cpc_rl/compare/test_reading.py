@@ -54,7 +54,9 @@ def test_a_name_that_is_no_utf_8_is_refused_by_name(
     path = Path(os.fsdecode(os.fsencode(write_run(tmp_path / "run")) + b"-\xff"))
     (tmp_path / "run").rename(path)
     assert program([str(path), "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == f"error: {tmp_path}/run-\ufffd is not UTF-8: rename it\n"
+    assert capsys.readouterr().err == (
+        f"error: '{tmp_path}/run-\ufffd' is not UTF-8, or no name of a file: rename it\n"
+    )
 
 
 def test_a_folder_above_a_run_may_have_such_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,3 +113,13 @@ def test_what_cannot_be_put_to_use_falls_back_and_the_last_reason_is_told(tmp_pa
             raise UsageError("another configuration")
 
         checkpoints.load(refuse)
+
+
+def test_what_has_a_checkpoints_name_and_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-99.pt").mkdir()
+    os.mkfifo(tmp_path / "checkpoint-98.pt")
+    checkpoints = Checkpoints(tmp_path)
+    for frames in (1, 2, 3):
+        checkpoints.save({"frames": frames})
+    assert [path.name for path in checkpoints.paths()] == ["checkpoint-2.pt", "checkpoint-3.pt"]
+    assert checkpoints.load()["frames"] == 3 and (tmp_path / "checkpoint-99.pt").is_dir()

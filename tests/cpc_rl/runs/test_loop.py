@@ -106,6 +106,16 @@ def test_only_marked_fields_may_change_and_a_refused_run_keeps_its_file(tmp_path
     assert "length: 12" in (tmp_path / "run" / "config.yaml").read_text()
 
 
+def test_damaged_metrics_are_told_before_anything_is_written(tmp_path: Path) -> None:
+    train(tmp_path / "run", Counter())
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write("null\n")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(RunFailure, match="metrics.jsonl, line 6: None is no row"):
+        train(tmp_path / "run", Counter(48), config=Settings(length=12))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
 def test_a_configuration_of_old_is_read_in_the_words_of_today(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", Settings())
     old = {"extent": 3, "length": 10, "run": Settings().run.model_dump(mode="json")}
