@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.audio.model import SpeechModel, SpeechModelConfig
-from cpc_repr.sequences import Encoding, SequenceCPC, contrast
+from cpc_repr.sequences import Encoding, SequenceCPC, SequenceCPCConfig, contrast
+from cpc_rl.negatives import Negatives
 from cpc_rl.malloc import keep_freed_memory
 
 WINDOW = 20_480
@@ -42,13 +43,15 @@ def measure(config: SpeechModelConfig, batch: int, steps: int, negatives: int | 
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
     sound, draws = torch.randn(batch, WINDOW, device=device), torch.Generator()
 
+    task = SequenceCPCConfig(steps=steps, negatives=Negatives(count=negatives or "all"))
+
     def step(loss: Tensor) -> None:
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
 
     def ours() -> None:
-        step(contrast(model.model(sound), model.heads, draws, num_negatives=negatives).loss)
+        step(contrast(model.model(sound), model.heads, task, draws).loss)
 
     def gathered() -> None:
         step(gathered_loss(model.model(sound), model.heads, negatives or 128))

@@ -22,12 +22,15 @@ class Frozen(BaseModel):
 def flag_names(model: type[BaseModel], key_prefix: str = "", flag_prefix: str = "--") -> dict[str, str]:
     """Map each dotted key of `model` to its flag, e.g. `{"env.num_envs": "--num-envs"}`.
 
-    Follows the two tyro marks our models use: `OmitArgPrefixes` on a section and `arg(name=...)` on a field.
+    Follows the tyro marks our models use: `OmitArgPrefixes` on a section, `arg(name="")` on one whose own sections keep
+    their names, and `arg(name=...)` on a field.
     """
     names: dict[str, str] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            inner = flag_prefix if tyro.conf.OmitArgPrefixes in field.metadata else f"{flag_prefix}{_dashed(name)}."
+            marks = field.metadata
+            bare = tyro.conf.OmitArgPrefixes in marks or any(getattr(mark, "name", None) == "" for mark in marks)
+            inner = flag_prefix if bare else f"{flag_prefix}{_dashed(name)}."
             names |= flag_names(field.annotation, f"{key_prefix}{name}.", inner)
         else:
             # `tyro.conf.arg` gives an object with the name in `.name`; pydantic's own metadata has no such attribute.

@@ -14,7 +14,8 @@ from cpc_repr.config import CommandConfig, arms, recorded
 from cpc_repr.context import Session
 from cpc_repr.experiment import Data, Experiment, run_experiment
 from cpc_repr.report import Table
-from cpc_repr.training import Stopped, upgrade
+from cpc_repr.training import Stopped
+from cpc_repr.upgrade import upgrade
 from cpc_rl.distributed import ProcessGroup, joined
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory, StopSignal, open_run, pick_device

@@ -19,11 +19,17 @@ from cpc_repr.prefetch import Prefetcher
 from cpc_repr.report import Row, Table
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, subdirectory
+from cpc_repr.upgrade import upgrade
 from cpc_rl.runs import RunDirectory
 
 
 class Data(Protocol):
     """What an experiment learns from."""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a batch is read from the disk, not from memory."""
+        ...
 
     def describe(self) -> str:
         """How much there is, on one line."""
@@ -111,9 +117,13 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
         supervised[name] = train(context, folder, bound)
     if not context.group.is_main:
         return {}
-    results = Results(run.report / "results.json", config.result_settings())
+    results = Results(
+        run.report / "results.json",
+        config.result_settings(),
+        lambda old: type(config).model_validate(upgrade(old)).result_settings(),
+    )
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
-    for stage in chain(objective.diagnostics(context), experiment.stages(context, objective, supervised)):
+    for stage in chain(objective.diagnostics(), experiment.stages(context, objective, supervised)):
         if stage.row is not None:
             rows[stage.row] |= results.scores(stage.name, stage.compute)
         else:
@@ -127,7 +137,7 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
 def train(context: Context[C, D], run: RunDirectory, objective: Objective[Any, Any]) -> nn.Module:
     """Train `objective` in `run` to its end; gives its module as it is to be evaluated."""
     config = context.config
-    read = Prefetcher(objective.batch) if objective.reads_files else objective.batch
+    read = Prefetcher(objective.batch) if context.data.reads_files else objective.batch
     learner = Learner(
         objective.module,
         lambda number: objective.loss(read(number), number),

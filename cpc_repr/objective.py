@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.context import Context
+from cpc_repr.training import seeded
 from cpc_rl.optim import OptimiserConfig
 
 B = TypeVar("B")
@@ -40,24 +41,41 @@ class Objective(ABC, Generic[B, R]):
     Attributes:
         title: What lines call it.
         rows: Of the tables, and their titles: what its representations are called there, the one that counts last.
+        context: Settings, data and device of the run.
         module: Holds all parameters; its `model` is the network that `load` reads back.
         optimiser: And its learning rate.
         updates: How long it is trained.
-        reads_files: Whether `batch` reads from the disk: it is then called ahead of time, in threads.
         live: Metrics of the live line: how it calls each, and its key.
     """
 
     title: str
     rows: ClassVar[Mapping[str, str]] = {}
-    module: nn.Module
-    optimiser: OptimiserConfig
-    updates: int
-    reads_files: bool = False
     live: Mapping[str, str] = {"loss": "loss/total"}
+
+    def __init__(
+        self,
+        context: Context[Any, Any],
+        build: Callable[[], nn.Module],
+        optimiser: OptimiserConfig | None = None,
+        updates: int | None = None,
+    ) -> None:
+        """Take the network that `build` makes, with the seed's initial weights.
+
+        Args:
+            context: Of the run.
+            build: Makes the module.
+            optimiser: None: that of the settings.
+            updates: None: those of the settings.
+        """
+        config = context.config
+        self.context = context
+        self.module = seeded(config.run.seed, build).to(context.device)
+        self.optimiser: OptimiserConfig = optimiser or config.optimiser
+        self.updates: int = config.train.updates if updates is None else updates
 
     @abstractmethod
     def batch(self, number: int) -> B:
-        """Batch `number`: 0, 1, ..., on the CPU."""
+        """Batch `number`: 0, 1, ..., on the CPU; where data lies on the disk, it is read ahead of time in threads."""
 
     @abstractmethod
     def loss(self, batch: B, number: int) -> Losses:
@@ -71,9 +89,13 @@ class Objective(ABC, Generic[B, R]):
         """What probes and transfer see, by the names of `rows`; none where the network is its own classifier."""
         return {}
 
-    def diagnostics(self, context: Context[Any, Any]) -> Iterable[Stage]:
+    def diagnostics(self) -> Iterable[Stage]:
         """What else is looked at once it is trained."""
         return ()
+
+    def draws(self, number: int, *purpose: int) -> torch.Generator:
+        """Random numbers of batch `number`; those of another `purpose` are others."""
+        return generator(self.context.config.run.seed, number, *purpose)
 
 
 class Labelled(NamedTuple):
@@ -84,32 +106,35 @@ class Labelled(NamedTuple):
 
 
 class Supervised(Objective[Labelled, Any]):
-    """A network trained end to end on labels: what a representation is held against."""
+    """A network trained end to end on labels, at a rate that falls to 0: what a representation is held against."""
 
     title = "end to end on labels"
     live: Mapping[str, str] = {"loss": "loss/total", "accuracy": "accuracy"}
 
     def __init__(
         self,
-        network: nn.Module,
+        context: Context[Any, Any],
+        build: Callable[[], nn.Module],
         read: Callable[[int], Labelled],
-        optimiser: OptimiserConfig,
-        updates: int,
-        device: torch.device,
-        reads_files: bool = False,
+        optimiser: OptimiserConfig | None = None,
+        updates: int | None = None,
     ) -> None:
-        """Train `network`, which maps inputs to logits, on what `read` gives."""
-        self.module, self.read, self.optimiser, self.updates = network.to(device), read, optimiser, updates
-        self.device, self.reads_files = device, reads_files
+        """Train the network of `build`, which maps inputs to logits, on what `read` gives; see `Objective`."""
+        train = context.config.train
+        rate, warmup = train.supervised_learning_rate, context.config.optimiser.warmup
+        falling = OptimiserConfig(learning_rate=rate, warmup=warmup, schedule="linear")
+        super().__init__(context, build, optimiser or falling, train.supervised_updates if updates is None else updates)
+        self.read = read
 
     def batch(self, number: int) -> Labelled:
-        """Batch `number`."""
+        """Inputs and classes."""
         return self.read(number)
 
     def loss(self, batch: Labelled, number: int) -> Losses:
         """Cross-entropy over all inputs that have a class."""
-        logits = self.module(batch.inputs.to(self.device))
-        logits, wanted = logits.flatten(0, -2), batch.labels.flatten().to(self.device)  # [M, classes], [M]
+        device = self.context.device
+        logits = self.module(batch.inputs.to(device)).flatten(0, -2)  # [M, classes]
+        wanted = batch.labels.flatten().to(device)  # [M]
         known = wanted >= 0
         hit = (logits.argmax(-1) == wanted) & known
         return F.cross_entropy(logits, wanted, ignore_index=-1), {"accuracy": hit.sum() / known.sum()}

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cpc_repr.context import Context
-from cpc_repr.objective import Stage
+from cpc_repr.objective import Objective, Stage
 from cpc_repr.report import plot_curves
 from cpc_rl.infonce import PerOffset
 
@@ -36,10 +35,8 @@ def live_offsets(offsets: Sequence[int]) -> dict[str, str]:
 
 
 def offsets_stage(
-    context: Context[Any, Any],
-    module: nn.Module,
+    objective: Objective[Any, Any],
     contrast: Callable[[int], PerOffset],
-    batches: int,
     offsets: Sequence[int],
     unit: str,
     picture: str,
@@ -47,18 +44,18 @@ def offsets_stage(
     """Means of the contrastive task over test batches, and their picture.
 
     Args:
-        context: Of the run.
-        module: What `contrast` evaluates.
-        contrast: The task on test batch 0, 1, ..., as training makes them.
-        batches: How many.
+        objective: What is evaluated.
+        contrast: Its task on test batch 0, 1, ..., as training makes them.
         offsets: Those that are predicted.
         unit: What they are counted in.
         picture: Name of its file in the report.
     """
+    context = objective.context
+    batches = context.config.evaluation.batches
 
     @torch.no_grad()
     def compute() -> dict[str, list[float]]:
-        module.eval()
+        objective.module.eval()
         found = []
         with context.live("contrastive accuracy") as tick:
             for number in range(batches):

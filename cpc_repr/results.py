@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,19 +16,31 @@ from cpc_rl.runs.files import write_atomic
 class Results:
     """`results.json`: named results, each computed once for the same settings."""
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, settings: Mapping[str, Any], reread: Callable[[Any], Mapping[str, Any]] = lambda old: old
+    ) -> None:
         """Read what is there, if it was computed with `settings` (plain values); else begin anew.
+
+        Args:
+            path: Of the file.
+            settings: What results depend on.
+            reread: Gives settings of an older version in the words of today; a ValueError says that there are none.
 
         Raises:
             RunFailure: The file is damaged.
         """
         self.path = path
-        fresh = {"settings": json.loads(json.dumps(settings)), "results": {}}
+        self._data: dict[str, Any] = {"settings": json.loads(json.dumps(settings)), "results": {}}
+        if not path.exists():
+            return
         try:
-            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else fresh
-        except ValueError as error:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            before, results = known["settings"], dict(known["results"])
+        except (ValueError, TypeError, KeyError) as error:
             raise RunFailure(f"{path} is damaged ({error}); delete it to compute it anew") from error
-        self._data = known if known.get("settings") == fresh["settings"] else fresh
+        with contextlib.suppress(ValueError):
+            if json.loads(json.dumps(reread(before))) == self._data["settings"]:
+                self._data["results"] = results
 
     def get(self, name: str, compute: Callable[[], Any]) -> Any:
         """The result called `name`, computed and written down if it is not known; JSON must be able to say it."""

@@ -6,19 +6,35 @@ Van den Oord et al. 2018, section 2. Speech and books differ in what is read and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from configs import Frozen, UsageError
 from cpc_repr import cpc_loss
 from cpc_repr.context import Context
-from cpc_repr.objective import Losses, Objective, Stage, generator
+from cpc_repr.objective import Losses, Objective, Stage
 from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
 from cpc_rl.infonce import CPC, linear_heads
-from cpc_rl.optim import OptimiserConfig
+from cpc_rl.negatives import Count, Negatives
 
 R = TypeVar("R")
+
+
+class SequenceCPCConfig(Frozen):
+    """The contrastive task."""
+
+    steps: int = Field(
+        default=12, ge=1, le=100, description="Steps ahead that are predicted (K), of 10 ms or of a sentence."
+    )
+    negatives: Negatives = Negatives()
+    anchors: Count = Field(
+        default="all",
+        description="Steps of each window that predict, drawn at each update: the same gradient on average, for less; "
+        "or `all`.",
+    )
 
 
 class Encoding(NamedTuple):
@@ -55,72 +71,58 @@ class SequenceCPC(nn.Module):
 def contrast(
     encoding: Encoding,
     heads: nn.ModuleList,
+    config: SequenceCPCConfig,
     draws: torch.Generator,
-    anchors: int | None = None,
     anchor_steps: Tensor | None = None,
-    **negatives: Any,
 ) -> CPC:
-    """InfoNCE of predicting z from c: `cpc_rl.infonce.cpc_loss`.
+    """InfoNCE of predicting z from c: `cpc_rl.infonce.cpc_loss`, with the negatives `config` asks for.
 
     Args:
         encoding: z [B, T, D], c [B, T, H].
         heads: K of them, for 1 to K steps ahead.
+        config: See there.
         draws: Of negatives and anchors, where there is something to draw. On the CPU.
-        anchors: Predict from this many steps, drawn anew; None: from all.
-        anchor_steps: long [S], predict from these steps instead.
-        negatives: As `cpc_loss` takes them.
+        anchor_steps: long [S], predict from these steps; None: as `config` says.
     """
     time = encoding.z.shape[1]
-    if anchor_steps is None and anchors is not None and anchors < time:
-        anchor_steps = torch.randperm(time, generator=draws)[:anchors]
-    steps = range(1, len(heads) + 1)
-    return cpc_loss(encoding.c, encoding.z, heads, steps, generator=draws, anchor_steps=anchor_steps, **negatives)
+    if anchor_steps is None and config.anchors != "all" and config.anchors < time:
+        anchor_steps = torch.randperm(time, generator=draws)[: config.anchors]
+    return cpc_loss(
+        encoding.c,
+        encoding.z,
+        heads,
+        range(1, len(heads) + 1),
+        generator=draws,
+        anchor_steps=anchor_steps,
+        **config.negatives.options,
+    )
 
 
 class SequenceObjective(Objective[Tensor, R], Generic[R]):
     """CPC: c_t predicts z of the steps ahead."""
 
     title = "CPC"
-    module: SequenceCPC
+    rows = {"cpc": "CPC"}  # noqa: RUF012
+    unit: str  # what a step is
 
     def __init__(
         self,
-        module: SequenceCPC,
+        context: Context[Any, Any],
+        build: Callable[[], SequenceModel],
         read: Callable[[int], Tensor],
         read_test: Callable[[int], Tensor],
-        optimiser: OptimiserConfig,
-        updates: int,
-        *,
-        seed: int,
-        device: torch.device,
-        unit: str,
-        test_batches: int,
-        negatives: dict[str, Any],
-        anchors: int | None = None,
-        reads_files: bool = False,
     ) -> None:
-        """Train `module` on what `read` gives.
-
-        Args:
-            module: With its initial weights.
-            read: Maps the number of a batch to sequences.
-            read_test: The same, of test data.
-            optimiser: And its learning rate.
-            updates: How long to train.
-            seed: Of negatives and anchors.
-            device: Where to compute.
-            unit: What a step is, for the pictures.
-            test_batches: How many are evaluated.
-            negatives: See `contrast`.
-            anchors: See `contrast`.
-            reads_files: See `Objective`.
-        """
-        self.module, self.read, self.read_test = module.to(device), read, read_test
-        self.optimiser, self.updates = optimiser, updates
-        self.seed, self.device, self.unit, self.test_batches = seed, device, unit, test_batches
-        self.negatives, self.anchors, self.reads_files = negatives, anchors, reads_files
-        self.offsets = range(1, len(module.heads) + 1)
+        """Train the network of `build` on what `read` gives; `read_test` gives batches of test data."""
+        self.config: SequenceCPCConfig = context.config.cpc
+        super().__init__(context, lambda: SequenceCPC(build(), self.config.steps))
+        self.read, self.read_test = read, read_test
+        self.offsets = range(1, self.config.steps + 1)
         self.live = live_offsets(self.offsets)
+
+    @property
+    def network(self) -> SequenceCPC:
+        """The module."""
+        return cast(SequenceCPC, self.module)
 
     def describe(self) -> str:
         """Method, size and steps ahead."""
@@ -132,22 +134,37 @@ class SequenceObjective(Objective[Tensor, R], Generic[R]):
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """InfoNCE."""
-        found = self._contrast(batch, number, self.anchors)
+        found = self._contrast(batch, number, self.config)
         return found.loss, offset_metrics(found.per_offset, self.offsets)
 
-    def diagnostics(self, context: Context[Any, Any]) -> Iterable[Stage]:
+    def diagnostics(self) -> Iterable[Stage]:
         """Contrastive accuracy of each step ahead, from all steps of test sequences."""
+        every = self.config.model_copy(update={"anchors": "all"})
         yield offsets_stage(
-            context,
-            self.module,
-            lambda number: self._contrast(self.read_test(number), number, None).per_offset,
-            self.test_batches,
+            self,
+            lambda number: self._contrast(self.read_test(number), number, every).per_offset,
             self.offsets,
             self.unit,
             "accuracy_per_step.png",
         )
 
-    def _contrast(self, batch: Tensor, number: int, anchors: int | None) -> CPC:
-        encoding = self.module.model(batch.to(self.device))
-        draws = generator(self.seed, number)
-        return contrast(encoding, self.module.heads, draws, anchors, **self.negatives)
+    def _contrast(self, batch: Tensor, number: int, config: SequenceCPCConfig) -> CPC:
+        encoding = self.network.model(batch.to(self.context.device))
+        return contrast(encoding, self.network.heads, config, self.draws(number))
+
+
+def check_task(config: SequenceCPCConfig, batch_size: int, time: int) -> None:
+    """Raise UsageError if windows of `time` steps, `batch_size` of them, leave nothing to predict or to tell apart."""
+    if config.steps >= time:
+        raise UsageError(f"--steps {config.steps}: windows of {time} steps allow at most {time - 1}")
+    check_negatives(config.negatives, batch_size)
+
+
+def check_negatives(negatives: Negatives, batch_size: int) -> None:
+    """Raise UsageError if a batch of so many sequences leaves no negative: the loss would be 0 whatever is learnt."""
+    if batch_size == 1 and (negatives.pool == "time" or negatives.exclude == "own"):
+        option = "pool time" if negatives.pool == "time" else "exclude own"
+        raise UsageError(
+            f"--batch-size 1 with --negatives.{option} leaves no negative: --batch-size 2 or more, or --negatives.pool "
+            "batch or sequence without exclusion"
+        )

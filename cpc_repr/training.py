@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from configs import UsageError
+from cpc_repr.upgrade import upgrade
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.optim import Optimiser, OptimiserConfig, check_finite
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop
@@ -155,25 +156,6 @@ def fit(
 
     if not loop.train(learner, run, settings, config, stop, shown=shown, reread=reread):
         raise Stopped(f"stopped at {learner.updates:,} of {learner.total:,} updates")
-
-
-def upgrade(old: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration of the time when the section `optimiser` was called `optim`, in the words of today.
-
-    Raises ValueError where the learning rate fell over another number of updates than those of the run.
-    """
-    if not isinstance(old.get("optim"), Mapping):
-        return dict(old)
-    optimiser = dict(old["optim"])
-    fall, updates = optimiser.pop("fall", 0), old.get("train", {}).get("updates")
-    if fall and fall != updates:
-        raise ValueError(
-            f"optim.fall = {fall} of train.updates = {updates}: a learning rate falls over all updates now, by "
-            "optimiser.schedule: linear"
-        )
-    optimiser |= {"schedule": "linear"} if fall else {}
-    optimiser |= {"clip_norm": optimiser.pop("clip")} if "clip" in optimiser else {}
-    return {**{name: section for name, section in old.items() if name != "optim"}, "optimiser": optimiser}
 
 
 def subdirectory(path: Path, config: BaseModel) -> RunDirectory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,10 +12,10 @@ from pydantic import Field
 from configs import Frozen, MayChange
 from cpc_repr.audio.data import SpeechBatchConfig
 from cpc_repr.audio.model import SpeechModelConfig
-from cpc_repr.audio.setup import SpeechCPCConfig
 from cpc_repr.audio.synthetic import SyntheticSpeechConfig
 from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
+from cpc_repr.sequences import SequenceCPCConfig
 from cpc_repr.training import OPTIMISER
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
@@ -78,13 +79,13 @@ class AudioConfig(CommandConfig):
     corpus: Annotated[SpeechCorpusConfig, tyro.conf.OmitArgPrefixes] = SpeechCorpusConfig()
     train: Annotated[AudioTrainConfig, tyro.conf.OmitArgPrefixes] = AudioTrainConfig()
     batches: Annotated[SpeechBatchConfig, tyro.conf.OmitArgPrefixes] = SpeechBatchConfig()
-    cpc: Annotated[SpeechCPCConfig, tyro.conf.OmitArgPrefixes] = SpeechCPCConfig()
+    cpc: Annotated[SequenceCPCConfig, tyro.conf.arg(name="")] = SequenceCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[SpeechModelConfig, tyro.conf.OmitArgPrefixes] = SpeechModelConfig()
     greedy: bool = Field(
         default=False,
         description="Greedy InfoMax: six modules, each with a loss of its own and no gradient from another "
-        "(set --num-negatives 10 as its paper has it); every module is probed.",
+        "(set --negatives.count 10 as its paper has it); every module is probed.",
     )
     ablation: Literal["none", "strategies", "steps"] = Field(
         default="none",
@@ -112,24 +113,24 @@ class AudioConfig(CommandConfig):
     def rows(self) -> dict[str, AudioConfig]:
         """The rows of Table 2 that are asked for."""
         if self.ablation == "strategies":
-            return {name: self._changed(batch=b, candidates=c) for name, b, c in STRATEGIES}
+            return {name: self._changed(negatives, batch=batch) for name, batch, negatives in STRATEGIES}
         if self.ablation == "steps":
-            return {f"{k} steps": self._changed(steps=k) for k in STEPS}
+            return {
+                f"{k} steps": self.model_copy(update={"cpc": self.cpc.model_copy(update={"steps": k})}) for k in STEPS
+            }
         return {"": self}
 
-    def _changed(self, **values: object) -> AudioConfig:
-        """A copy with other values in the sections `batches` and `cpc`."""
-        batches = {name: value for name, value in values.items() if name in SpeechBatchConfig.model_fields}
-        cpc = {name: value for name, value in values.items() if name in SpeechCPCConfig.model_fields}
-        sections = {"batches": self.batches.model_copy(update=batches), "cpc": self.cpc.model_copy(update=cpc)}
-        return self.model_copy(update=sections)
+    def _changed(self, negatives: Mapping[str, str], batch: str) -> AudioConfig:
+        """A copy with other negatives."""
+        cpc = self.cpc.model_copy(update={"negatives": self.cpc.negatives.model_copy(update=negatives)})
+        return self.model_copy(update={"cpc": cpc, "batches": self.batches.model_copy(update={"batch": batch})})
 
 
-STRATEGIES: tuple[tuple[str, Literal["mixed", "same_speaker"], Literal["all", "exclude_own", "own"]], ...] = (
-    ("mixed speaker", "mixed", "all"),
-    ("same speaker", "same_speaker", "all"),
-    ("mixed speaker (excl.)", "mixed", "exclude_own"),
-    ("same speaker (excl.)", "same_speaker", "exclude_own"),
-    ("current sequence only", "mixed", "own"),
+STRATEGIES = (
+    ("mixed speaker", "mixed", {"pool": "batch", "exclude": "none"}),
+    ("same speaker", "same_speaker", {"pool": "batch", "exclude": "none"}),
+    ("mixed speaker (excl.)", "mixed", {"pool": "batch", "exclude": "own"}),
+    ("same speaker (excl.)", "same_speaker", {"pool": "batch", "exclude": "own"}),
+    ("current sequence only", "mixed", {"pool": "sequence", "exclude": "none"}),
 )
 STEPS = (2, 4, 8, 12, 16)

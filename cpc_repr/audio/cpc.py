@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import Any, cast
 
+from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.features import Features, context_features
 from cpc_repr.audio.model import SpeechModel
-from cpc_repr.audio.setup import SpeechSetup
-from cpc_repr.sequences import SequenceCPC, SequenceObjective
-from cpc_repr.training import seeded
+from cpc_repr.context import Context
+from cpc_repr.sequences import SequenceObjective
 
 
 class SpeechCPC(SequenceObjective[Features]):
     """CPC; probes see c."""
 
-    rows: ClassVar = {"cpc": "CPC"}
+    unit = "steps of 10 ms"
 
-    def __init__(self, setup: SpeechSetup) -> None:
-        """With the seed's initial weights."""
-        network = seeded(setup.seed, lambda: SequenceCPC(SpeechModel(setup.model), setup.cpc.steps))
-        super().__init__(
-            cast(SequenceCPC, network),
-            setup.windows("train").samples,
-            setup.windows("test").samples,
-            setup.optimiser,
-            setup.updates,
-            seed=setup.seed,
-            device=setup.device,
-            unit="steps of 10 ms",
-            test_batches=setup.test_batches,
-            negatives=setup.negatives,
-            anchors=setup.cpc.anchors,
-            reads_files=not setup.waveforms.keep,
+    def __init__(self, context: Context[Any, Waveforms]) -> None:
+        """See `Objective`."""
+        config, corpus = context.config, context.data.corpus
+        train, test = (
+            SpeechWindows(context.data, split, config.batches, config.run.seed) for split in (corpus.train, corpus.test)
         )
+        super().__init__(context, lambda: SpeechModel(config.model), train.samples, test.samples)
 
     def representations(self) -> Mapping[str, Features]:
         """C, frame by frame."""
-        return {"cpc": context_features(cast(SpeechModel, self.module.model), self.device)}
+        return {"cpc": context_features(cast(SpeechModel, self.network.model), self.context.device)}

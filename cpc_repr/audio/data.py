@@ -45,6 +45,11 @@ class Waveforms:
         self.keep = sum(u.samples for u in (*corpus.train, *corpus.test)) <= limit
         self._known: dict[str, np.ndarray] = {}
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether the corpus is too large for memory."""
+        return not self.keep
+
     def describe(self) -> str:
         """How much speech there is, on one line."""
         corpus = self.corpus

@@ -18,7 +18,7 @@ from cpc_repr.audio.evaluate import AudioContext, chance, classify, probe
 from cpc_repr.audio.features import Features, cepstra
 from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import GreedyInfoMax
-from cpc_repr.audio.setup import SpeechSetup
+from cpc_repr.audio.model import frames
 from cpc_repr.audio.supervised import TASKS, supervised_objective
 from cpc_repr.audio.synthetic import make_corpus
 from cpc_repr.audio.tables import table_1, table_2
@@ -28,7 +28,7 @@ from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
 from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
-from cpc_rl.optim import OptimiserConfig
+from cpc_repr.sequences import check_task
 
 PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
 METHODS: dict[str, type[SpeechCPC] | type[GreedyInfoMax]] = {"cpc": SpeechCPC, "greedy": GreedyInfoMax}
@@ -47,25 +47,20 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
             return Waveforms(find_corpus(config, session))
 
     def check(self, config: AudioConfig, data: Waveforms) -> None:
-        """Windows must fit into utterances."""
-        for part in (data.corpus.train, data.corpus.test):
-            SpeechWindows(data, part, config.batches, config.run.seed)
+        """Windows must fit into utterances, steps into windows, and something must be left to tell apart."""
+        for split in (data.corpus.train, data.corpus.test):
+            SpeechWindows(data, split, config.batches, config.run.seed)
+        check_task(config.cpc, config.batches.batch_size, frames(config.batches.window))
 
     def objective(self, context: AudioContext) -> SpeechCPC | GreedyInfoMax:
         """CPC, or Greedy InfoMax."""
-        config = context.config
-        return METHODS[config.method](_setup(context, config.optimiser, config.train.updates))
+        return METHODS[context.config.method](context)
 
     def supervised(self, context: AudioContext) -> dict[str, Supervised]:
         """A network for phones and one for speakers, whose learning rate falls to 0."""
-        config, updates = context.config, context.config.train.supervised_updates
-        if not (config.has_baselines and updates):
+        if not (context.config.has_baselines and context.config.train.supervised_updates):
             return {}
-        rate = config.train.supervised_learning_rate
-        setup = _setup(
-            context, OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear"), updates
-        )
-        return {f"supervised_{task}": supervised_objective(setup, task, config.evaluation.shift) for task in TASKS}
+        return {f"supervised_{task}": supervised_objective(context, task) for task in TASKS}
 
     def stages(
         self, context: AudioContext, objective: Objective[Any, Features], supervised: Mapping[str, nn.Module]
@@ -121,18 +116,3 @@ def find_corpus(config: AudioConfig, session: Session) -> Corpus:
         if getattr(c, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
     return make_corpus(c.corpora or cache_folder("speech"), config.speech, session.quarters("making synthetic speech"))
-
-
-def _setup(context: AudioContext, optimiser: OptimiserConfig, updates: int) -> SpeechSetup:
-    config = context.config
-    return SpeechSetup(
-        waveforms=context.data,
-        batches=config.batches,
-        model=config.model,
-        cpc=config.cpc,
-        optimiser=optimiser,
-        updates=updates,
-        test_batches=config.evaluation.batches,
-        seed=config.run.seed,
-        device=context.device,
-    )

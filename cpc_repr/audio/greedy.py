@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
+from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.features import Features, batch_of_one, context_features
 from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig
-from cpc_repr.audio.setup import SpeechSetup
-from cpc_repr.objective import Losses, Objective, generator
+from cpc_repr.context import Context
+from cpc_repr.objective import Losses, Objective
 from cpc_repr.offsets import offset_metrics
-from cpc_repr.sequences import Encoding, contrast
-from cpc_repr.training import seeded
+from cpc_repr.sequences import Encoding, SequenceCPCConfig, contrast
 from cpc_rl.infonce import CPC, linear_heads
 
 WINDOW = 128  # frames that predict; a convolution below the last one has more of them
@@ -35,17 +35,16 @@ class GreedyInfoMax(Objective[Tensor, Features]):
     rows: ClassVar = {name: name for name in NAMES}
     live: Mapping[str, str] = {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}
 
-    def __init__(self, setup: SpeechSetup) -> None:
-        """With the seed's initial weights."""
-        self.setup, self.windows = setup, setup.windows("train")
-        network = seeded(setup.seed, lambda: GreedyNetwork(setup.model, setup.cpc.steps))
-        self.module: GreedyNetwork = cast(GreedyNetwork, network).to(setup.device)
-        self.optimiser, self.updates = setup.optimiser, setup.updates
-        self.reads_files = not setup.waveforms.keep
+    def __init__(self, context: Context[Any, Waveforms]) -> None:
+        """See `Objective`."""
+        config, data = context.config, context.data
+        self.config: SequenceCPCConfig = config.cpc
+        super().__init__(context, lambda: GreedyNetwork(config.model, self.config.steps))
+        self.windows = SpeechWindows(data, data.corpus.train, config.batches, config.run.seed)
 
     def describe(self) -> str:
         """Method, size and steps ahead."""
-        return f"{super().describe()}, {self.setup.cpc.steps} steps ahead"
+        return f"{super().describe()}, {self.config.steps} steps ahead"
 
     def batch(self, number: int) -> Tensor:
         """Windows [B, n]."""
@@ -53,18 +52,17 @@ class GreedyInfoMax(Objective[Tensor, Features]):
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """The sum of the modules' losses."""
-        setup = self.setup
-        draws = generator(setup.seed, number)
-        found = greedy_loss(self.module, batch.to(setup.device), draws, setup.cpc.anchors, setup.negatives)
+        network = cast(GreedyNetwork, self.module)
+        found = greedy_loss(network, batch.to(self.context.device), self.config, self.draws(number))
         modules = dict(zip(NAMES, found, strict=True))
         metrics = {f"loss/{name}": result.loss.detach() for name, result in modules.items()}
         for name, result in modules.items():
-            metrics |= offset_metrics(result.per_offset, range(1, setup.cpc.steps + 1), name)
+            metrics |= offset_metrics(result.per_offset, range(1, self.config.steps + 1), name)
         return torch.stack([result.loss for result in found]).sum(), metrics
 
     def representations(self) -> Mapping[str, Features]:
         """Each module's output at every 10 ms."""
-        model, device = self.module.model, self.setup.device
+        model, device = cast(GreedyNetwork, self.module).model, self.context.device
         convolutions = {name: conv_features(model, device, i) for i, name in enumerate(NAMES[:-1])}
         return {**convolutions, NAMES[-1]: context_features(model, device)}
 
@@ -86,13 +84,7 @@ class GreedyNetwork(nn.Module):
         return [*(Encoding(x, x) for x in outputs), Encoding(below, self.model.gru(below)[0])]
 
 
-def greedy_loss(
-    model: GreedyNetwork,
-    samples: Tensor,
-    draws: torch.Generator,
-    anchors: int | None = None,
-    negatives: Mapping[str, Any] | None = None,
-) -> list[CPC]:
+def greedy_loss(model: GreedyNetwork, samples: Tensor, config: SequenceCPCConfig, draws: torch.Generator) -> list[CPC]:
     """The six losses of samples [B, n], in the order of `NAMES`; their sum trains every module as if it were alone.
 
     Contexts of the lower convolutions, which have 256 to 4096 frames, come from a stretch of 128 drawn at each update.
@@ -104,7 +96,7 @@ def greedy_loss(
         if last > WINDOW:
             start = int(torch.randint(last - WINDOW + 1, (), generator=draws))
             stretch = torch.arange(start, start + WINDOW)
-        losses.append(contrast(encoding, cast(nn.ModuleList, heads), draws, anchors, stretch, **(negatives or {})))
+        losses.append(contrast(encoding, cast(nn.ModuleList, heads), config, draws, stretch))
     return losses
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from cpc_repr.audio.data import SpeechWindows
+from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.model import HOP, SpeechModel, SpeechModelConfig, frames
-from cpc_repr.audio.setup import SpeechSetup
+from cpc_repr.context import Context
 from cpc_repr.objective import Labelled, Supervised
-from cpc_repr.training import seeded
 
 Task = Literal["phone", "speaker"]
 TASKS: tuple[Task, ...] = ("phone", "speaker")
@@ -29,16 +28,14 @@ class FrameClassifier(nn.Module):
         return self.classify(self.model(samples).c)
 
 
-def supervised_objective(setup: SpeechSetup, task: Task, shift: int) -> Supervised:
-    """A classifier of phones or of speakers; frame t carries label t - `shift`."""
-    waveforms = setup.waveforms
-    classes = waveforms.corpus.classes(task)
-    network = seeded(setup.seed, lambda: FrameClassifier(setup.model, classes))
-    windows = SpeechWindows(waveforms, waveforms.corpus.train, setup.batches, setup.seed, grid=HOP, shift=shift)
-    length = frames(setup.batches.window)
+def supervised_objective(context: Context[Any, Waveforms], task: Task) -> Supervised:
+    """A classifier of phones or of speakers."""
+    config, corpus = context.config, context.data.corpus
+    shift, length = config.evaluation.shift, frames(config.batches.window)
+    windows = SpeechWindows(context.data, corpus.train, config.batches, config.run.seed, grid=HOP, shift=shift)
 
     def read(number: int) -> Labelled:
         batch = windows.batch(number, length)
         return Labelled(batch.samples, batch.phones if task == "phone" else batch.speaker[:, None].expand(-1, length))
 
-    return Supervised(network, read, setup.optimiser, setup.updates, setup.device, reads_files=not waveforms.keep)
+    return Supervised(context, lambda: FrameClassifier(config.model, corpus.classes(task)), read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -10,37 +9,14 @@ from pydantic import Field
 
 from configs import Frozen, MayChange
 from cpc_repr.config import CommandConfig, TrainConfig
-from cpc_repr.text.books import BookBatchConfig, Layout
-from cpc_repr.text.cpc import TextCPCConfig
+from cpc_repr.sequences import SequenceCPCConfig
+from cpc_repr.text.books import BookBatchConfig
+from cpc_repr.text.corpus import TextCorpusConfig
 from cpc_repr.text.logistic import LogisticConfig
 from cpc_repr.text.model import TextModelConfig
 from cpc_repr.text.stories import StoriesConfig
 from cpc_repr.training import OPTIMISER
 from cpc_rl.optim import OptimiserConfig
-from cpc_rl.runs.config import Folder
-
-File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-
-
-class TextCorpusConfig(Frozen):
-    """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
-
-    data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
-    layout: Layout = Field(default="lines", description="Layout of the books: a sentence a line, or prose.")
-    tasks: MayChange[Folder] = Field(
-        default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
-    )
-    vectors: MayChange[File] = Field(
-        default=None,
-        description="Word vectors in word2vec's form, for words the books do not have. Default: with generated books "
-        "a stand-in, else none.",
-    )
-    corpora: MayChange[Folder] = Field(
-        default=None, description="Folder of generated text, made once; by default in the user's cache."
-    )
-    vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
-    max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
-    hold_out: int = Field(default=20, ge=2, le=10**6, description="One book of so many is kept for testing.")
 
 
 class TextTrainConfig(TrainConfig):
@@ -70,7 +46,7 @@ class TextConfig(CommandConfig):
     corpus: Annotated[TextCorpusConfig, tyro.conf.OmitArgPrefixes] = TextCorpusConfig()
     train: Annotated[TextTrainConfig, tyro.conf.OmitArgPrefixes] = TextTrainConfig()
     batches: Annotated[BookBatchConfig, tyro.conf.OmitArgPrefixes] = BookBatchConfig()
-    cpc: Annotated[TextCPCConfig, tyro.conf.OmitArgPrefixes] = TextCPCConfig()
+    cpc: Annotated[SequenceCPCConfig, tyro.conf.arg(name="")] = SequenceCPCConfig(steps=3)
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[TextModelConfig, tyro.conf.OmitArgPrefixes] = TextModelConfig()
     stories: StoriesConfig = StoriesConfig()

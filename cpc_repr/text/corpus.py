@@ -5,14 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Annotated, ClassVar
 
+import tyro
+from pydantic import Field
+
+from configs import Frozen, MayChange
 from cpc_repr.cache import cache_folder
-from cpc_repr.text.books import Library, book_files, count_words, hold_out, read_book, read_library
-from cpc_repr.text.config import TextConfig
+from cpc_repr.text.books import Layout, Library, book_files, count_words, hold_out, read_book, read_library
 from cpc_repr.text.senteval import Task, read_tasks
+from cpc_repr.text.stories import StoriesConfig
 from cpc_repr.text.synthetic import make_text
 from cpc_repr.text.vectors import Vectors, read_vectors
 from cpc_repr.text.words import Sentence, Vocabulary
+from cpc_rl.runs.config import Folder
+
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+
+
+class TextCorpusConfig(Frozen):
+    """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
+
+    data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
+    layout: Layout = Field(default="lines", description="Layout of the books: a sentence a line, or prose.")
+    tasks: MayChange[Folder] = Field(
+        default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
+    )
+    vectors: MayChange[File] = Field(
+        default=None,
+        description="Word vectors in word2vec's form, for words the books do not have. Default: with generated books "
+        "a stand-in, else none.",
+    )
+    corpora: MayChange[Folder] = Field(
+        default=None, description="Folder of generated text, made once; by default in the user's cache."
+    )
+    vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
+    max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
+    hold_out: int = Field(default=20, ge=2, le=10**6, description="One book of so many is kept for testing.")
 
 
 @dataclass(frozen=True)
@@ -26,6 +55,8 @@ class Corpus:
     tasks: dict[str, Task]
     vectors: Vectors | None  # of the words of books and tasks
 
+    reads_files: ClassVar = False
+
     def describe(self) -> str:
         """How much text there is, on one line."""
         sizes = ", ".join(f"{name} {len(task.labels):,}" for name, task in self.tasks.items())
@@ -36,10 +67,9 @@ class Corpus:
         )
 
 
-def open_corpus(config: TextConfig) -> Corpus:
-    """Read or make what `config` names. Raises ValueError if there is something wrong with a file."""
-    c = config.corpus
-    made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), config.stories)
+def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> Corpus:
+    """Read what `c` names, or generate it. Raises ValueError if there is something wrong with a file."""
+    made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), stories)
     books, tasks, vectors = c.data, c.tasks, c.vectors
     if made is not None:
         books, tasks = books or made.books, tasks or made.tasks

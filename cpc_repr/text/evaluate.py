@@ -57,16 +57,7 @@ def supervised(context: TextContext, task: Task) -> dict[str, Score]:
         for done, (train, test) in enumerate(folds, start=1):
             words = Vocabulary(sorted({word for i in train for word in task.sentences[i]}))
             tokens = torch.from_numpy(words.pad(task.sentences, config.corpus.max_tokens))
-            objective = supervised_objective(
-                config.model,
-                tokens[train],
-                labels[train],
-                epochs=config.train.supervised_epochs,
-                learning_rate=config.train.supervised_learning_rate,
-                seed=config.run.seed,
-                device=context.device,
-            )
-            network = train_alone(objective)
+            network = train_alone(supervised_objective(context, tokens[train], labels[train]))
             with torch.no_grad():
                 predicted[test] = network(tokens[test].to(context.device)).argmax(1).cpu().numpy()
             tick(done, len(folds))

@@ -15,10 +15,11 @@ from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage
 from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
-from cpc_repr.text.books import Library, SentenceWindows
+from cpc_repr.sequences import check_task
+from cpc_repr.text.books import SentenceWindows
 from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import Corpus, open_corpus, task_words
-from cpc_repr.text.cpc import TextCPC, TextSetup
+from cpc_repr.text.cpc import TextCPC
 from cpc_repr.text.encode import VOCABULARY, TextEncoder
 from cpc_repr.text.evaluate import (
     Features,
@@ -50,12 +51,13 @@ class TextExperiment(Experiment[TextConfig, Corpus]):
         """Books, tasks and word vectors, read or generated."""
         with as_usage_error():
             optional_module("sklearn.linear_model", "text")
-            return open_corpus(config)
+            return open_corpus(config.corpus, config.stories)
 
     def check(self, config: TextConfig, data: Corpus) -> None:
-        """Windows must fit into books, folds into tasks, and vectors must share words with the books."""
+        """Windows must fit into books, steps into windows, folds into tasks; vectors must share words with books."""
         for library in (data.train, data.test):
-            _windows(config, library)
+            SentenceWindows(library, config.batches, config.corpus.max_tokens, config.run.seed)
+        check_task(config.cpc, config.batches.batch_size, config.batches.window)
         with as_usage_error():
             for task in data.tasks.values():
                 check_folds(task, config.logistic)
@@ -72,20 +74,7 @@ class TextExperiment(Experiment[TextConfig, Corpus]):
 
     def objective(self, context: TextContext) -> TextCPC:
         """CPC."""
-        config, data = context.config, context.data
-        setup = TextSetup(
-            train=_windows(config, data.train),
-            test=_windows(config, data.test),
-            words=len(data.vocabulary),
-            model=config.model,
-            cpc=config.cpc,
-            optimiser=config.optimiser,
-            updates=config.train.updates,
-            test_batches=config.evaluation.batches,
-            seed=config.run.seed,
-            device=context.device,
-        )
-        return TextCPC(setup)
+        return TextCPC(context)
 
     def stages(
         self, context: TextContext, objective: Objective[Any, TextModel], supervised: Mapping[str, nn.Module]
@@ -108,10 +97,6 @@ class TextExperiment(Experiment[TextConfig, Corpus]):
         books = f"books in {config.corpus.data.name}" if config.corpus.data else "generated stories"
         expansion = table_expansion(seeds)
         return [table_5(seeds, tasks, books), *([expansion] if expansion else [])]
-
-
-def _windows(config: TextConfig, library: Library) -> SentenceWindows:
-    return SentenceWindows(library, config.batches, config.corpus.max_tokens, config.run.seed)
 
 
 def _score(context: TextContext, row: str, features: Features) -> Stage:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cpc_repr.context import Context
 from cpc_repr.objective import Labelled, Supervised
 from cpc_repr.text.model import SentenceEncoder, TextModelConfig
-from cpc_repr.training import seeded
 from cpc_rl.optim import OptimiserConfig
 
 BATCH = 32  # sentences of an update
@@ -27,25 +29,18 @@ class SentenceClassifier(nn.Module):
         return self.classify(self.encoder(tokens))
 
 
-def supervised_objective(
-    model: TextModelConfig,
-    tokens: Tensor,
-    labels: Tensor,
-    *,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    device: torch.device,
-) -> Supervised:
+def supervised_objective(context: Context[Any, Any], tokens: Tensor, labels: Tensor) -> Supervised:
     """Encoder and classifier on words [N, L] of classes [N]."""
+    config, train = context.config, context.config.train
     words, classes = int(tokens.max()) + 1, int(labels.max()) + 1
-    network = seeded(seed, lambda: SentenceClassifier(words, model, classes))
     each = -(-len(labels) // BATCH)
 
     def read(number: int) -> Labelled:
         epoch, place = divmod(number, each)
-        order = np.random.default_rng([seed, epoch]).permutation(len(labels))
+        order = np.random.default_rng([config.run.seed, epoch]).permutation(len(labels))
         rows = torch.from_numpy(np.resize(order, each * BATCH)[place * BATCH :][:BATCH])  # all of them full
         return Labelled(tokens[rows], labels[rows])
 
-    return Supervised(network, read, OptimiserConfig(learning_rate=learning_rate), epochs * each, device)
+    optimiser = OptimiserConfig(learning_rate=train.supervised_learning_rate)
+    updates = train.supervised_epochs * each
+    return Supervised(context, lambda: SentenceClassifier(words, config.model, classes), read, optimiser, updates)

@@ -67,7 +67,7 @@ class VisionConfig(CommandConfig):
     data: Annotated[PicturesConfig, tyro.conf.OmitArgPrefixes] = PicturesConfig()
     train: Annotated[VisionTrainConfig, tyro.conf.OmitArgPrefixes] = VisionTrainConfig()
     view: Annotated[ViewConfig, tyro.conf.OmitArgPrefixes] = ViewConfig()
-    cpc: Annotated[VisionCPCConfig, tyro.conf.OmitArgPrefixes] = VisionCPCConfig()
+    cpc: Annotated[VisionCPCConfig, tyro.conf.arg(name="")] = VisionCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
     ablation: Literal["none", "directions", "augmentation"] = Field(

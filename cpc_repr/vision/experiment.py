@@ -15,20 +15,20 @@ from cpc_repr.context import Session
 from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
 from cpc_repr.report import Row, Table, pooled
+from cpc_repr.sequences import check_negatives
 from cpc_repr.vision import evaluate
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.augment import transforms
 from cpc_repr.vision.data.batches import PictureBatches
-from cpc_repr.vision.data.pictures import Pictures, Split, open_pictures
+from cpc_repr.vision.data.pictures import Pictures, open_pictures
 from cpc_repr.vision.data.synthetic import make_pictures
 from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
 from cpc_repr.vision.figures import figure_labels
 from cpc_repr.vision.pretext import METHODS, PictureObjective
-from cpc_repr.vision.pretext.base import PictureRepresentation, PictureSetup
+from cpc_repr.vision.pretext.base import PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
 from cpc_repr.vision.tables import few, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
 from cpc_repr.vision.transfer.few_labels import apart
-from cpc_rl.optim import OptimiserConfig
 
 
 class VisionExperiment(Experiment[VisionConfig, Pictures]):
@@ -45,7 +45,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
 
     def check(self, config: VisionConfig, data: Pictures) -> None:
-        """There must be enough pictures, and torchvision for some kinds of augmentation."""
+        """There must be enough pictures, something to tell apart, and torchvision for some kinds of augmentation."""
+        check_negatives(config.cpc.negatives, config.train.batch_size)
         PictureBatches(data.unlabeled or data.train, config.view, config.train.batch_size, config.run.seed)
         if config.efficient.fractions:
             apart(len(data.train), config.efficient.validation, config.run.seed)
@@ -55,18 +56,12 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
 
     def objective(self, context: PictureContext) -> PictureObjective[Any]:
         """The method that is asked for."""
-        config, data = context.config, context.data
-        setup = _setup(context, data.unlabeled or data.train, config.optimiser, config.train.updates)
-        return METHODS[config.method](setup, getattr(config, config.method))
+        return METHODS[context.config.method](context)
 
     def supervised(self, context: PictureContext) -> dict[str, Supervised]:
         """The encoder on labels, whose learning rate falls to 0."""
-        config, data, updates = context.config, context.data, context.config.train.supervised_updates
-        if not (config.has_baselines and updates):
-            return {}
-        rate = config.train.supervised_learning_rate
-        optimiser = OptimiserConfig(learning_rate=rate, warmup=config.optimiser.warmup, schedule="linear")
-        return {"supervised": supervised_objective(_setup(context, data.train, optimiser, updates), len(data.classes))}
+        wanted = context.config.has_baselines and context.config.train.supervised_updates
+        return {"supervised": supervised_objective(context)} if wanted else {}
 
     def stages(
         self,
@@ -113,25 +108,6 @@ def _probed(context: PictureContext, row: str, title: str, representation: Pictu
     yield Stage(row, lambda: probe(context, title, evaluate.pooled(representation), protocols), row)
     if protocols:
         yield Stage(f"{row}_grid", lambda: probe_grid(context, title, representation), row)
-
-
-def _setup(context: PictureContext, train: Split, optimiser: OptimiserConfig, updates: int) -> PictureSetup:
-    config = context.config
-    return PictureSetup(
-        train=train,
-        test=context.data.test,
-        view=config.view,
-        augment=config.augment,
-        encoder=config.model,
-        optimiser=optimiser,
-        updates=updates,
-        batch_size=config.train.batch_size,
-        test_batches=config.evaluation.batches,
-        units=config.evaluation.units,
-        seed=config.run.seed,
-        device=context.device,
-        reads_files=config.data.data is not None,
-    )
 
 
 def _draw_labels(path: Path, fractions: Sequence[float], seeds: Sequence[Mapping[str, Row]], method: str) -> None:

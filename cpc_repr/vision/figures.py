@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
-from cpc_repr.context import Session
+from cpc_repr.context import Context
 from cpc_repr.probes import Score
 from cpc_repr.vision.data.batches import plain_patches
-from cpc_repr.vision.data.grid import ViewConfig, crops, cut
-from cpc_repr.vision.data.pictures import Split
+from cpc_repr.vision.data.grid import crops, cut
+from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.patches import PatchEncoder
 
 ACROSS = 12  # patches of each unit
@@ -47,9 +48,9 @@ def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, S
     figure.savefig(path, dpi=110)
 
 
-def figure_5(path: Path, session: Session, model: PatchEncoder, split: Split, view: ViewConfig, most: int) -> None:
-    """Patches of `split` that excite a unit of z most, a row a unit, `most` of them; none of a row share a picture."""
-    units, _, patches = most_exciting(session, model, split, view, most)
+def figure_5(path: Path, context: Context[Any, Pictures], model: PatchEncoder) -> None:
+    """Test patches that excite a unit of z most, a row a unit; no two of a row from the same picture."""
+    units, _, patches = most_exciting(context, model)
     figure = Figure(figsize=(0.5 * ACROSS + 1, 0.5 * len(units) + 0.4), layout="constrained")
     axes = figure.subplots(len(units), ACROSS, squeeze=False)
     for unit, row, cells in zip(units, axes, patches, strict=True):
@@ -63,23 +64,21 @@ def figure_5(path: Path, session: Session, model: PatchEncoder, split: Split, vi
 
 
 @torch.no_grad()
-def most_exciting(
-    session: Session, model: PatchEncoder, split: Split, view: ViewConfig, most: int
-) -> tuple[list[int], Tensor, list[Tensor]]:
-    """The units of z that vary most over pictures, and what excites them.
+def most_exciting(context: Context[Any, Pictures], model: PatchEncoder) -> tuple[list[int], Tensor, list[Tensor]]:
+    """The units of z that vary most over test pictures, and what excites them.
 
     Returns:
         units: Their numbers, U of them.
         values: Activations [U, n], falling.
         patches: For each, uint8 [n, 3, p, p].
     """
+    split, view, most = context.data.test, context.config.view, context.config.evaluation.units
     model.eval()
-    device = next(model.parameters()).device
     peaks, places = [], []
-    with session.live("units") as tick:
+    with context.live("units") as tick:
         for start in range(0, len(split), 64):
             images = crops(split.pictures(range(start, min(start + 64, len(split)))), view)
-            z = model(plain_patches(images.to(device), view)).flatten(1, 2)  # [B, H * W, D]
+            z = model(plain_patches(images.to(context.device), view)).flatten(1, 2)  # [B, H * W, D]
             peak, place = z.max(1)
             peaks.append(peak.cpu())
             places.append(place.cpu())

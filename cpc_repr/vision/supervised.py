@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from cpc_repr.context import Context
 from cpc_repr.objective import Labelled, Supervised
-from cpc_repr.training import seeded
 from cpc_repr.vision.data.grid import normalised
+from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.resnet import EncoderConfig, ResNet
-from cpc_repr.vision.pretext.base import PictureSetup
+from cpc_repr.vision.pretext.base import picture_batches
 
 
 class PictureClassifier(nn.Module):
@@ -29,12 +32,8 @@ class PictureClassifier(nn.Module):
         return self.classify(self.dropout(self.encoder(normalised(images)).mean((-2, -1))))
 
 
-def supervised_objective(setup: PictureSetup, classes: int) -> Supervised:
+def supervised_objective(context: Context[Any, Pictures]) -> Supervised:
     """The encoder on all labels, with random crops and mirror images."""
-    network = seeded(setup.seed, lambda: PictureClassifier(setup.encoder, classes))
-    batches = setup.batches(setup.train)
-
-    def read(number: int) -> Labelled:
-        return Labelled(*batches(number))
-
-    return Supervised(network, read, setup.optimiser, setup.updates, setup.device, setup.reads_files)
+    batches = picture_batches(context, context.data.train)
+    config, classes = context.config, len(context.data.classes)
+    return Supervised(context, lambda: PictureClassifier(config.model, classes), lambda n: Labelled(*batches(n)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 
 def throughput(
-    pictures: int, loss: Callable[[], Tensor], encode: Callable[[], Tensor], device: torch.device, times: int = 3
+    pictures: int, loss: Callable[[], Tensor], encode: Callable[[], Tensor], times: int = 3
 ) -> dict[str, float]:
     """Pictures a second through loss and gradient, and the share of that time the encoder's own two passes take.
 
@@ -18,10 +18,9 @@ def throughput(
         pictures: How many `loss` sees.
         loss: Gives a scalar to differentiate.
         encode: The same, of the encoder alone.
-        device: Where they compute.
         times: How often each is called.
     """
-    update, alone = (_seconds(work, times, device) for work in (loss, encode))
+    update, alone = _seconds(loss, times), _seconds(encode, times)
     return {"images_per_second": pictures / update, "encoder_share": alone / update}
 
 
@@ -33,13 +32,7 @@ def describe_speed(speed: Mapping[str, float]) -> str:
     )
 
 
-def _seconds(work: Callable[[], Tensor], times: int, device: torch.device) -> float:
-    torch.autograd.backward(work())  # warms up
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    for _ in range(times):
-        torch.autograd.backward(work())
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) / times
+def _seconds(work: Callable[[], Tensor], times: int) -> float:
+    names = {"backward": torch.autograd.backward, "work": work}
+    timer = Timer("backward(work())", globals=names, num_threads=torch.get_num_threads())
+    return float(timer.timeit(times).mean)  # warms up, and waits for a GPU

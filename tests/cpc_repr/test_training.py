@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from configs import Frozen, MayChange, RunFailure, UsageError
-from cpc_repr.training import Learner, Stopped, fit, seeded, subdirectory, upgrade
+from cpc_repr.training import Learner, Stopped, fit, seeded, subdirectory
 from cpc_rl.distributed import ProcessGroup
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, read_metrics
@@ -205,16 +205,6 @@ def test_a_falling_rate_is_resumed_over_its_own_length_only(tmp_path: Path) -> N
         run(tmp_path / "halves", shaped(schedule="linear"), 20)
     run(tmp_path / "halves", resumed, 10)
     assert torch.equal(whole.module.weight, resumed.module.weight)
-
-
-def test_a_configuration_of_old_reads_as_one_of_today() -> None:
-    old = {"optim": {"learning_rate": 0.1, "warmup": 5, "fall": 0, "beta1": 0.8, "clip": 0.01, "average": None}}
-    new = {"learning_rate": 0.1, "warmup": 5, "beta1": 0.8, "clip_norm": 0.01, "average": None}
-    assert upgrade({"cpc": {"steps": 3}, **old}) == {"cpc": {"steps": 3}, "optimiser": new}
-    assert upgrade({"optim": {"fall": 7}, "train": {"updates": 7}})["optimiser"] == {"schedule": "linear"}
-    assert upgrade({"optimiser": new}) == {"optimiser": new} and upgrade({"optim": 3}) == {"optim": 3}
-    with pytest.raises(ValueError, match="optim.fall = 5 of train.updates = 7: .* optimiser.schedule: linear"):
-        upgrade({"optim": {"fall": 5}, "train": {"updates": 7}})
 
 
 def test_a_checkpoint_of_old_goes_on_bit_for_bit(tmp_path: Path) -> None:

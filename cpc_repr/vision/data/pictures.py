@@ -58,6 +58,7 @@ class Pictures:
         test: labelled pictures to be judged by.
         unlabeled: more pictures to learn from, without labels; None where there are none.
         skipped: broken files, relative to the root; no split has them.
+        reads_files: whether pictures are decoded from files of their own or read from large ones.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Pictures:
     test: Split
     unlabeled: Split | None
     skipped: tuple[str, ...]
+    reads_files: bool = True
 
     def describe(self) -> str:
         """How many pictures there are, on one line."""

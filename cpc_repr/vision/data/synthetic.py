@@ -51,7 +51,7 @@ def make_pictures(
     name = f"parts-{config.size}px-{config.train}+{config.test}"
     root = generate_once(folder, name, VERSION, config, lambda new: _generate(new, config, progress))
     train, test = (ArraySplit(np.load(root / f"{s}.npy", "r"), np.load(root / f"{s}_labels.npy")) for s in SPLITS)
-    return Pictures("parts", CLASSES, train, test, None, ())
+    return Pictures("parts", CLASSES, train, test, None, (), reads_files=False)
 
 
 def _generate(root: Path, config: SyntheticPicturesConfig, progress: Progress) -> dict[str, Any]:

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from cpc_repr.context import Context
 from cpc_repr.objective import Objective
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.batches import PictureBatches, patches, plain_patches
 from cpc_repr.vision.data.grid import ViewConfig
-from cpc_repr.vision.data.pictures import Split
+from cpc_repr.vision.data.pictures import Pictures, Split
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
-from cpc_rl.optim import OptimiserConfig
 
 B = TypeVar("B")
-
-
-class PictureSetup(NamedTuple):
-    """Data, sizes and lengths."""
-
-    train: Split
-    test: Split
-    view: ViewConfig
-    augment: AugmentConfig
-    encoder: EncoderConfig
-    optimiser: OptimiserConfig
-    updates: int
-    batch_size: int
-    test_batches: int
-    units: int  # in the picture of what excites them
-    seed: int
-    device: torch.device
-    reads_files: bool
-
-    def batches(self, split: Split) -> PictureBatches:
-        """Random views of the pictures of `split`."""
-        return PictureBatches(split, self.view, self.batch_size, self.seed)
 
 
 class PictureRepresentation(NamedTuple):
@@ -55,10 +32,17 @@ class PictureRepresentation(NamedTuple):
 class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
     """A method on pictures: a file of this package, and a line in `METHODS`."""
 
-    def __init__(self, module: nn.Module, setup: PictureSetup) -> None:
-        """Train `module`."""
-        self.module, self.setup = module.to(setup.device), setup
-        self.optimiser, self.updates, self.reads_files = setup.optimiser, setup.updates, setup.reads_files
+    def __init__(self, context: Context[Any, Pictures], build: Callable[[], nn.Module]) -> None:
+        """See `Objective`; trains on the pictures without labels where there are any, else on the training pictures."""
+        super().__init__(context, build)
+        self.pictures = picture_batches(context, context.data.unlabeled or context.data.train)
+        self.test_pictures = picture_batches(context, context.data.test)
+
+
+def picture_batches(context: Context[Any, Pictures], split: Split) -> PictureBatches:
+    """Random views of the pictures of `split`, as training sees them."""
+    config = context.config
+    return PictureBatches(split, config.view, config.train.batch_size, config.run.seed)
 
 
 def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -12,17 +12,18 @@ from torch import Tensor, nn
 from configs import Frozen
 from cpc_repr import cpc_loss
 from cpc_repr.context import Context
-from cpc_repr.objective import Losses, Stage, count_parameters, generator
+from cpc_repr.objective import Losses, Stage, count_parameters
 from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
-from cpc_repr.training import seeded
 from cpc_repr.vision.data.batches import patches, plain_patches
+from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.pixelcnn import PixelCNN
 from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.figures import figure_5
-from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation, PictureSetup, patch_representation
+from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation, patch_representation
 from cpc_repr.vision.throughput import describe_speed, throughput
 from cpc_rl.infonce import CPC, PerOffset, linear_heads
+from cpc_rl.negatives import Negatives
 
 
 def _down(z: Tensor) -> Tensor:
@@ -68,17 +69,7 @@ class VisionCPCConfig(Frozen):
     )
     scale: float = Field(default=1.0, gt=0, le=1000, description="Factor of the predictions.")
     bias: bool = Field(default=False, description="Whether predictions have a bias: a prior over latents.")
-    num_negatives: int | None = Field(
-        default=None,
-        ge=1,
-        le=65_536,
-        description="Draw so many of the batch's patches at each update; none: use all of them.",
-    )
-    candidates: Literal["all", "exclude_own", "own"] = Field(
-        default="all",
-        description="Negatives: `all` patches of the batch's pictures, all but those of the anchor's own picture "
-        "(`exclude_own`), or those of its `own` picture only.",
-    )
+    negatives: Negatives = Negatives()
 
     @model_validator(mode="after")
     def _fits(self) -> VisionCPCConfig:
@@ -109,11 +100,9 @@ class Direction(nn.Module):
             self.target(z).flatten(1, 2),
             self.heads,
             [k * width for k in config.offsets],
-            pool="sequence" if config.candidates == "own" else "batch",
-            exclude_own=config.candidates == "exclude_own",
-            num_negatives=config.num_negatives,
             generator=generator,
             scale=config.scale,
+            **config.negatives.options,
         )
 
 
@@ -149,19 +138,16 @@ class VisionCPC(PictureObjective[Tensor]):
 
     title = "CPC"
     rows: ClassVar = {"cpc": "CPC"}
-    module: VisionCPCNetwork
 
-    def __init__(self, setup: PictureSetup, config: VisionCPCConfig) -> None:
-        """With the seed's initial weights."""
-        network = seeded(setup.seed, lambda: VisionCPCNetwork(setup.encoder, config))
-        super().__init__(network, setup)
-        self.config = config
-        self.live = live_offsets(config.offsets)
-        self.pictures, self.test_pictures = setup.batches(setup.train), setup.batches(setup.test)
+    def __init__(self, context: Context[Any, Pictures]) -> None:
+        """See `Objective`."""
+        self.config: VisionCPCConfig = context.config.cpc
+        super().__init__(context, lambda: VisionCPCNetwork(context.config.model, self.config))
+        self.live = live_offsets(self.config.offsets)
 
     def describe(self) -> str:
         """Sizes, grid and directions."""
-        cells, size = self.setup.view.cells, count_parameters(self.module.model)
+        cells, size = self.context.config.view.cells, count_parameters(self._model)
         return (
             f"{super().describe()}, {size / 1e6:.2f} M of them in the encoder, grid of {cells} x {cells}, "
             f"{self.config.directions} of {len(DIRECTIONS)} directions"
@@ -178,35 +164,35 @@ class VisionCPC(PictureObjective[Tensor]):
 
     def representations(self) -> Mapping[str, PictureRepresentation]:
         """The encoder, patch by patch."""
-        return {"cpc": patch_representation(self.module.model, self.setup.view)}
+        return {"cpc": patch_representation(self._model, self.context.config.view)}
 
-    def diagnostics(self, context: Context[Any, Any]) -> Iterator[Stage]:
+    def diagnostics(self) -> Iterator[Stage]:
         """Contrastive accuracy of each offset; what excites units of z (Figure 5); pictures a second."""
-        setup = self.setup
+        context = self.context
         yield offsets_stage(
-            context,
-            self.module,
+            self,
             lambda number: self._contrast(self.test_pictures(number).images, number).per_offset,
-            setup.test_batches,
             self.config.offsets,
             "rows of the grid",
             "accuracy_per_offset.png",
         )
         if context.config.has_baselines:
-            path, model = context.run.report / "units.png", self.module.model
-            yield Stage("units.png", lambda: figure_5(path, context, model, setup.test, setup.view, setup.units))
+            path = context.run.report / "units.png"
+            yield Stage("units.png", lambda: figure_5(path, context, self._model))
             yield Stage("throughput", self._throughput, show=lambda speed: context.say(describe_speed(speed)))
 
+    @property
+    def _model(self) -> PatchEncoder:
+        return cast(VisionCPCNetwork, self.module).model
+
     def _contrast(self, images: Tensor, number: int) -> Contrast:
-        setup = self.setup
-        x = patches(images.to(setup.device), setup.view, setup.augment, generator(setup.seed, number, 2))
-        found: Contrast = self.module(x, generator(setup.seed, number, 3))
+        config = self.context.config
+        x = patches(images.to(self.context.device), config.view, config.augment, self.draws(number, 2))
+        found: Contrast = self.module(x, self.draws(number, 3))
         return found
 
     def _throughput(self) -> dict[str, float]:
-        fresh = VisionCPC(self.setup, self.config)  # the trained one is frozen
-        images = fresh.batch(0).to(self.setup.device)
-        x = plain_patches(images, self.setup.view)
-        return throughput(
-            len(images), lambda: fresh.loss(images, 0)[0], lambda: fresh.module.model(x).sum(), self.setup.device
-        )
+        fresh = VisionCPC(self.context)  # the trained one is frozen
+        images = fresh.batch(0).to(self.context.device)
+        x = plain_patches(images, self.context.config.view)
+        return throughput(len(images), lambda: fresh.loss(images, 0)[0], lambda: fresh._model(x).sum())

@@ -112,7 +112,7 @@ def test_seeds_and_ablation(toy: list[str], tmp_path: Path) -> None:
 
 def test_greedy(toy: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert main([*toy, "--run", str(run), "--greedy", "--num-negatives", "10"]) == 0
+    assert main([*toy, "--run", str(run), "--greedy", "--negatives.count", "10"]) == 0
     table = (run / "report/table.md").read_text()
     assert all(f"| {name} |" in table for name in ("conv1", "conv5", "gru"))
     assert {"loss/conv1", "loss/gru", "conv3/accuracy_2"} <= read_metrics(run / "metrics.jsonl")[0].keys()
@@ -136,7 +136,7 @@ def test_wrong_flags_end_in_one_line(
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(main, ("--ablation", "--greedy", "--steps", "--candidates", "extract"), capsys)
+    check_help(main, ("--ablation", "--greedy", "--steps", "--negatives.pool", "extract"), capsys)
 
 
 def test_extract(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

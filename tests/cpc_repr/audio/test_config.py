@@ -28,11 +28,11 @@ def test_presets() -> None:
 
 
 def test_flags() -> None:
-    c = config("--batch", "same_speaker", "--candidates", "own", "--steps", "20", "--num-negatives", "10", "--greedy")
-    assert (c.batches.batch, c.cpc.candidates, c.cpc.steps, c.cpc.num_negatives) == ("same_speaker", "own", 20, 10)
+    c = config("--batch", "same_speaker", "--negatives.pool", "sequence", "--steps", "20", "--greedy")
+    assert (c.batches.batch, c.cpc.negatives.pool, c.cpc.steps) == ("same_speaker", "sequence", 20)
     assert c.greedy and c.evaluation.shift == 1
-    with pytest.raises(UsageError, match="--candidates"):
-        config("--candidates", "others")
+    with pytest.raises(UsageError, match="--negatives.pool"):
+        config("--negatives.pool", "others")
 
 
 def test_one_arm_by_default() -> None:
@@ -40,16 +40,19 @@ def test_one_arm_by_default() -> None:
     assert arm.folder == "" and arm.config == config("--seed", "4")
 
 
-def test_strategies_cross_batch_and_candidates() -> None:
+def test_strategies_cross_batch_and_negatives() -> None:
     found = arms(config("--ablation", "strategies", "--seeds", "2", "--seed", "5"))
     assert len(found) == 10 and len({arm.folder for arm in found}) == 10
-    chosen = {arm.row: (arm.config.batches.batch, arm.config.cpc.candidates) for arm in found}
+    chosen = {
+        arm.row: (arm.config.batches.batch, arm.config.cpc.negatives.pool, arm.config.cpc.negatives.exclude)
+        for arm in found
+    }
     assert chosen == {
-        "mixed speaker": ("mixed", "all"),
-        "same speaker": ("same_speaker", "all"),
-        "mixed speaker (excl.)": ("mixed", "exclude_own"),
-        "same speaker (excl.)": ("same_speaker", "exclude_own"),
-        "current sequence only": ("mixed", "own"),
+        "mixed speaker": ("mixed", "batch", "none"),
+        "same speaker": ("same_speaker", "batch", "none"),
+        "mixed speaker (excl.)": ("mixed", "batch", "own"),
+        "same speaker (excl.)": ("same_speaker", "batch", "own"),
+        "current sequence only": ("mixed", "sequence", "none"),
     }
     assert [arm.config.run.seed for arm in found[:2]] == [5, 6]
     assert set(chosen) <= set(PAPER_PHONES)

@@ -7,15 +7,17 @@ import torch
 
 from cpc_repr.audio.greedy import NAMES, GreedyNetwork, greedy_loss, pooled
 from cpc_repr.audio.model import SpeechModel, SpeechModelConfig, WaveformEncoder
+from cpc_repr.sequences import SequenceCPCConfig
 from cpc_rl.infonce import linear_heads
+from cpc_rl.negatives import Negatives
 
-STEPS, TEN = 3, {"num_negatives": 10}
+CONFIG = SequenceCPCConfig(steps=3, negatives=Negatives(count=10))
 
 
 @pytest.fixture(scope="module")
 def model() -> GreedyNetwork:
     torch.manual_seed(0)
-    model = GreedyNetwork(SpeechModelConfig(channels=6, context=5), STEPS)
+    model = GreedyNetwork(SpeechModelConfig(channels=6, context=5), CONFIG.steps)
     for p in model.heads.parameters():
         torch.nn.init.normal_(p, std=0.3)
     return model
@@ -25,7 +27,7 @@ def model() -> GreedyNetwork:
 def test_each_loss_reaches_its_own_module_and_no_other(model: GreedyNetwork, module: int) -> None:
     torch.manual_seed(1)
     model.zero_grad()
-    losses = greedy_loss(model, torch.randn(3, 6_400), torch.Generator().manual_seed(0), negatives=TEN)
+    losses = greedy_loss(model, torch.randn(3, 6_400), CONFIG, torch.Generator().manual_seed(0))
     assert len(losses) == len(NAMES) == 6
     losses[module].loss.backward()
     parts = [*model.model.encoder.blocks, model.model.gru]
@@ -61,7 +63,7 @@ def test_each_module_learns_by_itself() -> None:
     first: list[float] = []
     for step in range(40):
         tones = torch.sin(2 * torch.pi * torch.tensor([[200.0], [900.0], [2_500.0], [5_000.0]]) * time)
-        losses = [x.loss for x in greedy_loss(model, tones, torch.Generator().manual_seed(step), negatives=TEN)]
+        losses = [x.loss for x in greedy_loss(model, tones, CONFIG, torch.Generator().manual_seed(step))]
         first = first or [x.item() for x in losses]
         optimiser.zero_grad()
         torch.stack(losses).sum().backward()

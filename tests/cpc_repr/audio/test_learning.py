@@ -10,9 +10,9 @@ from cpc_repr.audio.corpus import Corpus
 from cpc_repr.audio.data import SpeechBatchConfig, Waveforms
 from cpc_repr.audio.experiment import AudioExperiment
 from cpc_repr.audio.model import SpeechModelConfig
-from cpc_repr.audio.setup import SpeechCPCConfig
 from cpc_repr.experiment import plain_learner
 from cpc_repr.objective import generator
+from cpc_repr.sequences import SequenceCPCConfig
 from cpc_rl.optim import OptimiserConfig
 from tests.cpc_repr.audio.toy import toy_corpus
 from tests.cpc_repr.contexts import context
@@ -29,7 +29,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Waveforms:
 def config(norm: str = "batch", **settings) -> AudioConfig:
     return AudioConfig(
         batches=SpeechBatchConfig(window=6_400, batch_size=4),
-        cpc=SpeechCPCConfig(steps=3),
+        cpc=SequenceCPCConfig(steps=3),
         model=SpeechModelConfig(channels=16, context=16, norm=norm),
         optimiser=OptimiserConfig(learning_rate=4e-3, warmup=20),
         **settings,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from configs.files import load_preset
 from cpc_repr.audio.model import PADDING, SpeechModel, SpeechModelConfig, WaveformEncoder, frames
-from cpc_repr.audio.setup import SpeechCPCConfig, SpeechSetup
 from cpc_repr.objective import count_parameters
-from cpc_repr.sequences import Encoding, SequenceCPC, contrast
+from cpc_repr.sequences import Encoding, SequenceCPC, SequenceCPCConfig, contrast
 from cpc_rl.infonce import cpc_loss, linear_heads
+from cpc_rl.negatives import Negatives
 
 TINY = SpeechModelConfig(channels=8, context=6)
 
@@ -85,38 +84,35 @@ def encoding() -> Encoding:
     return Encoding(torch.randn(3, 20, 8), torch.randn(3, 20, 6))
 
 
-def negatives(**settings) -> dict:
-    return SpeechSetup.negatives.fget(SimpleNamespace(cpc=SpeechCPCConfig(**settings)))
-
-
 @pytest.mark.parametrize(
-    "candidates, count, keywords",
+    "negatives, count, keywords",
     [
-        ("all", 60, {}),
-        ("exclude_own", 41, {"exclude_own": True}),
-        ("own", 20, {"pool": "sequence"}),
+        (Negatives(), 60, {}),
+        (Negatives(exclude="own"), 41, {"exclude_own": True}),
+        (Negatives(pool="sequence"), 20, {"pool": "sequence"}),
+        (Negatives(pool="time"), 3, {"pool": "time"}),
     ],
 )
-def test_candidates(encoding: Encoding, candidates: str, count: int, keywords: dict) -> None:
+def test_pools(encoding: Encoding, negatives: Negatives, count: int, keywords: dict) -> None:
     heads = linear_heads(6, 8, 4, init_std=0.5)
-    found = contrast(encoding, heads, torch.Generator(), **negatives(candidates=candidates))
+    found = contrast(encoding, heads, SequenceCPCConfig(negatives=negatives), torch.Generator())
     wanted = cpc_loss(encoding.c, encoding.z, heads, range(1, 5), **keywords)
     assert found.loss == wanted.loss
     torch.testing.assert_close(found.per_offset.log_n, torch.full((4,), math.log(count)))
 
 
 def test_sampled_negatives_come_from_the_generator(encoding: Encoding) -> None:
-    heads, ten = linear_heads(6, 8, 4, init_std=0.5), negatives(num_negatives=10)
-    losses = [contrast(encoding, heads, torch.Generator().manual_seed(s), **ten).loss.item() for s in (1, 1, 2)]
+    heads, ten = linear_heads(6, 8, 4, init_std=0.5), SequenceCPCConfig(negatives=Negatives(count=10))
+    losses = [contrast(encoding, heads, ten, torch.Generator().manual_seed(s)).loss.item() for s in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
-    assert contrast(encoding, heads, torch.Generator(), **ten).per_offset.log_n.max() <= math.log(11) + 1e-6
+    assert contrast(encoding, heads, ten, torch.Generator()).per_offset.log_n.max() <= math.log(11) + 1e-6
 
 
 def test_drawn_anchors_give_the_full_loss_on_average(encoding: Encoding) -> None:
     heads = linear_heads(6, 8, 4, init_std=0.5)
-    full = contrast(encoding, heads, torch.Generator()).loss
+    full = contrast(encoding, heads, SequenceCPCConfig(), torch.Generator()).loss
     draws = torch.Generator().manual_seed(0)
-    some = [contrast(encoding, heads, draws, anchors=5).loss for _ in range(400)]
+    some = [contrast(encoding, heads, SequenceCPCConfig(anchors=5), draws).loss for _ in range(400)]
     assert len({loss.item() for loss in some}) > 300
     torch.testing.assert_close(torch.stack(some).mean(), full, rtol=0.02, atol=0)
 

@@ -118,7 +118,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Context:
     folder = tmp_path_factory.mktemp("data")
     c = config("--data", str(write_books(folder / "books")), "--tasks", str(write_toy_tasks(folder / "tasks")))
     c = c.model_copy(update={"logistic": FAST, "corpus": c.corpus.model_copy(update={"hold_out": 4, "vocabulary": 12})})
-    return context(c, open_corpus(c))
+    return context(c, open_corpus(c.corpus, c.stories))
 
 
 def test_corpus(bench: Context) -> None:
@@ -141,13 +141,14 @@ def test_the_vocabulary_is_that_of_training_books(tmp_path: Path) -> None:
     for name, text in (("a.txt", "seen words\n"), ("b.txt", "unseen words\n")):
         (tmp_path / name).write_text(text * 10)
     c = config("--data", str(tmp_path), "--tasks", str(write_toy_tasks(tmp_path / "tasks")))
-    assert sorted(open_corpus(c).vocabulary.words) == ["seen", "words"]
+    assert sorted(open_corpus(c.corpus, c.stories).vocabulary.words) == ["seen", "words"]
 
 
 def test_stand_in_vectors_go_with_generated_books_only(tmp_path: Path) -> None:
     flags = ["--preset", "smoke", "--corpora", str(tmp_path / "corpora")]
-    assert open_corpus(config(*flags)).vectors
-    assert open_corpus(config(*flags, "--data", str(write_books(tmp_path / "books")))).vectors is None
+    for more, there in (((), True), (("--data", str(write_books(tmp_path / "books"))), False)):
+        c = config(*flags, *more)
+        assert bool(open_corpus(c.corpus, c.stories).vectors) == there
 
 
 def test_scores(bench: Context) -> None:

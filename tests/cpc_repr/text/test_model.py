@@ -13,7 +13,7 @@ from configs import load
 from cpc_repr import cpc_loss
 from cpc_repr.experiment import plain_learner, train_alone
 from cpc_repr.objective import count_parameters
-from cpc_repr.sequences import Encoding, SequenceCPC, contrast
+from cpc_repr.sequences import Encoding, SequenceCPC, SequenceCPCConfig, contrast
 from cpc_repr.text.books import Library, count_words, read_library
 from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import Corpus
@@ -73,7 +73,7 @@ def test_contexts_see_the_past_only() -> None:
 def test_negatives_come_from_batch_and_time() -> None:
     encoding = Encoding(torch.randn(3, 4, 8), torch.randn(3, 4, 5))
     heads = linear_heads(5, 8, 2, init_std=1.0)
-    result = contrast(encoding, heads, torch.Generator())
+    result = contrast(encoding, heads, SequenceCPCConfig(), torch.Generator())
     assert result.per_offset.pairs.tolist() == [9, 6]
     torch.testing.assert_close(result.per_offset.log_n, torch.full((2,), np.log(12)).float())
     scores = heads[1](encoding.c[:, :2]).flatten(0, 1) @ encoding.z.flatten(0, 1).t()  # two ahead
@@ -84,7 +84,9 @@ def test_negatives_come_from_batch_and_time() -> None:
 
 def test_gradients_reach_contexts_and_latents() -> None:
     z, c = torch.randn(3, 4, 8, requires_grad=True), torch.randn(3, 4, 5, requires_grad=True)
-    torch.autograd.backward(contrast(Encoding(z, c), linear_heads(5, 8, 2, init_std=1.0), torch.Generator()).loss)
+    torch.autograd.backward(
+        contrast(Encoding(z, c), linear_heads(5, 8, 2, init_std=1.0), SequenceCPCConfig(), torch.Generator()).loss
+    )
     assert z.grad is not None and c.grad is not None
     assert (z.grad.abs().sum(-1) > 0).all() and (c.grad.abs().sum(-1) > 0)[:, :3].all()
 
@@ -173,7 +175,7 @@ def test_cpc_learns_what_a_book_is_about(tmp_path) -> None:
     vocabulary = Vocabulary.of(count_words(files, "lines"), 100)
     library = read_library(files, "lines", vocabulary)
     corpus = Corpus(vocabulary, library, library, (), {}, None)
-    learner = plain_learner(TextExperiment().objective(context(config("--learning-rate", "0.005"), corpus)))
+    learner = plain_learner(TextExperiment().objective(context(config("--optimiser.learning-rate", "0.005"), corpus)))
     losses = [learner.update() for _ in range(80)]
     assert abs(losses[0]["loss/total"] - losses[0]["cpc/log_n"]) < 0.05
     assert np.mean([x["loss/total"] for x in losses[-10:]]) < losses[0]["cpc/log_n"] - 0.4  # ln 2 is all there is
@@ -185,8 +187,8 @@ def test_supervised_training_fits_its_labels() -> None:
     tokens = torch.from_numpy(rng.integers(2, 12, (70, 6)))
     labels = (tokens == 5).any(1).long()
     assert 15 < labels.sum() < 55
-    settings = {"epochs": 30, "learning_rate": 0.01, "seed": 1, "device": torch.device("cpu")}
-    objective = supervised_objective(config().model, tokens, labels, **settings)
+    c = config("--supervised-epochs", "30", "--supervised-learning-rate", "0.01")
+    objective = supervised_objective(context(c, None), tokens, labels)
     network = train_alone(objective)
     assert objective.updates == 90
     assert (network(tokens).argmax(1) == labels).float().mean() > 0.95

@@ -85,7 +85,7 @@ def test_what_a_run_leaves(finished: Path) -> None:
     assert found["chance"]["linear"][0] == pytest.approx(1 / 3)
     assert found["throughput"]["encoder_share"] > 0 and found["throughput"]["images_per_second"] > 0
     assert len(found["per_offset"]["win_rate"]) == 2
-    assert found["per_offset"]["chance"][0] == pytest.approx(1 / 16, rel=1e-4)  # --candidates own
+    assert found["per_offset"]["chance"][0] == pytest.approx(1 / 16, rel=1e-4)  # --negatives.pool sequence
     assert not (finished / "scratch").exists()
 
 

@@ -97,7 +97,7 @@ def test_training_lowers_the_loss_and_can_be_repeated() -> None:
 def test_most_exciting_patches() -> None:
     b = toy()
     model: PatchEncoder = EXPERIMENT.objective(b).module.model
-    units, values, patches = most_exciting(b, model, b.data.test, CONFIG.view, 3)
+    units, values, patches = most_exciting(b, model)
     assert len(units) == 3 and values.shape == (3, 12) and patches[0].shape == (12, 3, 8, 8)
     assert (values.diff(dim=1) <= 0).all()
     for unit, value, cells in zip(units, values, patches, strict=True):
@@ -107,7 +107,7 @@ def test_most_exciting_patches() -> None:
 
 def test_figure_5(tmp_path: Path) -> None:
     b = toy()
-    figure_5(tmp_path / "units.png", b, EXPERIMENT.objective(b).module.model, b.data.test, CONFIG.view, 3)
+    figure_5(tmp_path / "units.png", b, EXPERIMENT.objective(b).module.model)
     assert (tmp_path / "units.png").stat().st_size > 1000
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -19,6 +18,7 @@ from cpc_repr.vision.encoders.pixelcnn import PixelCNN
 from cpc_repr.vision.encoders.resnet import Bottleneck, EncoderConfig
 from cpc_repr.vision.pretext.cpc import DIRECTIONS, Direction, VisionCPCConfig, VisionCPCNetwork
 from cpc_rl.infonce import cpc_loss
+from cpc_rl.negatives import Negatives
 
 TINY = EncoderConfig(stem=(4, 3, 2), pool=False, blocks=(1, 1), bottlenecks=(4, 4), maps=(8, 8))
 
@@ -38,7 +38,7 @@ def test_v1_has_the_papers_sizes() -> None:
     assert config.cpc.offsets == (1, 2, 3, 4, 5) and list(model.directions) == ["down"]
     assert sum(isinstance(m, Bottleneck) for m in model.modules()) == 30
     assert not any("norm" in type(m).__name__.lower() for m in model.modules())
-    assert (config.train.batch_size, config.train.accumulate, config.optim.learning_rate) == (16, 32, 2e-4)
+    assert (config.train.batch_size, config.train.accumulate, config.optimiser.learning_rate) == (16, 32, 2e-4)
 
 
 def test_v2_has_the_papers_sizes() -> None:
@@ -179,24 +179,25 @@ def test_negatives_are_all_patches_of_the_batch_or_those_of_other_pictures_or_of
     torch.manual_seed(0)
     z = torch.randn(3, 4, 4, 8)
     count = {}
-    for candidates in ("all", "exclude_own", "own"):
-        direction = Direction(8, VisionCPCConfig(offsets=(1,), context_width=8, candidates=candidates))
-        count[candidates] = round(direction(z).per_offset.log_n.exp().item())
+    pools = {"all": Negatives(), "exclude_own": Negatives(exclude="own"), "own": Negatives(pool="sequence")}
+    for name, negatives in pools.items():
+        direction = Direction(8, VisionCPCConfig(offsets=(1,), context_width=8, negatives=negatives))
+        count[name] = round(direction(z).per_offset.log_n.exp().item())
     assert count == {"all": 3 * 16, "exclude_own": 2 * 16 + 1, "own": 16}
-    some = Direction(8, VisionCPCConfig(offsets=(1,), context_width=8, num_negatives=10))
+    some = Direction(8, VisionCPCConfig(offsets=(1,), context_width=8, negatives=Negatives(count=10)))
     assert some(z, torch.Generator().manual_seed(0)).per_offset.log_n.exp().item() <= 11.01
 
 
-@pytest.mark.parametrize("candidates", ["exclude_own", "own"])
-def test_negatives_of_the_same_picture_are_those(candidates: Any) -> None:
+@pytest.mark.parametrize("negatives", [Negatives(exclude="own"), Negatives(pool="sequence")], ids=str)
+def test_negatives_of_the_same_picture_are_those(negatives: Negatives) -> None:
     torch.manual_seed(0)
-    direction = Direction(5, VisionCPCConfig(offsets=(1,), context_width=8, candidates=candidates)).double()
+    direction = Direction(5, VisionCPCConfig(offsets=(1,), context_width=8, negatives=negatives)).double()
     nn.init.normal_(direction.heads[0].weight)
     z = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     logits = direction.heads[0](direction.context(z))[:, :-1].flatten(0, 2) @ z.flatten(0, 2).t()  # [16, 24]
     positive = torch.tensor([12 * b + 4 * (row + 1) + w for b in range(2) for row in range(2) for w in range(4)])
     own = torch.arange(16)[:, None] // 8 == torch.arange(24) // 12
-    left_out = own if candidates == "exclude_own" else ~own
+    left_out = own if negatives.exclude == "own" else ~own
     left_out[torch.arange(16), positive] = False
     expected = F.cross_entropy(logits.masked_fill(left_out, -torch.inf), positive)
     torch.testing.assert_close(direction(z).loss, expected)
