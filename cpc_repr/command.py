@@ -72,6 +72,8 @@ def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
     with StopSignal() as stop:
         session = Session(device=device, stop=stop, say=say, group=group)
         try:
+            for arm in arms(config):
+                arm.config.check()
             data = experiment.open(config, session)
             for arm in arms(config):
                 experiment.check(arm.config, data)

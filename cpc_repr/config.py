@@ -49,6 +49,9 @@ class CommandConfig(Frozen):
         """Rows of the ablation's table, each with its configuration; a lone "" where there is none."""
         return {"": self}
 
+    def check(self) -> None:
+        """Raise UsageError if there is nothing to learn, whatever the data."""
+
     def result_settings(self) -> dict[str, Any]:
         """What results depend on: all but how the run is recorded and what else the command runs."""
         plain = self.model_dump(mode="json")

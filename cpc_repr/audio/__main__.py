@@ -6,7 +6,7 @@
     python -m cpc_repr.audio --resume runs/NAME                 # go on after Ctrl-C, a crash or kill -9
     python -m cpc_repr.audio --ablation strategies --seeds 3    # Table 2: where negatives come from; or: steps
     python -m cpc_repr.audio --steps 20                         # Figure 3 as the paper has it
-    python -m cpc_repr.audio --greedy --num-negatives 10        # Greedy InfoMax
+    python -m cpc_repr.audio --greedy --negatives.count 10      # Greedy InfoMax
     python -m cpc_repr.audio.extract runs/NAME --audio DIR --out DIR
 
 Makes or reads the speech, trains CPC, fits probes for phones and speakers on it and on what it is held against (random

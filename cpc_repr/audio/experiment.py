@@ -18,7 +18,6 @@ from cpc_repr.audio.evaluate import AudioContext, chance, classify, probe
 from cpc_repr.audio.features import Features, cepstra
 from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import GreedyInfoMax
-from cpc_repr.audio.model import frames
 from cpc_repr.audio.supervised import TASKS, supervised_objective
 from cpc_repr.audio.synthetic import make_corpus
 from cpc_repr.audio.tables import table_1, table_2
@@ -28,7 +27,6 @@ from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
 from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
-from cpc_repr.sequences import check_task
 
 PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
 METHODS: dict[str, type[SpeechCPC] | type[GreedyInfoMax]] = {"cpc": SpeechCPC, "greedy": GreedyInfoMax}
@@ -47,10 +45,9 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
             return Waveforms(find_corpus(config, session))
 
     def check(self, config: AudioConfig, data: Waveforms) -> None:
-        """Windows must fit into utterances, steps into windows, and something must be left to tell apart."""
+        """Windows must fit into utterances."""
         for split in (data.corpus.train, data.corpus.test):
             SpeechWindows(data, split, config.batches, config.run.seed)
-        check_task(config.cpc, config.batches.batch_size, frames(config.batches.window))
 
     def objective(self, context: AudioContext) -> SpeechCPC | GreedyInfoMax:
         """CPC, or Greedy InfoMax."""

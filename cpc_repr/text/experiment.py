@@ -15,7 +15,6 @@ from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage
 from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
-from cpc_repr.sequences import check_task
 from cpc_repr.text.books import SentenceWindows
 from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import Corpus, open_corpus, task_words
@@ -54,10 +53,9 @@ class TextExperiment(Experiment[TextConfig, Corpus]):
             return open_corpus(config.corpus, config.stories)
 
     def check(self, config: TextConfig, data: Corpus) -> None:
-        """Windows must fit into books, steps into windows, folds into tasks; vectors must share words with books."""
+        """Windows must fit into books, folds into tasks; vectors must share words with books."""
         for library in (data.train, data.test):
             SentenceWindows(library, config.batches, config.corpus.max_tokens, config.run.seed)
-        check_task(config.cpc, config.batches.batch_size, config.batches.window)
         with as_usage_error():
             for task in data.tasks.values():
                 check_folds(task, config.logistic)

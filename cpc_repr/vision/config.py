@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from configs import Frozen, MayChange
 from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
+from cpc_repr.sequences import check_negatives
 from cpc_repr.training import OPTIMISER
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.grid import ViewConfig
@@ -107,6 +108,10 @@ class VisionConfig(CommandConfig):
         plain = super().result_settings()
         del plain["efficient"]["fractions"]  # each has a result of its own
         return plain
+
+    def check(self) -> None:
+        """See `CommandConfig`."""
+        check_negatives(self.cpc.negatives, self.train.batch_size)
 
     def rows(self) -> dict[str, VisionConfig]:
         """The rows of the ablation that is asked for."""

@@ -15,7 +15,6 @@ from cpc_repr.context import Session
 from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
 from cpc_repr.report import Row, Table, pooled
-from cpc_repr.sequences import check_negatives
 from cpc_repr.vision import evaluate
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.augment import transforms
@@ -45,8 +44,7 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
 
     def check(self, config: VisionConfig, data: Pictures) -> None:
-        """There must be enough pictures, something to tell apart, and torchvision for some kinds of augmentation."""
-        check_negatives(config.cpc.negatives, config.train.batch_size)
+        """There must be enough pictures, and torchvision for some kinds of augmentation."""
         PictureBatches(data.unlabeled or data.train, config.view, config.train.batch_size, config.run.seed)
         if config.efficient.fractions:
             apart(len(data.train), config.efficient.validation, config.run.seed)

@@ -1,6 +1,9 @@
-import pytest
+from typing import Annotated
 
-from configs import Frozen, MayChange, changeable_keys, flag_names
+import pytest
+import tyro
+
+from configs import Frozen, MayChange, changeable_keys, flag_names, load
 from configs.model import flatten, keys_of
 from configs.spelling import spell_whole
 from tests.configs.tiny import Config
@@ -41,6 +44,25 @@ def test_whole_numbers_however_they_are_written(text: str, spelt: str) -> None:
 
 def test_flatten() -> None:
     assert flatten({"a": {"b": {"c": 1}, "d": 2}, "e": 3}) == {"a.b.c": 1, "a.d": 2, "e": 3}
+
+
+class Leaf(Frozen):
+    count: int = 1
+
+
+class Bare(Frozen):
+    steps: int = 1
+    leaf: Leaf = Leaf()
+
+
+class Whole(Frozen):
+    bare: Annotated[Bare, tyro.conf.arg(name="")] = Bare()
+
+
+def test_a_section_may_leave_out_its_own_name_alone() -> None:
+    assert flag_names(Whole) == {"bare.steps": "--steps", "bare.leaf.count": "--leaf.count"}
+    loaded = load(Whole, ["--steps", "3", "--leaf.count", "5"], prog="x", description="")
+    assert loaded.bare == Bare(steps=3, leaf=Leaf(count=5))
 
 
 class Inner(Frozen):

@@ -78,7 +78,8 @@ def check_one_line(main: Main, flags: Sequence[str], words: str, run: Path, caps
     """Wrong `flags` end with exit code 2 and one line that has `words`."""
     assert main([*flags, *(["--run", str(run)] if "--resume" not in flags else [])]) == 2
     said = capsys.readouterr()
-    assert words in said.err and len(said.err.strip().splitlines()) == 1 and not said.out
+    assert words in said.err and len(said.err.strip().splitlines()) == 1
+    assert not said.out and not run.exists()
 
 
 def check_help(main: Main, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,9 @@ def test_greedy(toy: list[str], tmp_path: Path) -> None:
         (["--labels", "labels.txt"], "--labels belongs to --data"),
         (["--resume", "/no/such/run"], "not a run directory"),
         (["--window", "10"], "--window 10"),
+        (["--smoke", "--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),
+        (["--smoke", "--batch-size", "1", "--negatives.pool", "time"], "leaves no negative"),
+        (["--smoke", "--steps", "64"], "--steps 64: windows of 64 steps allow at most 63"),
     ],
 )
 def test_wrong_flags_end_in_one_line(

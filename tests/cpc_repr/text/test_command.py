@@ -134,6 +134,8 @@ def test_encode_as_a_library(finished: Path, toy: list[str]) -> None:
         (["--stepz", "3"], "did you mean --steps"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
         (["--kernel", "2"], "odd"),
+        (["--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),
+        (["--steps", "6"], "--steps 6: windows of 6 steps allow at most 5"),
         (["--resume", "/no/such/run"], "not a run directory"),
     ],
 )

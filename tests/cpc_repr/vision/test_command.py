@@ -149,6 +149,8 @@ def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
         (["--data", "/no/such/folder"], "/no/such/folder"),
         (["--resume", "/no/such/run"], "not a run directory"),
         (["--jitter", "100"], "--jitter, --patch"),
+        (["--smoke", "--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),
+        (["--smoke", "--batch-size", "1", "--negatives.pool", "time"], "leaves no negative"),
     ],
 )
 def test_wrong_flags_end_in_one_line(
