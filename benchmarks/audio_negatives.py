@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from cpc_repr.audio.model import SpeechModel, SpeechModelConfig
 from cpc_repr.sequences import Encoding, SequenceCPC, SequenceCPCConfig, contrast
-from cpc_rl.negatives import Negatives
 from cpc_rl.malloc import keep_freed_memory
+from cpc_rl.negatives import Negatives
 
 WINDOW = 20_480
 
