@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from pydantic import Field
 import envs
 from configs import Frozen, as_usage_error, guarded, load
 from cpc_rl.environments import opened
-from cpc_rl.episodes import RandomPolicy, evaluate
-from cpc_rl.evaluate import summary_table
+from cpc_rl.episodes import MAX_STEPS, RandomPolicy, evaluate
+from cpc_rl.evaluate import playing, summary_table
+from cpc_rl.runs.files import check_writable, write_atomic
 from envs.config import EnvConfig
 
 
@@ -29,6 +31,9 @@ class RandomConfig(Frozen):
 
     env: tyro.conf.OmitArgPrefixes[EnvConfig] = EnvConfig(num_envs=32)
     episodes: int = Field(default=200, ge=1, le=1_000_000, description="Whole episodes to play.")
+    max_steps: int = Field(
+        default=MAX_STEPS, ge=1, le=10**9, description="Agent steps after which an episode that does not end is cut."
+    )
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = Field(
         default=None, description="Write the figures there too."
@@ -39,6 +44,8 @@ class RandomConfig(Frozen):
 def play(config: RandomConfig) -> int:
     """Play, and say how it went."""
     console = rich.console.Console()
+    if config.out is not None:
+        check_writable(config.out, "--out")
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
     if why:
@@ -47,8 +54,9 @@ def play(config: RandomConfig) -> int:
         if env.reading:
             console.print(env.reading, highlight=False, soft_wrap=True, markup=False)
         start = time.perf_counter()
-        with console.status(f"playing {config.episodes} episodes"):
-            stats = evaluate(env, RandomPolicy(env.num_actions, config.seed), config.episodes)
+        policy = RandomPolicy(env.num_actions, config.seed)
+        with playing(console, config.episodes) as progress:
+            stats = evaluate(env, policy, config.episodes, config.max_steps, partial(progress, "random"))
         seconds = time.perf_counter() - start
     summary = stats.summary()
     rate = sum(stats.lengths) / seconds
@@ -57,7 +65,9 @@ def play(config: RandomConfig) -> int:
     console.print(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s", highlight=False)
     if config.out is not None:
         result = {"env": env.name, "backend": env.backend, "seed": config.seed, "steps_per_second": rate, **summary}
-        config.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(result, indent=2) + "\n"
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(config.out, lambda file: file.write(text.encode()))
         console.print(f"wrote {config.out}", highlight=False, soft_wrap=True)
     return 0
 

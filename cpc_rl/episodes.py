@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from torch import Tensor
 from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic
 from envs.api import BatchedEnv, EnvStep
+
+MAX_STEPS = 100_000  # 111 minutes of DeepMind Lab, whose episodes take some; Atari's end after 27,000
 
 
 class Policy(Protocol):
@@ -65,13 +67,14 @@ class NetworkPolicy:
 
 @dataclass(frozen=True)
 class EpisodeStats:
-    """Raw returns and lengths (agent steps) of N episodes."""
+    """Raw returns and lengths (agent steps) of N episodes, of which `cut` were longer and count as far as they went."""
 
     returns: tuple[float, ...]
     lengths: tuple[int, ...]
+    cut: int = 0
 
     def summary(self) -> dict[str, float]:
-        """Mean with its 95 % interval (`low`, `high`), median, min, max, mean length, number of episodes."""
+        """Mean with its 95 % interval (`low`, `high`), median, min, max, mean length, number of episodes and of cut."""
         returns = np.asarray(self.returns)
         low, high = interval(returns)
         return {
@@ -83,6 +86,7 @@ class EpisodeStats:
             "max": float(returns.max()),
             "length": float(np.mean(self.lengths)),
             "episodes": len(self.returns),
+            "cut": self.cut,
         }
 
 
@@ -102,7 +106,13 @@ def play(env: BatchedEnv, policy: Policy) -> Iterator[EnvStep]:
         step = env.step(policy(step))
 
 
-def evaluate(env: BatchedEnv, policy: Policy, episodes: int) -> EpisodeStats:
+def evaluate(
+    env: BatchedEnv,
+    policy: Policy,
+    episodes: int,
+    max_steps: int = MAX_STEPS,
+    progress: Callable[[int, int], None] | None = None,
+) -> EpisodeStats:
     """Play `episodes` whole episodes.
 
     How many each of the B environments contributes is fixed beforehand (its first `ceil` or `floor` of N / B). The
@@ -112,24 +122,74 @@ def evaluate(env: BatchedEnv, policy: Policy, episodes: int) -> EpisodeStats:
         env: Environments to reset and play in.
         policy: Fresh, for B environments.
         episodes: N >= 1.
+        max_steps: Where an episode does not end (a greedy policy may be stuck for ever), it is cut after so many agent
+            steps. Its environment begins another one when it does end, or when all others are done too.
+        progress: Told after each row how many episodes are done and how many agent steps each environment has taken.
     """
-    batch = env.num_envs
-    quota = [len(range(i, episodes, batch)) for i in range(batch)]
-    played: list[list[tuple[float, int]]] = [[] for _ in range(batch)]
-    returns = torch.zeros(batch, dtype=torch.float64)  # [B]
-    lengths = torch.zeros(batch, dtype=torch.int64)  # [B]
-    rows = play(env, policy)
-    next(rows)  # the reset: no transition led to it
-    while any(len(done) < wanted for done, wanted in zip(played, quota, strict=True)):
-        step = next(rows)
+    tally = _Tally(env.num_envs, episodes, max_steps)
+    steps = 0
+    while tally.wanting:
+        rows = play(env, policy)
+        next(rows)  # the reset: no transition led to it
+        tally.begin()
+        while tally.going:
+            tally.count(next(rows))
+            steps += 1
+            if progress is not None:
+                progress(tally.done, steps)
+    return tally.stats()
+
+
+class _Tally:
+    """Returns and lengths of the episodes that count, of B environments."""
+
+    def __init__(self, batch: int, episodes: int, max_steps: int) -> None:
+        self.wanted = torch.tensor([len(range(i, episodes, batch)) for i in range(batch)])  # [B]
+        self.max_steps = max_steps
+        self.played: list[list[tuple[float, int, bool]]] = [[] for _ in range(batch)]  # return, length, cut
+        self.begin()
+
+    def begin(self) -> None:
+        """All environments were reset."""
+        self.returns = torch.zeros(len(self.played), dtype=torch.float64)  # [B]
+        self.lengths = torch.zeros(len(self.played), dtype=torch.int64)  # [B]
+        self.stuck = torch.zeros(len(self.played), dtype=torch.bool)  # [B], in an episode that was cut
+
+    @property
+    def _left(self) -> Tensor:
+        return self.wanted > torch.tensor([len(each) for each in self.played])  # [B]
+
+    @property
+    def wanting(self) -> bool:
+        """Whether an episode is missing."""
+        return bool(self._left.any())
+
+    @property
+    def going(self) -> bool:
+        """Whether an episode that is missing may still come without a reset."""
+        return bool((self._left & ~self.stuck).any())
+
+    @property
+    def done(self) -> int:
+        """Episodes that count."""
+        return sum(min(len(each), int(wanted)) for each, wanted in zip(self.played, self.wanted, strict=True))
+
+    def count(self, step: EnvStep) -> None:
+        """Count the transition that led to a row."""
         valid = step.valid.cpu()
-        returns += torch.where(valid, step.score.cpu(), 0.0)
-        lengths += valid
+        self.returns += torch.where(valid, step.score.cpu(), 0.0)
+        self.lengths += valid
         ended = valid & (step.terminated | step.truncated).cpu()
-        for i in ended.nonzero()[:, 0].tolist():
-            played[i].append((float(returns[i]), int(lengths[i])))
+        cut = (self.lengths >= self.max_steps) & ~ended & ~self.stuck
+        for i in ((ended & ~self.stuck) | cut).nonzero()[:, 0].tolist():
+            self.played[i].append((float(self.returns[i]), int(self.lengths[i]), bool(cut[i])))
         over = ended | step.is_first.cpu()  # a lost episode begins anew without an end: it counts for nothing
-        returns[over] = 0.0
-        lengths[over] = 0
-    chosen = [episode for done, wanted in zip(played, quota, strict=True) for episode in done[:wanted]]
-    return EpisodeStats(tuple(r for r, _ in chosen), tuple(n for _, n in chosen))
+        self.stuck = (self.stuck | cut) & ~over
+        self.returns[over] = 0.0
+        self.lengths[over] = 0
+
+    def stats(self) -> EpisodeStats:
+        """The first episodes of each environment, as many as are wanted of it."""
+        chosen = [episode for each, n in zip(self.played, self.wanted.tolist(), strict=True) for episode in each[:n]]
+        returns, lengths, cut = zip(*chosen, strict=True)
+        return EpisodeStats(returns, lengths, sum(cut))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,17 +25,18 @@ from rich.table import Table
 
 from configs import Frozen, RunFailure, UsageError, explain, guarded, load, load_yaml
 from cpc_rl.environments import opened
-from cpc_rl.episodes import NetworkPolicy, evaluate
+from cpc_rl.episodes import MAX_STEPS, NetworkPolicy, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.curve import plot_curve
-from cpc_rl.runs.files import write_atomic
+from cpc_rl.runs.files import check_writable, write_atomic
 from cpc_rl.video import check_video_path, film
 from envs.api import BatchedEnv
 from envs.config import EnvConfig
 
 S = TypeVar("S", bound=BaseModel)
+Progress = Callable[[str, int, int], None]
 
 
 class EvaluateConfig(Frozen):
@@ -48,6 +51,9 @@ class EvaluateConfig(Frozen):
         default=None, description="Film one episode of the sampled policy."
     )
     num_envs: int = Field(default=32, ge=1, le=8192, description="Environments played at once, at most.")
+    max_steps: int = Field(
+        default=MAX_STEPS, ge=1, le=10**9, description="Agent steps after which an episode that does not end is cut."
+    )
     seed: int = Field(
         default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training) and actions."
     )
@@ -66,8 +72,11 @@ def evaluate_run(
     greedy: bool = True,
     video: Path | None = None,
     num_envs: int = 32,
+    max_steps: int = MAX_STEPS,
     seed: int = 1,
     device: str = "auto",
+    progress: Progress | None = None,
+    known: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate the newest checkpoint of a run; also writes `report/evaluation.json`.
 
@@ -77,20 +86,25 @@ def evaluate_run(
         greedy: Score the greedy policy too.
         video: Where to film one episode of the sampled policy, if at all.
         num_envs: Environments at once, at most.
+        max_steps: Agent steps after which an episode that does not end is cut.
         seed: Of the evaluation's own episodes and of the sampled actions.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
+        progress: Told after each row: the policy, episodes done, agent steps.
+        known: Given the result before anything is written, which may fail.
 
     Returns:
         `env`, `backend`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the
         `EpisodeStats.summary`.
 
     Raises:
-        UsageError: Not a run directory.
+        UsageError: Not a run directory, or one that cannot be written.
         RunFailure: No checkpoint is whole, and of the network that config.yaml describes.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
     if video is not None:
         check_video_path(video)  # now, not after the episodes have been played
+        check_writable(video, "--video")
+    check_writable(run.path / "report" / "evaluation.json")
     saved = load_yaml(run.config_path)
     env_config = _section(EnvConfig, saved, "env", run.config_path)
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
@@ -102,7 +116,10 @@ def evaluate_run(
         result["action_repeat"] = env.action_repeat
         for name in ("sampled", "greedy") if greedy else ("sampled",):
             policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
-            result[name] = evaluate(env, policy, episodes).summary()
+            told = None if progress is None else partial(progress, name)
+            result[name] = evaluate(env, policy, episodes, max_steps, told).summary()
+    if known is not None:
+        known(result)
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
@@ -114,6 +131,9 @@ def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_re
     """Lay out one `EpisodeStats.summary` a line."""
     episodes = " and ".join(sorted({f"{s['episodes']:.0f}" for s in rows.values()}))
     caption = f"{episodes} episodes; length in agent steps of {action_repeat} frames"
+    for name, s in rows.items():
+        if s["cut"]:
+            caption += f"\n! {name}: {s['cut']:.0f} episodes did not end and were cut (--max-steps); they count so far"
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=rich.box.MINIMAL)
     table.add_column("policy")
     for heading in ("return", "95 % interval", "median", "min", "max", "length"):
@@ -123,6 +143,24 @@ def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_re
         cells += [f"{s[key]:g}" for key in ("median", "min", "max")]
         table.add_row(name, *cells, f"{s['length']:.0f}")
     return table
+
+
+@contextmanager
+def playing(console: rich.console.Console, episodes: int, every: float = 30.0) -> Iterator[Progress]:
+    """A function that shows how far the episodes are: live on a terminal, elsewhere as a line every so many seconds."""
+    with console.status(f"playing {episodes} episodes") as status:
+        due = time.monotonic() + every
+
+        def progress(policy: str, done: int, steps: int) -> None:
+            nonlocal due
+            line = f"{policy} policy: {done} of {episodes} episodes, {steps:,} agent steps each environment"
+            if console.is_terminal:
+                status.update(line)
+            elif time.monotonic() > due:
+                due = time.monotonic() + every
+                console.print(line, highlight=False, soft_wrap=True)
+
+        yield progress
 
 
 def _section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:
@@ -172,10 +210,14 @@ def _film_one(
 def show(config: EvaluateConfig) -> int:
     """Evaluate, and say how it went."""
     console = rich.console.Console()
-    with console.status(f"playing {config.episodes} episodes"):
-        result = evaluate_run(config.run, **config.model_dump(exclude={"run", "debug"}))
-    rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
-    console.print(summary_table(f"{result['env']} after {result['frames']:,} frames", rows, result["action_repeat"]))
+
+    def known(result: dict[str, Any]) -> None:
+        rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
+        title = f"{result['env']} after {result['frames']:,} frames"
+        console.print(summary_table(title, rows, result["action_repeat"]))
+
+    with playing(console, config.episodes) as progress:
+        evaluate_run(config.run, progress=progress, known=known, **config.model_dump(exclude={"run", "debug"}))
     written = [config.run / "report" / "evaluation.json", *([config.video] if config.video is not None else [])]
     try:
         written.append(plot_curve(config.run))

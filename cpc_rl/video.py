@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from configs import UsageError
-from cpc_rl.episodes import Policy, play
+from cpc_rl.episodes import MAX_STEPS, Policy, play
 from envs.api import BatchedEnv, EnvStep
 
 STRIP = 16  # pixels of text below the picture
@@ -61,9 +61,9 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) 
 
 
 def _episode(env: BatchedEnv, policy: Policy) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield (picture [H, W, 3], reward) of each row of the first episode in environment 0."""
+    """Yield (picture [H, W, 3], reward) of each row of the first episode in environment 0, `MAX_STEPS` at most."""
     pixels = np.zeros(env.obs_shape, dtype=np.uint8)
-    for number, row in enumerate(play(env, policy)):
+    for number, row in enumerate(islice(play(env, policy), MAX_STEPS)):
         reward = float(row.score[0]) if number else 0.0
         if not (number and row.is_first[0]):  # else: this row already shows the next episode, so hold the last picture
             pixels = _picture(env, row)

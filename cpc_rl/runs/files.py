@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from configs import UsageError
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -29,3 +32,25 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def check_writable(path: Path, flag: str = "") -> None:
+    """Find out before hours of work whether a file can be made at `path`, in folders that may be missing.
+
+    Leaves nothing behind.
+
+    Args:
+        path: Of a file.
+        flag: That asked for it, for the message.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    place = f"{flag} {path}".strip()
+    if path.is_dir():
+        raise UsageError(f"{place} is a directory")
+    folder = next(parent for parent in path.absolute().parents if parent.exists() or parent.is_symlink())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"cannot write {place}: {folder}: {error.strerror}") from error

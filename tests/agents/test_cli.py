@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from agents.a2c import main
+from configs import RunFailure
 from cpc_rl.evaluate import evaluate_run
 from tests.cpc_rl.runs.test_lock import holder
 
@@ -55,13 +56,24 @@ def test_help_teaches(capsys):
         assert word in text
 
 
+@pytest.mark.parametrize("flag", ["--wandb", "--tensorboard"])
+def test_a_missing_package_is_told_before_a_directory_is_made(flag: str, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    tiny = ["--frames", "80", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
+    tiny += ["--run", str(tmp_path / "runs" / "run"), "--preset", "laptop"]
+    assert main([*tiny, flag]) == 2
+    assert f"{flag} needs a package" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
 def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path, monkeypatch, capsys):
     run = str(tmp_path / "run")
-    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
-    tiny = ["--frames", "300", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24", "--wandb"]
-    assert main([*tiny, "--run", run, "--preset", "laptop"]) == 2
-    assert "cpc-rl[wandb]" in capsys.readouterr().err
-    assert main(["--resume", run, "--no-wandb"]) == 0
+    tiny = ["--frames", "300", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.a2c.Learner.update", fail)
+        assert main([*tiny, "--run", run, "--preset", "laptop"]) == 1
+    assert "no luck; there is no checkpoint before it" in capsys.readouterr().err
+    assert main(["--resume", run]) == 0
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-320.pt", "checkpoint-80.pt"]
     for checkpoint in (tmp_path / "run").glob("*.pt"):
         checkpoint.unlink()
@@ -96,6 +108,10 @@ def test_the_recorded_configuration_makes_the_same_run_elsewhere(tmp_path: Path,
     assert "seed: 7" in (second / "config.yaml").read_text()
     assert main(["--resume", str(first), "--run", str(second)]) == 2
     assert "give one" in capsys.readouterr().err
+
+
+def fail(*_: object) -> None:
+    raise RunFailure("no luck")
 
 
 def spoil(path: Path, damage: str) -> None:

@@ -86,3 +86,25 @@ def test_a_lost_episode_is_no_episode(next_step: bool) -> None:
     stats = evaluate(env, RandomPolicy(3, seed=1), episodes=4)
     assert stats.lengths == (5, 5, 6, 6)
     assert stats.returns == (env.returns(0, 0), env.returns(0, 1), env.returns(1, 0), env.returns(1, 1))
+
+
+def test_an_episode_that_does_not_end_is_cut_and_counts_as_far_as_it_went() -> None:
+    env = CountingEnv([3, 10**9])
+    stats = evaluate(env, RandomPolicy(3, seed=1), episodes=4, max_steps=50)
+    assert stats.lengths == (3, 3, 50, 50) and stats.cut == 2  # of the second one both, behind a reset
+    assert stats.returns[2:] == (100.0, 100.0) and stats.summary()["cut"] == 2
+    assert len(env.actions) == 100
+
+
+def test_an_episode_that_ends_behind_the_cut_is_followed_by_the_next() -> None:
+    env = CountingEnv([30, 20])
+    stats = evaluate(env, RandomPolicy(3, seed=1), episodes=4, max_steps=25)
+    assert stats.lengths == (25, 25, 20, 20) and stats.cut == 2 and len(env.actions) == 55  # no reset: 30 + 25
+    whole = evaluate(CountingEnv([30, 20]), RandomPolicy(3, seed=1), episodes=4, max_steps=30)
+    assert whole.lengths == (30, 30, 20, 20) and whole.cut == 0  # its last step is in time
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    evaluate(CountingEnv([2, 3]), RandomPolicy(3, seed=1), 3, progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(0, 1), (1, 2), (2, 3), (3, 4)]

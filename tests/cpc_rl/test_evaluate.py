@@ -138,3 +138,32 @@ def test_refusals(
     assert guarded(module.main, debug=False) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_played(run: RunDirectory, made: list[CountingEnv]) -> None:
+    (run.path / "report").write_text("a file")
+    with pytest.raises(UsageError, match=r"cannot write .*evaluation.json: .*report: Not a directory"):
+        evaluate_run(run.path, episodes=1, device="cpu")
+    (run.path / "report").unlink()
+    with pytest.raises(UsageError, match=r"cannot write --video .*config.yaml/x.mp4"):
+        evaluate_run(run.path, episodes=1, video=run.path / "config.yaml" / "x.mp4", device="cpu")
+    assert made == [] and not (run.path / "report").exists()
+
+
+def test_scores_are_shown_before_they_are_written(
+    run: RunDirectory, made: list[CountingEnv], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, write: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(module, "write_atomic", full)
+    assert module.main([str(run.path), "--episodes", "2", "--no-greedy", "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert "counting after 4,000 frames" in said.out and "No space left" in said.err and said.err.count("\n") == 1
+
+
+def test_cut_episodes_are_named(run: RunDirectory, made: list[CountingEnv], capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--episodes", "2", "--no-greedy", "--device", "cpu", "--max-steps", "2"]
+    assert module.main([str(run.path), *flags]) == 0
+    assert "sampled: 2 episodes did not end and were cut (--max-steps)" in capsys.readouterr().out
+    assert json.loads((run.report / "evaluation.json").read_text())["sampled"]["cut"] == 2

@@ -7,7 +7,7 @@ import pytest
 
 from configs import UsageError
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
-from cpc_rl.runs.trackers import TensorBoard, Wandb
+from cpc_rl.runs.trackers import TensorBoard, Wandb, check_trackers
 
 
 @pytest.mark.parametrize(("kind", "args"), [(Wandb, ("project", "id", {})), (TensorBoard, (0,))])
@@ -100,3 +100,13 @@ def test_tensorboard_steps_are_frames_and_a_resume_hides_the_future(tmp_path: Pa
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(10, 10.0), (20, 20.0), (30, -1.0)]
     assert events.Tags()["scalars"] == ["loss"]
+
+
+def test_a_folder_of_old_runs_is_not_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wandb" / "offline-run-1").mkdir(parents=True)
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(UsageError, match=r"--wandb needs a package: .* \(.*is only a folder"):
+        check_trackers(RunConfig(wandb=True))
+    sys.modules.pop("wandb", None)
+    check_trackers(RunConfig())
