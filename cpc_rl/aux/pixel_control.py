@@ -22,8 +22,10 @@ class PixelControlConfig(AuxConfig):
     """Pixel control: action values of changing the pixels in each cell of the picture."""
 
     weight: float = Field(default=1.0, ge=0, le=1000, description="Weight of the loss beside the A2C terms, a row.")
-    cell: int = Field(default=4, ge=1, le=256, description="Height and width of a cell, in pixels.")
-    discount: float = Field(default=0.9, ge=0, le=1, description="Per agent step, of the changes to come.")
+    cell: int = Field(
+        default=4, ge=1, le=256, description="Height and width, in pixels, of a cell whose change is a reward."
+    )
+    discount: float = Field(default=0.9, ge=0, le=1, description="Discount of pixel changes to come, per agent step.")
     anchors: Anchors = Field(
         default=20,
         description="Time steps of the unroll drawn anew at each update to learn from (an unbiased estimate of the "
