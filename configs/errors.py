@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import io
 import os
 import signal
 import sys
@@ -44,6 +45,9 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
     Returns:
         The exit code: 2 for usage, 1 for failure, 130 after an interrupt. A bug still shows its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a log in ASCII, a name that is not UTF-8: no reason to end
     with _interruptible():
         if debug:
             return main() or 0

@@ -147,7 +147,7 @@ def _train(
                 state = _state(learner, run, {"config": config.model_dump(mode="json"), "logger": logger.state_dict()})
                 if group.is_main:
                     with stop.held():
-                        run.checkpoints.save(state, number=learner.progress)
+                        _save(run, state, learner.progress)
                 next_save = time.monotonic() + 60 * settings.checkpoint_minutes
     return learner.progress >= learner.total
 
@@ -201,6 +201,14 @@ def _state(learner: Trainable, run: RunDirectory, more: Mapping[str, Any]) -> di
     if spoilt is not None:
         raise RunFailure(f"{spoilt} is not finite after update {learner.updates}; {_kept(run)}")
     return state
+
+
+def _save(run: RunDirectory, state: Mapping[str, Any], progress: int) -> None:
+    """Write a checkpoint. Raises RunFailure if the disk is full, for example; what was saved before is there still."""
+    try:
+        run.checkpoints.save(state, number=progress)
+    except OSError as error:
+        raise RunFailure(f"cannot write {error.filename}: {error.strerror}; {_kept(run)}") from error
 
 
 def _kept(run: RunDirectory) -> str:

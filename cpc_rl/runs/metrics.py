@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -63,16 +64,20 @@ class JsonLines:
         kept = [row for row in read_metrics(path) if (row.get(unit) or 0) <= frames] if frames else []
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_atomic(path, lambda file: file.write(text.encode()))
-        self._file = path.open("a", encoding="utf-8")
+        self._path, self._file = path, path.open("a", encoding="utf-8")
 
     def write(self, row: Row) -> None:
-        """Append one line."""
-        self._file.write(json.dumps(row, allow_nan=False) + "\n")
-        self._file.flush()
+        """Append one line. Raises OSError that names the file, for example on a full disk."""
+        try:
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # of a line that `write` has complained about
+            self._file.close()
 
 
 def _number(value: Any) -> float | int | None:

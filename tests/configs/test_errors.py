@@ -65,3 +65,14 @@ def test_a_word_of_thousands_of_letters_is_cut_and_a_long_path_is_not(capsys: py
 
     assert guarded(failure, debug=False) == 1
     assert capsys.readouterr().err == f"error: {'p' * 200} {'x' * 150}...{'x' * 75} (5,000 characters)\n"
+
+
+def test_a_log_in_ascii_or_a_name_that_is_not_utf8_ends_no_program() -> None:
+    code = (
+        "import sys; from pathlib import Path; from configs import guarded\n"
+        "sys.exit(guarded(lambda: print('80 frames \\u00b7 1.2/s', Path('a\\udcff')), debug=False))"
+    )
+    for encoding in ("ascii", "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True)
+        assert done.returncode == 0 and b"80 frames" in done.stdout and b"a?" in done.stdout, done.stderr

@@ -14,6 +14,7 @@ from cpc_rl.distributed import SINGLE
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop, read_metrics
 from cpc_rl.runs.loop import not_finite
 from envs.api import EnvironmentFailure
+from tests.cpc_rl.runs.test_files import room_for
 
 
 class Settings(Frozen):
@@ -176,3 +177,16 @@ def test_a_checkpoint_damaged_in_a_way_that_is_valid_gives_way_to_the_one_before
     error = capsys.readouterr().err
     assert "checkpoint-40.pt is damaged" in error and error.count("\n") == 1
     assert [row["frames"] for row in read_metrics(run.metrics_path)] == [8, 16, 24, 32, 40]
+
+
+def test_a_full_disk_keeps_the_checkpoints_there_are(tmp_path: Path) -> None:
+    learner = Counter()
+    train(tmp_path / "run", learner)
+    learner = Counter(48)
+    big = torch.zeros(100_000)
+    learner.at = {11: lambda: setattr(learner, "state_dict", lambda: {"updates": torch.tensor(12), "module": big})}
+    words = "cannot write .*checkpoint-48.pt: File too large; the newest checkpoint before it is .*checkpoint-44.pt"
+    with room_for(50_000), pytest.raises(RunFailure, match=words):
+        train(tmp_path / "run", learner)
+    again = Counter(48)
+    assert train(tmp_path / "run", again) and again.updates == 12
