@@ -37,8 +37,7 @@ def generate_once(
         fill: Fills an empty folder and gives what the manifest says of it beside version, `config` and checksums.
 
     Raises:
-        ValueError: A file has changed since it was made.
-        OSError: `parent` cannot be written.
+        ValueError: A file has changed since it was made, or `parent` cannot be written.
     """
     key = hashlib.sha256(f"{version} {config.model_dump_json()}".encode()).hexdigest()[:12]
     root = parent / f"{name}-{key}"
@@ -61,11 +60,17 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> None:
 
     `build` works on a folder beside it, which takes its name in the end: a `folder` that exists is whole. A lock keeps
     other processes waiting meanwhile, and tells what a killed one left from what another is working on.
+
+    Raises ValueError if there is no room for a folder beside it.
     """
     if folder.is_dir():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        locked = folder.with_name(f"{folder.name}.lock").open("w")
+    except OSError as error:
+        raise ValueError(f"{folder.parent}: generated data cannot be kept there ({error.strerror})") from error
+    with locked as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():  # made while we waited
             return

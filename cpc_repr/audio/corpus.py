@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpc_repr.audio.labels import NUM_PHONES, parse_labels, read_lines
+from cpc_repr.files import check_regular, visible_files
 from cpc_repr.packages import optional_module
 
 SAMPLE_RATE = 16_000
@@ -120,6 +120,7 @@ def open_corpus(
 
 def _read_list(file: Path) -> list[str]:
     """The ids in `file`, in order."""
+    check_regular(file)
     try:
         names = file.read_text().split()
     except (OSError, UnicodeDecodeError) as error:
@@ -135,14 +136,11 @@ def _read_list(file: Path) -> list[str]:
 def _find(root: Path) -> dict[str, Path]:
     """All .flac files in folders below `root`, by name without ending."""
     found: dict[str, Path] = {}
-    for folder, _, files in os.walk(root, followlinks=True):
-        for name in files:
-            stem, ending = os.path.splitext(name)
-            if ending == ".flac" and folder != str(root):
-                path = Path(folder, name)
-                if stem in found:
-                    raise ValueError(f"two files are called {stem}: {found[stem]} and {path}")
-                found[stem] = path
+    for path in visible_files(root, {".flac"}):
+        if path.parent != root:
+            if path.stem in found:
+                raise ValueError(f"two files are called {path.stem}: {found[path.stem]} and {path}")
+            found[path.stem] = path
     if not found:
         raise ValueError(f"no .flac in {root}/<speaker>/<chapter>/")
     return found
@@ -156,6 +154,9 @@ def _open(root: Path, path: Path) -> Utterance | None:
             rate, channels, samples = file.samplerate, file.channels, file.frames
             file.seek(max(0, samples - 1))  # fails in a file that was cut short
             whole = len(file.read(1)) == 1
+            file.seek(0)
+            if file.subtype in ("FLOAT", "DOUBLE") and not np.isfinite(file.read()).all():
+                raise ValueError(f"{path} has samples that are not finite")
     except soundfile.SoundFileError:
         return None
     if rate != SAMPLE_RATE:

@@ -24,6 +24,7 @@ from configs import Frozen, RunFailure, UsageError, as_usage_error, guarded, loa
 from cpc_repr.audio.encode import SpeechEncoder
 from cpc_repr.audio.encode import load as load_encoder
 from cpc_repr.audio.model import RATE
+from cpc_repr.files import visible_files
 from cpc_repr.packages import optional_module
 from cpc_rl.runs import pick_device
 from cpc_rl.runs.config import DEVICE
@@ -50,7 +51,9 @@ def extract(config: ExtractConfig) -> int:
     """Write all features; 1 if a recording could not be read."""
     if not config.audio.is_dir():
         raise UsageError(f"--audio {config.audio}: no such folder")
-    found = sorted(p for p in config.audio.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if config.out.exists() and not config.out.is_dir():
+        raise UsageError(f"--out {config.out}: not a folder")
+    found = sorted(visible_files(config.audio, SUFFIXES))
     if not found:
         raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it")
     with as_usage_error():

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cpc_repr.files import check_regular
+
 NUM_PHONES = 41
 FRAME, HOP = 400, 160  # samples at 16 kHz: frame i covers [160 i, 160 i + 400), as in Kaldi
 
@@ -22,6 +24,7 @@ def read_lines(file: Path, wanted: set[str]) -> dict[str, bytes]:
     Raises:
         ValueError: The file cannot be read, or has an id of `wanted` twice.
     """
+    check_regular(file)
     lines: dict[str, bytes] = {}
     try:
         with file.open("rb") as stream:

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, from_numpy
 
 from configs import Frozen, UsageError
+from cpc_repr.files import visible_files
 from cpc_repr.text.words import MARKS, PAD, Sentence, Vocabulary, split
 
 Layout = Literal["lines", "prose"]
@@ -61,7 +62,7 @@ def book_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; books are text files (.txt), one each, in a folder")
-    files = sorted(folder.rglob("*.txt"))
+    files = sorted(visible_files(folder, {".txt"}))
     if len(files) < 2:
         raise ValueError(f"{folder}: {len(files)} books (.txt files); at least two, for one is held out")
     return files

@@ -105,7 +105,10 @@ def _binary(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             data = file.read(4 * size)
             if len(data) < 4 * size:
                 raise ValueError(f"{path} is cut short: {i} of {count} vectors are whole")
-            yield word, np.frombuffer(data, "<f4")
+            vector = np.frombuffer(data, "<f4")
+            if not np.isfinite(vector).all():
+                raise ValueError(f"{path}: the vector of {word!r} has numbers that are not finite")
+            yield word, vector
 
 
 def _until_space(file: BinaryIO) -> str:

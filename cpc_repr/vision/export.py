@@ -61,8 +61,7 @@ def export(pictures: Pictures, out: Path) -> int:
     Raises:
         ValueError: It holds something.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is there already: pictures are written to a new folder")
+    check_new(out)
     written = 0
     splits = {"train": pictures.train, "test": pictures.test}
     if pictures.unlabeled is not None:
@@ -108,17 +107,25 @@ def run(config: ExportConfig) -> int:
     """Write what `config` asks for."""
     if config.out is None and config.sheet is None:
         raise UsageError("nothing to do: give --out DIR, --sheet FILE, or both")
+    with as_usage_error():
+        if config.sheet is not None and config.sheet.is_dir():
+            raise ValueError(f"--sheet {config.sheet} is a folder: give the name of a file")
+        if config.out is not None:
+            check_new(config.out)
+            pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures)
+            print(f"{export(pictures, config.out):,} pictures: {config.out}")
     if config.sheet is not None:
         image = sheet(config.pictures)
         config.sheet.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(config.sheet, lambda file: image.save(file, "png"))
         print(f"a row for each class, then for each shortcut: {config.sheet}")
-    if config.out is not None:
-        with as_usage_error():
-            pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures)
-            written = export(pictures, config.out)
-        print(f"{written:,} pictures: {config.out}")
     return 0
+
+
+def check_new(folder: Path) -> None:
+    """Raise ValueError if there is something at `folder`, unless it is an empty folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already: pictures are written to a new folder")
 
 
 def _image(picture: np.ndarray) -> Image.Image:

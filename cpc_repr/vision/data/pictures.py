@@ -1,4 +1,4 @@
-"""Pictures on disk: folders of classes, STL-10 and CIFAR-10, read by torchvision; nothing is ever downloaded."""
+"""Pictures on disk: folders of classes, and STL-10 and CIFAR-10 by torchvision; nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cpc_repr.files import visible_files
 from cpc_repr.packages import optional_module
 
 Kind = Literal["folder", "stl10", "cifar10"]
@@ -20,6 +21,8 @@ THREADS = 8  # decode at once; Pillow lets go of the interpreter meanwhile
 UNLABELED = -1
 BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for damaged files
 ENDINGS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}  # the last bytes of a file that was not cut short
+SIXTEEN = ("PNG", "PPM")  # formats whose mode I is of 16 bits: older Pillow says so of PNG
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 FILES = {
     "stl10": "DIR/stl10_binary/{train,test}_{X,y}.bin and unlabeled_X.bin",
     "cifar10": "DIR/cifar-10-batches-py/{data_batch_1 to 5, test_batch, batches.meta}",
@@ -161,17 +164,36 @@ def decode(path: Path) -> Tensor:
     """A picture, uint8 [3, H, W]: grey becomes three equal channels, transparency is dropped.
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: It cannot be read, or its numbers have no range to scale them by.
     """
     try:
         with Image.open(path) as image:
-            if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would cut off at 255
-                grey = (np.asarray(image) >> 8).astype(np.uint8)
-                return torch.from_numpy(grey).expand(3, -1, -1).contiguous()
-            pixels = np.array(image.convert("RGB"))  # [H, W, 3]
+            return torch.from_numpy(_pixels(image, path)).permute(2, 0, 1).contiguous()
     except BROKEN as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+        raise error if isinstance(error, DepthError) else ValueError(f"{path} cannot be read: {error}") from error
+
+
+class DepthError(ValueError):
+    """A picture's numbers cannot become bytes without a guess."""
+
+
+def _pixels(image: Image.Image, path: Path) -> np.ndarray:
+    """uint8 [H, W, 3]; more than 8 bits are scaled by the range of their format. Raises DepthError."""
+    if image.mode == "F" or (image.mode == "I" and image.format not in SIXTEEN):
+        kind = "floating-point numbers" if image.mode == "F" else "32-bit numbers"
+        raise DepthError(f"{path} holds {kind}, which have no range to scale by: save it with 8 or 16 bits")
+    layout = str(getattr(image, "tile", ""))  # names the bits of each number
+    if image.mode.startswith("I"):  # grey, which Pillow would cut off at 255
+        grey = np.asarray(image)
+        shift = 4 if ";12" in layout else 8
+        pixels = np.repeat((grey >> shift).astype(np.uint8)[..., None], 3, -1)  # [H, W, 3]
+        brightest = int(grey.max()) << (8 - shift)
+    else:
+        pixels = np.array(image.convert("RGB"))  # [H, W, 3]
+        brightest = 256 * int(pixels.max()) + 255 if ";16" in layout and pixels.any() else 0
+    if 0 < brightest < 2**12:
+        raise DepthError(f"{path} fills at most 12 of its 16 bits: scale its values to 0 to 65,535, or save 8 bits")
+    return pixels
 
 
 def _open_folder(root: Path) -> Pictures:
@@ -191,20 +213,21 @@ def _open_folder(root: Path) -> Pictures:
 
 
 def _classes(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _open_classes(root: Path, folder: Path, skipped: list[str]) -> FileSplit:
     """The pictures below `folder`; broken ones are added to `skipped`."""
-    try:
-        samples = optional_module("torchvision.datasets", "vision").ImageFolder(folder).samples
-    except FileNotFoundError as error:  # names the classes that have no picture
-        raise ValueError(f"{folder}: {error}") from error
-    whole = _whole(root, [Path(path) for path, _ in samples], skipped)
-    kept = [(Path(path), label) for (path, label), good in zip(samples, whole, strict=True) if good]
-    found = {label for _, label in kept}
-    if empty := [name for label, name in enumerate(_classes(folder)) if label not in found]:
-        raise ValueError(f"{folder}: every picture is broken of {_some(empty)}")
+    names = _classes(folder)
+    samples = [(path, label) for label, name in enumerate(names) for path in visible_files(folder / name, SUFFIXES)]
+    if without := sorted(set(range(len(names))) - {label for _, label in samples}):
+        raise ValueError(f"{folder}: no picture ({', '.join(SUFFIXES)}) of {_some(names[label] for label in without)}")
+    whole = _whole(root, [path for path, _ in samples], skipped)
+    kept = [sample for sample, good in zip(samples, whole, strict=True) if good]
+    if empty := sorted(set(range(len(names))) - {label for _, label in kept}):
+        raise ValueError(f"{folder}: every picture is broken of {_some(names[label] for label in empty)}")
     return FileSplit([path for path, _ in kept], [label for _, label in kept])
 
 
@@ -213,8 +236,7 @@ def _open_unlabeled(root: Path, skipped: list[str]) -> FileSplit | None:
     folder = root / "unlabeled"
     if not folder.is_dir():
         return None
-    endings = optional_module("torchvision.datasets.folder", "vision").IMG_EXTENSIONS
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+    paths = sorted(visible_files(folder, SUFFIXES))
     kept = [path for path, good in zip(paths, _whole(root, paths, skipped), strict=True) if good]
     if not kept:
         raise ValueError(f"{folder} should hold pictures")
@@ -230,16 +252,23 @@ def _whole(root: Path, paths: Sequence[Path], skipped: list[str]) -> list[bool]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a file is a picture to its end. What is damaged in its middle is left for `decode` to find."""
+    """Whether a file is a picture to its end. What is damaged in its middle is left for `decode` to find.
+
+    Raises DepthError for numbers that cannot become bytes.
+    """
     try:
         with Image.open(path) as image, path.open("rb") as file:
+            if image.mode[0] in "IF" or ";16" in str(getattr(image, "tile", "")):
+                _pixels(image, path)
             ending = ENDINGS.get(image.format or "")
             if ending is not None:
                 file.seek(-len(ending), 2)
                 if file.read() == ending:
                     return True
             image.load()  # another format, or bytes after the end: decoding tells
-    except BROKEN:
+    except BROKEN as error:
+        if isinstance(error, DepthError):
+            raise
         return False
     return True
 

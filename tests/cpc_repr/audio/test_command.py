@@ -124,6 +124,7 @@ def test_greedy(toy: list[str], tmp_path: Path) -> None:
     [
         (["--stepz", "3"], "did you mean --steps"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--smoke", "--corpora", "/dev/null/corpora"], "/dev/null/corpora: generated data cannot be kept there"),
         (["--labels", "labels.txt"], "--labels belongs to --data"),
         (["--resume", "/no/such/run"], "not a run directory"),
         (["--window", "10"], "--window 10"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -105,6 +106,20 @@ def gone(name: str):
     return lambda root: (root / name).unlink()
 
 
+def pipe(name: str):
+    def spoil(root: Path) -> None:
+        (root / name).unlink()
+        os.mkfifo(root / name)
+
+    return spoil
+
+
+def not_finite(root: Path) -> None:
+    """A WAV of floats by another name: libsndfile reads what is in it."""
+    sound = np.full(9_074, np.nan, np.float32)
+    soundfile.write(path_of(root, "19-227-0003"), sound, 16_000, format="WAV", subtype="FLOAT")
+
+
 def text(name: str, content: str):
     return lambda root: (root / name).write_text(content)
 
@@ -157,6 +172,9 @@ N = num_labels(SAMPLES["19-198-0000"])
         (with_labels("19-198-0000", zeros(N, "-1")), r"19-198-0000: label -1; allowed: 0 to 40$"),
         (with_labels("19-198-0000", zeros(N, "2.5")), r"19-198-0000: labels must be whole numbers"),
         (with_labels("19-198-0000", zeros(N, "SIL")), r"19-198-0000: labels must be whole numbers"),
+        (not_finite, r"19-227-0003\.flac has samples that are not finite"),
+        (pipe("converted_aligned_phones.txt"), r"converted_aligned_phones\.txt is not a regular file"),
+        (pipe("train_split.txt"), r"train_split\.txt is not a regular file"),
         (with_labels("19-198-0000", zeros(N, "9" * 30)), r"19-198-0000: labels must be whole numbers"),
     ],
 )

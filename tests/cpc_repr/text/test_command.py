@@ -152,14 +152,14 @@ def test_wrong_flags_end_in_one_line(
         (["--tasks", "/tmp"], "MR/rt-polarity.neg is missing"),
         (["--vectors", "/no/such/file"], "/no/such/file: no such file"),
         (["--logistic.folds", "40"], "too few for 40 folds"),
+        (["--logistic.inner", "40"], "too few for 40 folds"),
+        (["--tasks", "/no/such/folder"], "MR/rt-polarity.neg is missing"),
     ],
 )
 def test_files_that_do_not_fit_end_in_one_line(
     flags: list[str], words: str, toy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*toy, "--updates", "1", "--run", str(tmp_path / "run"), *flags]) == 2
-    err = capsys.readouterr().err
-    assert words in err and len(err.strip().splitlines()) == 1
+    check_one_line(main, [*toy, "--updates", "1", *flags], words, tmp_path / "run", capsys)
 
 
 def test_other_books_cannot_go_on(toy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,13 @@ def test_damaged_vectors(text: str, words: str, tmp_path: Path) -> None:
         read_vectors(tmp_path / "v.bin", ALL)
 
 
+def test_binary_vectors_are_finite(tmp_path: Path) -> None:
+    path = tmp_path / "v.bin"
+    path.write_bytes(b"1 2\nsea " + np.array([1, np.inf], "<f4").tobytes())
+    with pytest.raises(ValueError, match="the vector of 'sea' has numbers that are not finite"):
+        read_vectors(path, {"sea"})
+
+
 def test_ppmi_gives_words_of_one_company_one_direction() -> None:
     texts = [[("cat", "dog", "purr", "bark")] * 5, [("sun", "moon", "shine", "glow")] * 5, [("rare",)]]
     vectors = ppmi_vectors(texts, size=2, span=3, least=5)

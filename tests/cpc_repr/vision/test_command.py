@@ -147,6 +147,7 @@ def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
     [
         (["--offsetz", "3"], "did you mean --offsets"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--smoke", "--cache", "/dev/null/cache"], "/dev/null/cache: generated data cannot be kept there"),
         (["--resume", "/no/such/run"], "not a run directory"),
         (["--jitter", "100"], "--jitter, --patch"),
         (["--smoke", "--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import pickle
 import subprocess
 import sys
@@ -93,6 +94,49 @@ def test_every_kind_of_png_becomes_three_channels(folder, kind):
     picture = open_pictures("folder", folder).train.picture(0)
     assert picture.shape == (3, 6, 5)
     np.testing.assert_array_equal(picture.permute(1, 2, 0), expected)
+
+
+RAMP = np.linspace(0, 65_535, 30).reshape(6, 5)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_are_scaled_by_their_range(folder, ending):
+    (folder / "train" / "ant" / "0.png").unlink()
+    path = folder / "train" / "ant" / f"0.{ending}"
+    save(path, RAMP.astype(np.uint16))
+    picture = open_pictures("folder", folder).train.picture(0)
+    np.testing.assert_array_equal(picture[0], RAMP.astype(np.uint16) // 256)
+    assert picture[0].max() == 255 and len(picture[0].unique()) == 30
+
+
+@pytest.mark.parametrize(
+    "name, pixels, words",
+    [
+        ("int32.tif", (RAMP / 257).astype(np.int32), "holds 32-bit numbers"),
+        ("negative.tif", RAMP.astype(np.int32) - 30_000, "holds 32-bit numbers"),
+        ("float.tif", (RAMP / 65_535).astype(np.float32), "holds floating-point numbers"),
+        ("twelve.png", (RAMP / 16).astype(np.uint16), "fills at most 12 of its 16 bits"),
+        ("twelve.tif", (RAMP / 16).astype(np.uint16), "fills at most 12 of its 16 bits"),
+    ],
+)
+def test_numbers_without_a_range_are_refused_by_name(folder, name, pixels, words):
+    save(folder / "test" / "cat" / name, pixels)
+    with pytest.raises(ValueError, match=rf"test/cat/{name} {words}"):
+        open_pictures("folder", folder)
+
+
+def test_a_black_picture_of_sixteen_bits_is_black(folder):
+    save(folder / "train" / "ant" / "0.png", np.zeros((6, 5), np.uint16))
+    assert open_pictures("folder", folder).train.picture(0).max() == 0
+
+
+def test_what_is_hidden_is_no_class_and_no_picture(folder):
+    before = len(open_pictures("folder", folder).train)
+    for name in (".ipynb_checkpoints/0.png", "ant/.ipynb_checkpoints/0-checkpoint.png", "ant/._0.png"):
+        save(folder / "train" / name, colours(1))
+    os.mkfifo(folder / "train" / "ant" / "pipe.png")
+    pictures = open_pictures("folder", folder)
+    assert pictures.classes == ("ant", "cat") and len(pictures.train) == before and pictures.skipped == ()
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
@@ -264,5 +308,6 @@ def test_torchvision_is_imported_when_it_is_needed(folder, monkeypatch):
     code = f"import sys, {modules}; assert 'torchvision' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert open_pictures("folder", folder).classes == ("ant", "cat")
     with pytest.raises(ValueError, match=r"torchvision\.datasets cannot be imported .*pip install 'cpc-rl\[vision\]'"):
-        open_pictures("folder", folder)
+        open_pictures("stl10", folder)

@@ -216,3 +216,17 @@ def test_a_sheet_shows_every_class_and_every_shortcut(tmp_path, capsys):
     assert len(os.listdir(file.parent)) == 1
     assert main([]) == 2
     assert "--out DIR, --sheet FILE" in capsys.readouterr().err
+
+
+def test_an_export_looks_before_it_makes_anything(tmp_path, capsys):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    sheet = tmp_path / "new" / "sheet.png"
+    for flags, words in (
+        ([f"--out={tmp_path / 'full'}", f"--sheet={sheet}"], "is there already"),
+        ([f"--out={tmp_path / 'out'}", f"--sheet={tmp_path / 'full'}"], "is a folder"),
+        ([f"--out={tmp_path / 'out'}", f"--sheet={sheet}", "--cache=/dev/null/x"], "cannot be kept there"),
+    ):
+        assert main([*flags, "--pictures.size=32"]) == 2
+        assert words in capsys.readouterr().err
+        assert [path.name for path in tmp_path.iterdir()] == ["full"]
