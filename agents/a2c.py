@@ -24,7 +24,7 @@ from configs import Frozen, UsageError, as_usage_error, guarded, load
 from cpc_rl import losses, optim
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
-from cpc_rl.distributed import SINGLE, ProcessGroup, joined
+from cpc_rl.distributed import SINGLE, ProcessGroup, together
 from cpc_rl.environments import default_preset, opened
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
@@ -264,20 +264,17 @@ def reread(saved: dict[str, Any]) -> Config:
     return recorded(full_config().model_validate(upgrade(saved)))
 
 
-def train(config: Config) -> int:
+def train(config: Config, group: ProcessGroup = SINGLE) -> int:
     """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
     device = set_up(config.run)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
         env_device, notice = envs.best_device(env_config, device.type)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
-    with joined() as group:
-        for line in filter(None, (why, notice) if group.is_main else ()):
+    with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
+        for line in filter(None, (why, notice, env.reading) if group.is_main else ()):
             print(line)
-        with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
-            if group.is_main and env.reading:
-                print(env.reading)
-            return train_in(env, config, device, group)
+        return train_in(env, config, device, group)
 
 
 def train_in(env: BatchedEnv, config: Config, device: torch.device, group: ProcessGroup = SINGLE) -> int:
@@ -313,7 +310,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
-    return guarded(lambda: train(parse(argv)), debug="--debug" in argv)
+    return guarded(lambda: together(lambda: parse(argv), train), debug="--debug" in argv)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ LONGEST = 300  # characters of a word in a message: a path may be long, a number
 class UsageError(Exception):
     """The user asked for something that does not exist or is not allowed (exit code 2)."""
 
+    def __init__(self, message: str, shared: bool = False) -> None:
+        """`shared`: all processes that train together have the same complaint, and the first one makes it."""
+        super().__init__(message)
+        self.shared = shared
+
 
 class RunFailure(Exception):
     """The request was fine and the work failed: NaN in a loss, every checkpoint damaged (exit code 1)."""
@@ -54,9 +59,10 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         try:
             return main() or 0
         except UsageError as error:
-            if os.environ.get("RANK", "0") != "0":  # of several processes, all asked wrongly, one says so
+            rank = os.environ.get("RANK", "0")
+            if rank != "0" and error.shared:
                 return USAGE
-            return _end(str(error), USAGE)
+            return _end(str(error) if rank == "0" else f"rank {rank}: {error}", USAGE)
         except ValidationError as error:
             return _end(explain(error), USAGE)
         except RunFailure as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import rich.console
-import torch
 
 from configs import UsageError, guarded, load
 from cpc_repr.config import CommandConfig, arms, recorded
@@ -16,9 +16,9 @@ from cpc_repr.experiment import Data, Experiment, run_experiment
 from cpc_repr.report import Table
 from cpc_repr.training import Stopped
 from cpc_repr.upgrade import upgrade
-from cpc_rl.distributed import ProcessGroup, joined
+from cpc_rl.distributed import ProcessGroup, together
 from cpc_rl.malloc import keep_freed_memory
-from cpc_rl.runs import RunDirectory, StopSignal, open_run, pick_device
+from cpc_rl.runs import RunDirectory, StopSignal, open_run, set_up
 from cpc_rl.runs.directory import fresh_path
 
 C = TypeVar("C", bound=CommandConfig)
@@ -40,8 +40,8 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
 
-    def program() -> int:
-        config = load(
+    def parse() -> C:
+        return load(
             settings,
             argv,
             prog=f"python -m cpc_repr.{experiment.family}",
@@ -50,18 +50,14 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
             family=experiment.family,
             upgrade=upgrade,
         )
-        with joined() as group:
-            if group.size > 1 and len(arms(config)) > 1:
-                raise UsageError("several processes train one network: --seeds and --ablation go without torchrun")
-            return _run(experiment, config, group)
 
-    return guarded(program, debug="--debug" in argv)
+    return guarded(lambda: together(parse, partial(_run, experiment)), debug="--debug" in argv)
 
 
 def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
-    device = pick_device(config.run.device)
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
+    if group.size > 1 and len(arms(config)) > 1:
+        raise UsageError("several processes train one network: --seeds and --ablation go without torchrun", shared=True)
+    device = set_up(config.run)
     console = rich.console.Console(highlight=False, soft_wrap=True, quiet=not group.is_main)
 
     def say(text: str) -> None:

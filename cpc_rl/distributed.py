@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +21,14 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from pydantic import BaseModel
 from torch import Tensor
 
-from configs import RunFailure
+from configs import RunFailure, UsageError, difference
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+SILENCE = 10.0  # seconds of waiting without a word
 PATIENCE = timedelta(minutes=10)  # without a word from another rank: longer than any reset, checkpoint or compilation
 
 
@@ -74,6 +79,32 @@ class ProcessGroup:
             self._talk(lambda: dist.all_gather_object(values, value))
         return values
 
+    def agree(self, make: Callable[[], M]) -> M:
+        """The configuration that `make` gives, on each rank the same.
+
+        Raises:
+            UsageError: `make` raises it on a rank, or gives something else there. All ranks raise it, none waits.
+        """
+        if self.size == 1:
+            return make()
+        made: M | None = None
+        complaint = ""
+        try:
+            made = make()
+        except UsageError as error:
+            complaint = str(error)
+        told = self.collect((complaint, {} if made is None else made.model_dump(mode="json")))
+        complaints = [each for each, _ in told]
+        if len(set(complaints)) == 1 and complaint:
+            raise UsageError(complaint, shared=True)
+        for rank, (said, found) in enumerate(told):
+            if said:
+                raise UsageError(f"rank {rank}: {said}", shared=True)
+            for key, first, here in difference(told[0][1], found):
+                raise UsageError(f"ranks differ: {key} is {first} on rank 0 and {here} on rank {rank}", shared=True)
+        assert made is not None
+        return made
+
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """For each flag, whether it is up on any rank."""
         return tuple(bool(x) for x in self.sum(torch.tensor(flags, dtype=torch.int32)))
@@ -110,26 +141,58 @@ def joined() -> Iterator[ProcessGroup]:
     """The ranks that torchrun started, for a `with` block; alone where it was not torchrun.
 
     Raises:
+        UsageError: The environment variables that say who we are do not fit.
         RunFailure: The other ranks cannot be reached.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _number("WORLD_SIZE", default=1)
     if size == 1:
         yield ProcessGroup()
         return
+    rank = _number("RANK")
+    if rank >= size:
+        raise UsageError(f"RANK is {rank}: of WORLD_SIZE {size} processes the last one is {size - 1}")
     backend = "gloo"
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(_number("LOCAL_RANK"))
         backend = "cpu:gloo,cuda:nccl"
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
-        fresh = dist.PrefixStore(meet(store, rank, size), store)  # type: ignore[attr-defined]
-        dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
+        with _patience(f"rank {rank} of {size} waits for the others"):
+            store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+            fresh = dist.PrefixStore(meet(store, rank, size), store)  # type: ignore[attr-defined]
+            dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise RunFailure(f"rank {os.environ.get('RANK')} of {size} cannot reach the others: {error}") from error
+        raise RunFailure(f"rank {rank} of {size} cannot reach the others: {error}") from error
     try:
         yield ProcessGroup(dist.get_rank(), size)
     finally:
         dist.destroy_process_group()
+
+
+def together(make: Callable[[], M], work: Callable[[M, ProcessGroup], int]) -> int:
+    """Do `work` on all ranks, each with the same configuration, which `make` gives; see `joined` and `agree`."""
+    with joined() as group:
+        return work(group.agree(make), group)
+
+
+@contextmanager
+def _patience(what: str) -> Iterator[None]:
+    """Say after some seconds what this process waits for, and for how long at most."""
+    line = f"{what}, for {PATIENCE.total_seconds() / 60:.0f} minutes at most"
+    timer = threading.Timer(SILENCE, lambda: print(line, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _number(name: str, default: int | None = None) -> int:
+    """An environment variable of torchrun's. Raises UsageError for what is no number."""
+    text = os.environ.get(name, "" if default is None else str(default))
+    if not (text.isascii() and text.isdigit()) or (name == "WORLD_SIZE" and int(text) == 0):
+        raise UsageError(f"{name} is {text!r}: torchrun sets it to a number; unset WORLD_SIZE for a single process")
+    return int(text)
 
 
 def meet(store: Any, rank: int, size: int, patience: timedelta = PATIENCE) -> str:
@@ -150,7 +213,7 @@ def meet(store: Any, rank: int, size: int, patience: timedelta = PATIENCE) -> st
     """
     deadline, mine = time.monotonic() + patience.total_seconds(), secrets.token_hex(8)
     if rank == 0:
-        name = f"meeting-{secrets.token_hex(8)}"
+        name = f"meeting-{size}-{secrets.token_hex(8)}"
         store.set("meeting", name)
         answers = [f"{name}/{other}" for other in range(1, size)]
         _wait(lambda: not answers or store.check(answers), deadline, f"rank 0 of {size} waits for the others")
@@ -161,6 +224,8 @@ def meet(store: Any, rank: int, size: int, patience: timedelta = PATIENCE) -> st
         if not store.check(["meeting"]):
             return ""
         name: str = store.get("meeting").decode()
+        if (others := name.split("-")[1]) != str(size):
+            raise RunFailure(f"rank {rank} is one of {size}, and rank 0 one of {others}: WORLD_SIZE must be the same")
         store.set(f"{name}/{rank}", mine)
         return name if store.check([f"{name}/all"]) and mine in json.loads(store.get(f"{name}/all")) else ""
 

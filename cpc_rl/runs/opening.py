@@ -45,6 +45,8 @@ def open_run(config: RunSettings, fresh: Path, settings: BaseModel, group: Proce
             except (UsageError, RunFailure) as error:
                 found = error
         found = group.collect(found)[0]
+        if isinstance(found, UsageError):
+            raise UsageError(str(found), shared=True)
         if isinstance(found, Exception):
             raise found
         assert found is not None

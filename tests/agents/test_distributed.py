@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -131,3 +132,26 @@ def test_environments_that_cannot_be_shared_are_refused(config: Path, tmp_path: 
     out = finish(start(2, "--config", str(config), "--num-envs", "3", "--run", str(tmp_path / "run")), code=1)
     assert "num_envs is 3; it must be a multiple of 2" in out
     assert out.count("error: num_envs is 3") == 1 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        (["--seed", "2"], "error: ranks differ: run.seed is 1 on rank 0 and 2 on rank 1"),
+        (["--unrol", "3"], "error: rank 1: unknown flag --unrol; did you mean --unroll?"),
+    ],
+)
+def test_ranks_that_disagree_end_with_one_line(flag: list[str], words: str, config: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "agents.a2c", "--config", str(config), "--run", str(tmp_path / "run")]
+    processes = []
+    for rank, more in enumerate(([], flag)):
+        who = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+        environment = {**os.environ, **who, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        processes.append(subprocess.Popen([*command, *more], cwd=ROOT, env=environment, text=True, **pipes))
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [2, 2], errors
+    assert words in errors[0] and "error" not in errors[1] and not (tmp_path / "run").exists()
