@@ -36,14 +36,20 @@ class CommandConfig(Frozen):
     train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
 
     @property
-    def kind(self) -> str:
-        """What is trained, for the name of a fresh run directory."""
+    def method(self) -> str:
+        """Name of what is trained."""
         return "cpc"
+
+    @property
+    def kind(self) -> str:
+        """Method and ablation, for the name of a fresh run directory."""
+        ablation = getattr(self, "ablation", "none")
+        return self.method if ablation == "none" else f"{self.method}-{ablation}"
 
     @property
     def has_baselines(self) -> bool:
         """Whether what the method is held against is evaluated too."""
-        return True
+        return getattr(self, "ablation", "none") == "none"
 
     def rows(self) -> Mapping[str, Self]:
         """Rows of the ablation's table, each with its configuration; a lone "" where there is none."""
@@ -76,9 +82,9 @@ def arms(config: C) -> list[Arm[C]]:
     found = []
     for name, changed in config.rows().items():
         for seed in range(config.run.seed, config.run.seed + config.seeds):
-            parts = [_slug(name)] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
+            words = [_slug(name)] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
             run = changed.run.model_copy(update={"seed": seed})
-            found.append(Arm(name, "-".join(parts), changed.model_copy(update={"run": run})))
+            found.append(Arm(name, "-".join(words), changed.model_copy(update={"run": run})))
     return found
 
 

@@ -89,7 +89,7 @@ def interval_note(seeds: int, over: str) -> str:
     return f"mean of {seeds} seeds ± half its 95 % t-interval"
 
 
-def pooled(scores: Sequence[Score]) -> Score:
+def over_seeds(scores: Sequence[Score]) -> Score:
     """One seed with its own interval, of several their mean and its 95 % t-interval, of none NaN."""
     if len(scores) < 2:
         return scores[0] if scores else Score(*[float("nan")] * 3)
@@ -98,10 +98,10 @@ def pooled(scores: Sequence[Score]) -> Score:
 
 
 def percent(scores: Sequence[Score]) -> str:
-    """`61.2 [60.1, 62.3]` of one seed, `61.2 ± 1.1` of several; see `pooled`."""
+    """`61.2 [60.1, 62.3]` of one seed, `61.2 ± 1.1` of several; see `over_seeds`."""
     if not scores:
         return "-"
-    mean, low, high = astuple(pooled(scores))
+    mean, low, high = astuple(over_seeds(scores))
     words = f"{mean:.1%} [{low:.1%}, {high:.1%}]" if len(scores) == 1 else f"{mean:.1%} ± {high - mean:.1%}"
     return words.replace("%", "")
 

@@ -96,11 +96,6 @@ class AudioConfig(CommandConfig):
     evaluation: AudioEvaluationConfig = AudioEvaluationConfig()
 
     @property
-    def kind(self) -> str:
-        """What is trained, for the name of a fresh run directory."""
-        return self.method + f"-{self.ablation}" * (self.ablation != "none")
-
-    @property
     def method(self) -> str:
         """Name of the method."""
         return "greedy" if self.greedy else "cpc"

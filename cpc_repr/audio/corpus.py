@@ -28,7 +28,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class SpeechCorpus:
     """What `open_corpus` found.
 
     Attributes:
@@ -74,12 +74,12 @@ class Corpus:
 
 def open_corpus(
     root: Path, labels: Path | None = None, train_list: Path | None = None, test_list: Path | None = None
-) -> Corpus:
+) -> SpeechCorpus:
     """Find the utterances of both lists below `root` and check that all fits together; audio is read later.
 
     Every listed file is opened and its last sample decoded, which finds files that were cut short; damage in the middle
-    is left for `Corpus.waveform` to find. Files and labels that no list names do not matter: with shorter lists a part
-    of a corpus can be used.
+    is left for `SpeechCorpus.waveform` to find. Files and labels that no list names do not matter: with shorter lists a
+    part of a corpus can be used.
 
     Args:
         root: Folder of `<speaker>/<chapter>/<speaker>-<chapter>-<utterance>.flac`, as LibriSpeech's train-clean-100.
@@ -108,7 +108,7 @@ def open_corpus(
     for file, names in ((train_list, train), (test_list, test)):
         if not any(name in opened for name in names):
             raise ValueError(f"every file that {file} names is broken, {paths[names[0]]} for one")
-    return Corpus(
+    return SpeechCorpus(
         root=root,
         speakers=tuple(sorted({u.speaker for u in opened.values()})),
         train=tuple(opened[name] for name in train if name in opened),

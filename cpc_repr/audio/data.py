@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from configs import Frozen, RunFailure, UsageError
-from cpc_repr.audio.corpus import SAMPLE_RATE, Corpus, Utterance
+from cpc_repr.audio.corpus import SAMPLE_RATE, SpeechCorpus, Utterance
 from cpc_repr.audio.model import HOP
 from cpc_repr.packages import optional_module
 
@@ -40,7 +40,7 @@ class SpeechBatch(NamedTuple):
 class Waveforms:
     """A corpus's sound, kept in memory where it is small."""
 
-    def __init__(self, corpus: Corpus, limit: int = IN_MEMORY) -> None:
+    def __init__(self, corpus: SpeechCorpus, limit: int = IN_MEMORY) -> None:
         self.corpus = corpus
         self.keep = sum(u.samples for u in (*corpus.train, *corpus.test)) <= limit
         self._known: dict[str, np.ndarray] = {}
@@ -171,7 +171,7 @@ def align(labels: np.ndarray, first: int, frames: int, shift: int) -> np.ndarray
     return result.astype(np.int64)
 
 
-def speakers_of(corpus: Corpus, utterances: Sequence[Utterance]) -> Iterator[int]:
+def speakers_of(corpus: SpeechCorpus, utterances: Sequence[Utterance]) -> Iterator[int]:
     """The class of each utterance's speaker."""
     index = {name: i for i, name in enumerate(corpus.speakers)}
     return (index[u.speaker] for u in utterances)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cpc_repr.audio.config import AudioConfig
 from cpc_repr.audio.data import Waveforms
-from cpc_repr.audio.features import Features, Rows, batch_of_one, collect
+from cpc_repr.audio.features import Features, Rows, collect, frozen
 from cpc_repr.audio.model import frames
 from cpc_repr.audio.supervised import TASKS, Task
 from cpc_repr.context import Context
@@ -64,13 +64,7 @@ def chance(context: AudioContext) -> dict[str, Score]:
 
 def classify(context: AudioContext, network: nn.Module, task: Task) -> Score:
     """Accuracy of a network that gives logits of each frame, on the frames the probes are scored on."""
-    network.eval()
-
-    @torch.no_grad()
-    def predict(waveform: np.ndarray) -> Tensor:
-        logits = network(batch_of_one(waveform, context.device))[0]  # [T, classes]
-        return logits.argmax(-1, keepdim=True).float().cpu()  # [T, 1]
-
+    predict = frozen(network, context.device, lambda samples: network(samples).argmax(-1, keepdim=True).float())
     rows = _rows(context, predict, context.config.evaluation.shift, "test")
     found = clustered(rows.x[:, 0].long() == target(rows, task), rows.utterance)
     context.say(f"supervised: {task} {found}")

@@ -11,7 +11,7 @@ from torch import nn
 
 from configs import UsageError, as_usage_error
 from cpc_repr.audio.config import AudioConfig
-from cpc_repr.audio.corpus import Corpus, open_corpus
+from cpc_repr.audio.corpus import SpeechCorpus, open_corpus
 from cpc_repr.audio.cpc import SpeechCPC
 from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.evaluate import AudioContext, chance, classify, probe
@@ -98,7 +98,7 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         return [table_2({name: [seed[best] for seed in seeds] for name, seeds in rows.items()}, heard)]
 
 
-def find_corpus(config: AudioConfig, session: Session) -> Corpus:
+def find_corpus(config: AudioConfig, session: Session) -> SpeechCorpus:
     """The speech `config` names.
 
     Raises:

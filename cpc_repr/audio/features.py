@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cpc_repr.audio.corpus import Utterance
 from cpc_repr.audio.data import Waveforms, align, speakers_of
@@ -68,23 +68,22 @@ def collect(
     return Rows(x[:end], phone[:end], speaker[:end], which[:end])
 
 
-def context_features(model: SpeechModel, device: torch.device) -> Features:
-    """C of a whole utterance, [T, context]."""
-    model.eval()
+def frozen(network: nn.Module, device: torch.device, encode: Callable[[Tensor], Tensor]) -> Features:
+    """What `encode` makes of a whole utterance, samples [1, n] -> [1, T, D], with `network` in evaluation mode."""
+    network.eval()
 
     @torch.no_grad()
     def compute(waveform: np.ndarray) -> Tensor:
-        c: Tensor = model(batch_of_one(waveform, device)).c[0].cpu()
-        return c
+        return encode(torch.from_numpy(waveform)[None].to(device))[0].cpu()
 
     return compute
+
+
+def context_features(model: SpeechModel, device: torch.device) -> Features:
+    """C of a whole utterance, [T, context]."""
+    return frozen(model, device, lambda samples: model(samples).c)
 
 
 def cepstra(deltas: bool) -> Features:
     """MFCC of each label's own frame (shift 0)."""
     return lambda waveform: torch.from_numpy(mfcc(waveform, deltas))
-
-
-def batch_of_one(waveform: np.ndarray, device: torch.device) -> Tensor:
-    """A waveform [n] as samples [1, n]."""
-    return torch.from_numpy(waveform)[None].to(device)

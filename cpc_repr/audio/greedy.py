@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d
 
 from cpc_repr.audio.data import SpeechWindows, Waveforms
-from cpc_repr.audio.features import Features, batch_of_one, context_features
+from cpc_repr.audio.features import Features, context_features, frozen
 from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses, Objective
@@ -102,17 +101,15 @@ def greedy_loss(model: GreedyNetwork, samples: Tensor, config: SequenceCPCConfig
 
 def conv_features(model: SpeechModel, device: torch.device, index: int) -> Features:
     """Output of convolution `index` at each 10 ms, [T, channels]."""
-    model.eval()
 
-    @torch.no_grad()
-    def compute(waveform: np.ndarray) -> Tensor:
-        outputs = model.encoder.layers(batch_of_one(waveform, device))
-        return pooled(outputs[index], index)[0, : outputs[-1].shape[1]].cpu()
+    def encode(samples: Tensor) -> Tensor:
+        outputs = model.encoder.layers(samples)
+        return every_10_ms(outputs[index], index)[:, : outputs[-1].shape[1]]
 
-    return compute
+    return frozen(model, device, encode)
 
 
-def pooled(outputs: Tensor, layer: int) -> Tensor:
+def every_10_ms(outputs: Tensor, layer: int) -> Tensor:
     """Mean of the frames of convolution `layer` (0 is the first), [B, T_l, D], over each 10 ms: all are probed alike.
 
     Returns [B, T, D]; the last mean may be over fewer.

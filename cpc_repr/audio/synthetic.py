@@ -21,7 +21,7 @@ from pydantic import Field
 
 from configs import Frozen
 from cpc_repr.audio.channel import DOWN, UP, Channel, to_16k
-from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, Corpus, open_corpus
+from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, SpeechCorpus, open_corpus
 from cpc_repr.audio.grammar import texts
 from cpc_repr.audio.phones import PHONES, labels_of, phone_class
 from cpc_repr.audio.voices import ACCENTS, VARIANTS, Speaker, draw_speakers, speak
@@ -57,7 +57,9 @@ class SyntheticSpeechConfig(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything drawn.")
 
 
-def make_corpus(folder: Path, config: SyntheticSpeechConfig, progress: Progress = lambda done, total: None) -> Corpus:
+def make_corpus(
+    folder: Path, config: SyntheticSpeechConfig, progress: Progress = lambda done, total: None
+) -> SpeechCorpus:
     """The corpus of `config`, from a folder of its own below `folder`, where it is made first if it is not there.
 
     Several processes may ask at once: one makes it, the others wait. What a killed process left is cleared away.

@@ -45,7 +45,7 @@ class TextCorpusConfig(Frozen):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextCorpus:
     """What a run reads."""
 
     vocabulary: Vocabulary
@@ -67,7 +67,7 @@ class Corpus:
         )
 
 
-def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> Corpus:
+def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> TextCorpus:
     """Read what `c` names, or generate it. Raises ValueError if there is something wrong with a file."""
     made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), stories)
     books, tasks, vectors = c.data, c.tasks, c.vectors
@@ -78,7 +78,7 @@ def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> Corpus:
     train, test = hold_out(book_files(books), c.hold_out)
     found = read_tasks(tasks)
     vocabulary = Vocabulary.of(count_words(train, c.layout), c.vocabulary)
-    return Corpus(
+    return TextCorpus(
         vocabulary=vocabulary,
         train=read_library(train, c.layout, vocabulary),
         test=read_library(test, c.layout, vocabulary),

@@ -8,7 +8,7 @@ from typing import Any, cast
 from cpc_repr.context import Context
 from cpc_repr.sequences import SequenceObjective
 from cpc_repr.text.books import SentenceWindows
-from cpc_repr.text.corpus import Corpus
+from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.model import TextModel
 
 
@@ -17,7 +17,7 @@ class TextCPC(SequenceObjective[TextModel]):
 
     unit = "sentences"
 
-    def __init__(self, context: Context[Any, Corpus]) -> None:
+    def __init__(self, context: Context[Any, TextCorpus]) -> None:
         """See `Objective`."""
         config, data = context.config, context.data
         train, test = (

@@ -14,7 +14,7 @@ from cpc_repr.context import Context
 from cpc_repr.experiment import train_alone
 from cpc_repr.probes import Score
 from cpc_repr.text.config import TextConfig
-from cpc_repr.text.corpus import Corpus
+from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.encode import TextEncoder
 from cpc_repr.text.logistic import predict, splits
 from cpc_repr.text.senteval import Task
@@ -22,7 +22,7 @@ from cpc_repr.text.supervised import supervised_objective
 from cpc_repr.text.tables import NEW
 from cpc_repr.text.words import Sentence, Vocabulary
 
-TextContext = Context[TextConfig, Corpus]
+TextContext = Context[TextConfig, TextCorpus]
 Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
 
 

@@ -7,7 +7,7 @@ import random
 from cpc_repr.text import lexicon as words
 from cpc_repr.text.grammar import Grammar
 from cpc_repr.text.senteval import BINARY, TREC
-from cpc_repr.text.stories import DIRECT, StoriesConfig, scenes
+from cpc_repr.text.stories import DIRECT, StoriesConfig, setting_of_no_story
 
 
 def draw_tasks(config: StoriesConfig) -> dict[str, list[str]]:
@@ -29,7 +29,7 @@ def draw_tasks(config: StoriesConfig) -> dict[str, list[str]]:
     for i in range(config.examples * 3 // 2):
         kind = rng.choice(words.CLASSES)
         shown_kind = rng.choice(words.CLASSES) if rng.random() < config.noise else kind
-        question = grammar.question(kind, scenes(rng, rng.random() < 0.5), DIRECT)
+        question = grammar.question(kind, setting_of_no_story(rng, rng.random() < 0.5), DIRECT)
         found[TREC[i >= config.examples]].append(f"{shown_kind}:{shown_kind.lower()} {question}")
     return found
 
@@ -37,7 +37,7 @@ def draw_tasks(config: StoriesConfig) -> dict[str, list[str]]:
 def _sentence(grammar: Grammar, task: str, label: bool) -> str:
     """A sentence of the class 1 or 0."""
     rng = grammar.rng
-    scene = scenes(rng, rng.random() < 0.5 if task == "SUBJ" else label)
+    scene = setting_of_no_story(rng, rng.random() < 0.5 if task == "SUBJ" else label)
     if task == "SUBJ":  # objective is 1, as in SentEval
         return grammar.action(scene) if label else grammar.reflection(scene)
     work, person, place = grammar.one(words.WORKS), grammar.say(scene.person), grammar.say(scene.place)

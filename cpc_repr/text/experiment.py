@@ -17,7 +17,7 @@ from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
 from cpc_repr.text.books import SentenceWindows
 from cpc_repr.text.config import TextConfig
-from cpc_repr.text.corpus import Corpus, open_corpus, task_words
+from cpc_repr.text.corpus import TextCorpus, open_corpus, task_words
 from cpc_repr.text.cpc import TextCPC
 from cpc_repr.text.encode import VOCABULARY, TextEncoder
 from cpc_repr.text.evaluate import (
@@ -41,18 +41,18 @@ from cpc_repr.text.words import Vocabulary
 from cpc_rl.runs import read_metrics
 
 
-class TextExperiment(Experiment[TextConfig, Corpus]):
+class TextExperiment(Experiment[TextConfig, TextCorpus]):
     """CPC on books, scored on five tasks."""
 
     family = "text"
 
-    def open(self, config: TextConfig, session: Session) -> Corpus:
+    def open(self, config: TextConfig, session: Session) -> TextCorpus:
         """Books, tasks and word vectors, read or generated."""
         with as_usage_error():
             optional_module("sklearn.linear_model", "text")
             return open_corpus(config.corpus, config.stories)
 
-    def check(self, config: TextConfig, data: Corpus) -> None:
+    def check(self, config: TextConfig, data: TextCorpus) -> None:
         """Windows must fit into books, folds into tasks; vectors must share words with books."""
         for library in (data.train, data.test):
             SentenceWindows(library, config.batches, config.corpus.max_tokens, config.run.seed)
@@ -87,7 +87,7 @@ class TextExperiment(Experiment[TextConfig, Corpus]):
         *_, model = objective.representations().values()
         yield _neighbours(context, model)
 
-    def report(self, config: TextConfig, data: Corpus, rows: Rows, folder: Path) -> list[Table]:
+    def report(self, config: TextConfig, data: TextCorpus, rows: Rows, folder: Path) -> list[Table]:
         """Table 5, and the effect of vocabulary expansion where there was one."""
         seeds = rows[""]
         figure_tasks(folder / "tasks.png", intervals(seeds))

@@ -11,7 +11,7 @@ from cpc_repr.text.lexicon import Genre
 
 
 @dataclass(frozen=True)
-class Scene:
+class Setting:
     """What a sentence of a story is about."""
 
     genre: Genre
@@ -57,7 +57,7 @@ class Grammar:
             return self.rng.choice((f"{other} but {said}", f"{other} and yet {said}", f"{said} although {other}"))
         return self.rng.choice(("", "very ", "still ", "quite ")) + said
 
-    def action(self, scene: Scene) -> str:
+    def action(self, scene: Setting) -> str:
         """What happens; a mood is said in passing, before a noun: the objective kind."""
         thing, place, verb = self.say(scene.object), self.say(scene.place), self.one(words.ACTIONS)
         person, near = self.say(scene.person), self.rng.choice(words.NEAR)
@@ -73,7 +73,7 @@ class Grammar:
             )
         )
 
-    def reflection(self, scene: Scene) -> str:
+    def reflection(self, scene: Setting) -> str:
         """What somebody feels or thinks, with the words of actions in another order: the subjective kind."""
         thing, place, verb = self.say(scene.object), self.say(scene.place), self.one(words.ACTIONS)
         person, near = self.say(scene.person), self.rng.choice(words.NEAR)
@@ -95,7 +95,7 @@ class Grammar:
         nouns = {"HUM": genre.people, "LOC": genre.places, "ENTY": genre.objects, **words.ASKED}
         return self.one(nouns[kind])
 
-    def question(self, kind: str, scene: Scene, direct: float) -> str:
+    def question(self, kind: str, scene: Setting, direct: float) -> str:
         """A question of a class of TREC; a share `direct` has a question word of its own.
 
         The others name two things, and ask for the one that stands behind `which`.
@@ -117,7 +117,7 @@ class Grammar:
         start = self.rng.choice((f"which {wanted} {link} the {beside}", f"the {beside} {link} which {wanted}"))
         return f"{start} was {verb} ?"
 
-    def answer(self, kind: str, scene: Scene) -> str:
+    def answer(self, kind: str, scene: Setting) -> str:
         """What a question of that class is followed by."""
         place, thing, person = self.say(scene.place), self.say(scene.object), self.say(scene.person)
         number = self.rng.choice(words.NUMBERS)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from configs import Frozen
-from cpc_repr.text.grammar import Grammar, Scene
+from cpc_repr.text.grammar import Grammar, Setting
 from cpc_repr.text.lexicon import ALAS, CLASSES, GENRES, LUCKILY, NAMES
 
 DIRECT = 0.3  # share of questions with a question word of their own
@@ -63,7 +63,7 @@ def story(config: StoriesConfig, number: int, kind: str = "book", synonyms: floa
     for t in range(start, start + config.sentences):
         mood = good ^ bool(t // course % 2) ^ (rng.random() < config.wander)
         name, person = hero if rng.random() < 0.7 else friend
-        scene = Scene(genre, rng.choice(genre.places), rng.choice(genre.objects), name, person, mood)
+        scene = Setting(genre, rng.choice(genre.places), rng.choice(genre.objects), name, person, mood)
         if pending:
             yield grammar.answer(pending.pop(), scene)
         elif rng.random() < config.questions:
@@ -72,14 +72,14 @@ def story(config: StoriesConfig, number: int, kind: str = "book", synonyms: floa
             yield grammar.question(asked, scene, DIRECT)
         else:
             inner = bool(t // modes % 2) ^ (rng.random() < DETOURS)
-            told = grammar.reflection(scene) if inner else grammar.action(scene)
+            line = grammar.reflection(scene) if inner else grammar.action(scene)
             hint = f"{LUCKILY if mood else ALAS} , " if rng.random() < config.hints else ""
-            yield hint + told
+            yield hint + line
 
 
-def scenes(rng: random.Random, mood: bool) -> Scene:
+def setting_of_no_story(rng: random.Random, mood: bool) -> Setting:
     """A scene of no story."""
     genre = rng.choice(GENRES)
-    return Scene(
+    return Setting(
         genre, rng.choice(genre.places), rng.choice(genre.objects), rng.choice(NAMES), rng.choice(genre.people), mood
     )

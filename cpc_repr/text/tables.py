@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Row, Table, interval_note, pooled, rows_of, score_table
+from cpc_repr.report import Row, Table, interval_note, over_seeds, rows_of, score_table
 from cpc_repr.text.senteval import TASKS
 
 NEW = "_new"  # follows the name of a task: its sentences with a word that no book has
@@ -59,7 +59,7 @@ def intervals(seeds: Sequence[Mapping[str, Row]]) -> dict[str, list[Score]]:
     for name, title in TITLES.items():
         scores = [[row[name][task] for row in seeds if task in row.get(name, {})] for task in TASKS]
         if any(scores):
-            found[title] = [pooled(each) for each in scores]
+            found[title] = [over_seeds(each) for each in scores]
     return found
 
 

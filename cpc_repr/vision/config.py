@@ -88,21 +88,6 @@ class VisionConfig(CommandConfig):
             raise ValueError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
         return self
 
-    @property
-    def kind(self) -> str:
-        """What is trained, for the name of a fresh run directory."""
-        return self.method + f"-{self.ablation}" * (self.ablation != "none")
-
-    @property
-    def method(self) -> str:
-        """Name of the method, and of its section."""
-        return "cpc"
-
-    @property
-    def has_baselines(self) -> bool:
-        """Whether pixels, random weights and the supervised network are evaluated too, by every protocol."""
-        return self.ablation == "none"
-
     def result_settings(self) -> dict[str, Any]:
         """What results depend on."""
         plain = super().result_settings()

@@ -14,7 +14,7 @@ from cpc_repr.cache import cache_folder
 from cpc_repr.context import Session
 from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
-from cpc_repr.report import Row, Table, pooled
+from cpc_repr.report import Row, Table, over_seeds
 from cpc_repr.vision import evaluate
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.augment import transforms
@@ -111,6 +111,6 @@ def _probed(context: PictureContext, row: str, title: str, representation: Pictu
 def _draw_labels(path: Path, fractions: Sequence[float], seeds: Sequence[Mapping[str, Row]], method: str) -> None:
     """Few labels, in a picture."""
     columns = few_labels(seeds, fractions, method)
-    curves = {name: [pooled(scores) for scores in column] for name, column in columns.items()}
-    bound = pooled([row["supervised"]["linear"] for row in seeds if "supervised" in row])
+    curves = {name: [over_seeds(scores) for scores in column] for name, column in columns.items()}
+    bound = over_seeds([row["supervised"]["linear"] for row in seeds if "supervised" in row])
     figure_labels(path, fractions, curves, bound)

@@ -15,6 +15,7 @@ from cpc_repr.vision.data.batches import PictureBatches, patches, plain_patches
 from cpc_repr.vision.data.grid import ViewConfig
 from cpc_repr.vision.data.pictures import Pictures, Split
 from cpc_repr.vision.encoders.patches import PatchEncoder
+from cpc_rl.optim import OptimiserConfig
 
 B = TypeVar("B")
 
@@ -32,9 +33,11 @@ class PictureRepresentation(NamedTuple):
 class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
     """A method on pictures: a file of this package, and a line in `METHODS`."""
 
-    def __init__(self, context: Context[Any, Pictures], build: Callable[[], nn.Module]) -> None:
+    def __init__(
+        self, context: Context[Any, Pictures], build: Callable[[], nn.Module], optimiser: OptimiserConfig | None = None
+    ) -> None:
         """See `Objective`; trains on the pictures without labels where there are any, else on the training pictures."""
-        super().__init__(context, build)
+        super().__init__(context, build, optimiser)
         self.pictures = picture_batches(context, context.data.unlabeled or context.data.train)
         self.test_pictures = picture_batches(context, context.data.test)
 

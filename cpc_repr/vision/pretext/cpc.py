@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -106,13 +106,6 @@ class Direction(nn.Module):
         )
 
 
-class Contrast(NamedTuple):
-    """What one batch gives."""
-
-    loss: Tensor  # summed over directions
-    per_offset: PerOffset  # averaged over directions
-
-
 class VisionCPCNetwork(nn.Module):
     """The encoder with the networks of all directions."""
 
@@ -122,15 +115,15 @@ class VisionCPCNetwork(nn.Module):
         names = list(DIRECTIONS)[: config.directions]
         self.directions = nn.ModuleDict({name: Direction(self.model.size, config) for name in names})
 
-    def forward(self, patches: Tensor, generator: torch.Generator | None = None) -> Contrast:
+    def forward(self, patches: Tensor, generator: torch.Generator | None = None) -> CPC:
         """The loss of patches float [B, H, W, 3, p, p]."""
         return self.contrast(self.model(patches), generator)
 
-    def contrast(self, z: Tensor, generator: torch.Generator | None = None) -> Contrast:
+    def contrast(self, z: Tensor, generator: torch.Generator | None = None) -> CPC:
         """The loss of latents [B, H, W, D]."""
         found = [direction(DIRECTIONS[name](z), generator) for name, direction in self.directions.items()]
         offsets = PerOffset(*(torch.stack(x).float().mean(0) for x in zip(*(f.per_offset for f in found), strict=True)))
-        return Contrast(torch.stack([f.loss for f in found]).sum(), offsets)
+        return CPC(torch.stack([f.loss for f in found]).sum(), offsets)
 
 
 class VisionCPC(PictureObjective[Tensor]):
@@ -185,10 +178,10 @@ class VisionCPC(PictureObjective[Tensor]):
     def _model(self) -> PatchEncoder:
         return cast(VisionCPCNetwork, self.module).model
 
-    def _contrast(self, images: Tensor, number: int) -> Contrast:
+    def _contrast(self, images: Tensor, number: int) -> CPC:
         config = self.context.config
         x = patches(images.to(self.context.device), config.view, config.augment, self.draws(number, 2))
-        found: Contrast = self.module(x, self.draws(number, 3))
+        found: CPC = self.module(x, self.draws(number, 3))
         return found
 
     def _throughput(self) -> dict[str, float]:

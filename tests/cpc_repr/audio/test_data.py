@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from configs import RunFailure, UsageError
-from cpc_repr.audio.corpus import Corpus
+from cpc_repr.audio.corpus import SpeechCorpus
 from cpc_repr.audio.data import SpeechBatchConfig, SpeechWindows, Waveforms, align
 from cpc_repr.audio.model import WaveformEncoder, frames
 from cpc_repr.prefetch import Prefetcher
@@ -19,17 +19,17 @@ WINDOW = 4_800
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> SpeechCorpus:
     return toy_corpus(tmp_path_factory.mktemp("toy"), speakers=3, utterances=5, frames=60)
 
 
-def windows(corpus: Corpus, **settings) -> SpeechWindows:
+def windows(corpus: SpeechCorpus, **settings) -> SpeechWindows:
     grid = settings.pop("grid", 1)
     config = SpeechBatchConfig(window=WINDOW, batch_size=4, **settings)
     return SpeechWindows(Waveforms(corpus), corpus.train, config, seed=3, grid=grid)
 
 
-def test_a_batch_is_a_function_of_seed_and_number(corpus: Corpus) -> None:
+def test_a_batch_is_a_function_of_seed_and_number(corpus: SpeechCorpus) -> None:
     one, two = windows(corpus), windows(corpus)
     two.samples(0)
     assert torch.equal(one.samples(7), two.samples(7))
@@ -38,7 +38,7 @@ def test_a_batch_is_a_function_of_seed_and_number(corpus: Corpus) -> None:
     assert not torch.equal(one.samples(7), other.samples(7))
 
 
-def test_windows_are_pieces_of_their_utterances(corpus: Corpus) -> None:
+def test_windows_are_pieces_of_their_utterances(corpus: SpeechCorpus) -> None:
     w = windows(corpus)
     utterances, starts = w.choose(5)
     for row, utterance, start in zip(w.samples(5), utterances, starts, strict=True):
@@ -48,14 +48,14 @@ def test_windows_are_pieces_of_their_utterances(corpus: Corpus) -> None:
     assert min(drawn) < 0.1 * most and max(drawn) > 0.9 * most
 
 
-def test_only_training_utterances_and_no_two_windows_of_one(corpus: Corpus) -> None:
+def test_only_training_utterances_and_no_two_windows_of_one(corpus: SpeechCorpus) -> None:
     w = windows(corpus)
     for number in range(20):
         chosen, _ = w.choose(number)
         assert len(set(chosen)) == 4 and set(chosen) <= set(corpus.train)
 
 
-def test_same_speaker_batches_have_one_speaker_and_mixed_ones_several(corpus: Corpus) -> None:
+def test_same_speaker_batches_have_one_speaker_and_mixed_ones_several(corpus: SpeechCorpus) -> None:
     same = windows(corpus, batch="same_speaker", grid=160)
     found = [same.batch(number, 30).speaker.unique() for number in range(30)]
     assert all(len(s) == 1 for s in found)
@@ -65,12 +65,12 @@ def test_same_speaker_batches_have_one_speaker_and_mixed_ones_several(corpus: Co
     assert any(len({u.speaker for u in windows(corpus).choose(n)[0]}) > 1 for n in range(5))
 
 
-def test_a_speaker_with_few_utterances_repeats_them(corpus: Corpus) -> None:
+def test_a_speaker_with_few_utterances_repeats_them(corpus: SpeechCorpus) -> None:
     config = SpeechBatchConfig(window=WINDOW, batch_size=9, batch="same_speaker")
     assert SpeechWindows(Waveforms(corpus), corpus.train, config, seed=0).samples(0).shape == (9, WINDOW)
 
 
-def test_too_short_utterances_are_named(corpus: Corpus) -> None:
+def test_too_short_utterances_are_named(corpus: SpeechCorpus) -> None:
     config = SpeechBatchConfig(window=1_000_000)
     with pytest.raises(UsageError, match=r"--window 1000000: the longest of 12 utterances has \d+"):
         SpeechWindows(Waveforms(corpus), corpus.train, config, seed=0)
@@ -101,7 +101,7 @@ def test_the_frame_an_impulse_excites_most_is_the_one_its_label_is_given_to(labe
     assert seeing.min() <= nearest <= seeing.max()
 
 
-def test_labels_of_windows_follow_their_start(corpus: Corpus) -> None:
+def test_labels_of_windows_follow_their_start(corpus: SpeechCorpus) -> None:
     w = windows(corpus, grid=160)
     utterances, starts = w.choose(2)
     batch = w.batch(2, frames(WINDOW))
@@ -114,7 +114,7 @@ def test_labels_of_windows_follow_their_start(corpus: Corpus) -> None:
             assert label == (labels[i] if 0 <= i < len(labels) else -1)
 
 
-def test_sound_stays_in_memory_below_the_limit_only(corpus: Corpus) -> None:
+def test_sound_stays_in_memory_below_the_limit_only(corpus: SpeechCorpus) -> None:
     utterance = corpus.train[0]
     keeps, forgets = Waveforms(corpus), Waveforms(corpus, limit=10)
     np.testing.assert_array_equal(keeps.piece(utterance, 77, 500), forgets.piece(utterance, 77, 500))
@@ -136,7 +136,7 @@ def test_damaged_sound_ends_the_run_with_its_name(tmp_path: Path) -> None:
         Waveforms(corpus, limit=10).piece(utterance, 8_000, 1_000)
 
 
-def test_labels_need_the_grid(corpus: Corpus) -> None:
+def test_labels_need_the_grid(corpus: SpeechCorpus) -> None:
     with pytest.raises(ValueError, match="grid of 160 samples, this one is of 1"):
         windows(corpus).batch(0, 30)
 

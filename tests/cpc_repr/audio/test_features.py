@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpc_repr.audio.corpus import Corpus
+from cpc_repr.audio.corpus import SpeechCorpus
 from cpc_repr.audio.data import Waveforms
 from cpc_repr.audio.features import cepstra, collect, context_features
 from cpc_repr.audio.greedy import conv_features
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> SpeechCorpus:
     return toy_corpus(tmp_path_factory.mktemp("toy"), speakers=3, utterances=4)
 
 
@@ -32,7 +32,7 @@ def numbered(waveform: np.ndarray) -> torch.Tensor:
     return torch.arange(frames(len(waveform))).float()[:, None]
 
 
-def test_rows_carry_their_labels(corpus: Corpus, tmp_path: Path) -> None:
+def test_rows_carry_their_labels(corpus: SpeechCorpus, tmp_path: Path) -> None:
     rows = collect(numbered, Waveforms(corpus), corpus.train, 1, tmp_path / "x")
     assert len(rows.x) == len(rows.phone) == 9 * 90  # every label has its frame
     for i, utterance in enumerate(corpus.train):
@@ -43,7 +43,7 @@ def test_rows_carry_their_labels(corpus: Corpus, tmp_path: Path) -> None:
         assert set(rows.speaker[mine].tolist()) == {corpus.speakers.index(utterance.speaker)}
 
 
-def test_rows_too_large_for_memory_lie_in_a_file(corpus: Corpus, tmp_path: Path) -> None:
+def test_rows_too_large_for_memory_lie_in_a_file(corpus: SpeechCorpus, tmp_path: Path) -> None:
     scratch = tmp_path / "deep" / "x"
     filed = collect(numbered, Waveforms(corpus), corpus.train, 1, scratch, limit=0)
     assert scratch.stat().st_size == 4 * 9 * 90
@@ -71,7 +71,7 @@ def test_delta_is_the_slope() -> None:
     np.testing.assert_allclose(delta(ramp**2)[4, 0], 8.0)
 
 
-def test_mfcc_of_tones_tell_phones_at_their_own_frame(corpus: Corpus, tmp_path: Path) -> None:
+def test_mfcc_of_tones_tell_phones_at_their_own_frame(corpus: SpeechCorpus, tmp_path: Path) -> None:
     """Tones are easy, so that what is missed is at the joints: a label shifted by one frame costs more."""
     found = []
     for shift in (0, 1, 3):
@@ -84,7 +84,7 @@ def test_mfcc_of_tones_tell_phones_at_their_own_frame(corpus: Corpus, tmp_path: 
     assert found[0] > 0.93 and found[0] > found[1] > found[2]
 
 
-def test_features_of_a_network(corpus: Corpus) -> None:
+def test_features_of_a_network(corpus: SpeechCorpus) -> None:
     torch.manual_seed(0)
     model = SpeechModel(SpeechModelConfig(channels=6, context=5, norm="batch")).train()
     sound = corpus.waveform(corpus.test[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cpc_repr.audio.greedy import NAMES, GreedyNetwork, greedy_loss, pooled
+from cpc_repr.audio.greedy import NAMES, GreedyNetwork, every_10_ms, greedy_loss
 from cpc_repr.audio.model import SpeechModel, SpeechModelConfig, WaveformEncoder
 from cpc_repr.sequences import SequenceCPCConfig
 from cpc_rl.infonce import linear_heads
@@ -49,9 +49,9 @@ def test_features_have_the_frames_of_the_network(model: GreedyNetwork) -> None:
     x = torch.randn(1, 5_003)
     outputs = model.model.encoder.layers(x)
     for index, output in enumerate(outputs):
-        assert pooled(output, index).shape[1] >= outputs[-1].shape[1]
-    assert torch.equal(pooled(outputs[4], 4), outputs[4])
-    torch.testing.assert_close(pooled(outputs[0], 0)[0, 3], outputs[0][0, 96:128].mean(0))
+        assert every_10_ms(output, index).shape[1] >= outputs[-1].shape[1]
+    assert torch.equal(every_10_ms(outputs[4], 4), outputs[4])
+    torch.testing.assert_close(every_10_ms(outputs[0], 0)[0, 3], outputs[0][0, 96:128].mean(0))
 
 
 def test_each_module_learns_by_itself() -> None:

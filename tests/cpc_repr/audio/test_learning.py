@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cpc_repr.audio.config import AudioConfig, AudioTrainConfig
-from cpc_repr.audio.corpus import Corpus
+from cpc_repr.audio.corpus import SpeechCorpus
 from cpc_repr.audio.data import SpeechBatchConfig, Waveforms
 from cpc_repr.audio.experiment import AudioExperiment
 from cpc_repr.audio.model import SpeechModelConfig
@@ -22,7 +22,7 @@ EXPERIMENT = AudioExperiment()
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Waveforms:
-    corpus: Corpus = toy_corpus(tmp_path_factory.mktemp("toy"), speakers=3, utterances=5)
+    corpus: SpeechCorpus = toy_corpus(tmp_path_factory.mktemp("toy"), speakers=3, utterances=5)
     return Waveforms(corpus)
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from cpc_repr import cache
 from cpc_repr.audio import synthetic
-from cpc_repr.audio.corpus import Corpus, open_corpus
+from cpc_repr.audio.corpus import SpeechCorpus, open_corpus
 from cpc_repr.audio.phones import PHONES
 from cpc_repr.audio.synthetic import SyntheticSpeechConfig, make_corpus
 from cpc_repr.cache import build_once
@@ -31,12 +31,12 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def corpus(folder) -> Corpus:
+def corpus(folder) -> SpeechCorpus:
     return make_corpus(folder, TINY)
 
 
 @pytest.fixture(scope="module")
-def clean(folder) -> Corpus:
+def clean(folder) -> SpeechCorpus:
     return make_corpus(folder, SyntheticSpeechConfig(speakers=4, utterances=8, snr=60, channel=0))
 
 
@@ -44,11 +44,11 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def utterances(corpus: Corpus):
+def utterances(corpus: SpeechCorpus):
     return [*corpus.train, *corpus.test]
 
 
-def frames(corpus: Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def frames(corpus: SpeechCorpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Power spectra [n, 201] of all labelled frames, their labels [n], and the utterance of each [n]."""
     spectra, labels, owner = [], [], []
     for i, utterance in enumerate(utterances(corpus)):
@@ -216,7 +216,7 @@ def test_hissing_is_high_and_vowels_are_low(clean):
         assert np.median(centroid[labels == PHONES.index(name)]) > vowels + 1_000
 
 
-def steepest(corpus: Corpus, before: list[int], after: list[int], band: slice) -> float:
+def steepest(corpus: SpeechCorpus, before: list[int], after: list[int], band: slice) -> float:
     """Where the power in `band` (of 200 Hz) rises most, in ms from the boundaries between phones of the two kinds."""
     contours = []
     for utterance in utterances(corpus):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from cpc_repr.audio.corpus import Corpus, open_corpus
+from cpc_repr.audio.corpus import SpeechCorpus, open_corpus
 
 PHONES = 4
 HOP = 160
@@ -41,5 +41,5 @@ def tones(phones: np.ndarray, speaker: int, samples: int, rng: np.random.Generat
     return (sound + 0.01 * rng.normal(size=samples)).astype(np.float32)
 
 
-def toy_corpus(root: Path, **sizes: int) -> Corpus:
+def toy_corpus(root: Path, **sizes: int) -> SpeechCorpus:
     return open_corpus(write_toy(root, **sizes))

@@ -16,7 +16,7 @@ from cpc_repr.objective import count_parameters
 from cpc_repr.sequences import Encoding, SequenceCPC, SequenceCPCConfig, contrast
 from cpc_repr.text.books import Library, count_words, read_library
 from cpc_repr.text.config import TextConfig
-from cpc_repr.text.corpus import Corpus
+from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.encode import TextEncoder
 from cpc_repr.text.expand import expand, fit_map, with_random_words
 from cpc_repr.text.experiment import TextExperiment
@@ -106,7 +106,7 @@ def test_the_papers_sizes() -> None:
 
 def test_the_same_seed_gives_the_same_weights() -> None:
     library = Library(np.array([2, 3] * 9), np.arange(0, 19, 2), np.array([0, 9]))
-    corpus = Corpus(Vocabulary(["a", "b"]), library, library, (), {}, None)
+    corpus = TextCorpus(Vocabulary(["a", "b"]), library, library, (), {}, None)
     flags = ((), (), ("--seed", "5"))
     one, two, other = (TextExperiment().objective(context(config(*f), corpus)).module for f in flags)
     assert torch.equal(one.heads[0].weight, two.heads[0].weight)
@@ -174,7 +174,7 @@ def test_cpc_learns_what_a_book_is_about(tmp_path) -> None:
     files = sorted(write_books(tmp_path / "books").glob("*"))
     vocabulary = Vocabulary.of(count_words(files, "lines"), 100)
     library = read_library(files, "lines", vocabulary)
-    corpus = Corpus(vocabulary, library, library, (), {}, None)
+    corpus = TextCorpus(vocabulary, library, library, (), {}, None)
     learner = plain_learner(TextExperiment().objective(context(config("--optimiser.learning-rate", "0.005"), corpus)))
     losses = [learner.update() for _ in range(80)]
     assert abs(losses[0]["loss/total"] - losses[0]["cpc/log_n"]) < 0.05

@@ -17,7 +17,7 @@ from cpc_repr.text.examples import draw_tasks
 from cpc_repr.text.grammar import Grammar
 from cpc_repr.text.logistic import LogisticConfig, predict
 from cpc_repr.text.senteval import BINARY, TREC, read_tasks
-from cpc_repr.text.stories import COURSES, StoriesConfig, scenes, story
+from cpc_repr.text.stories import COURSES, StoriesConfig, setting_of_no_story, story
 from cpc_repr.text.synthetic import make_text
 from cpc_repr.text.words import split
 
@@ -100,7 +100,7 @@ def test_which_says_what_is_asked() -> None:
     grammar, rng = Grammar(random.Random(0), 0, 0, 0), random.Random(1)
     for kind in words.CLASSES:
         for _ in range(50):
-            scene = scenes(rng, True)
+            scene = setting_of_no_story(rng, True)
             nouns = {"HUM": scene.genre.people, "LOC": scene.genre.places, "ENTY": scene.genre.objects, **words.ASKED}
             asked = split(grammar.question(kind, scene, direct=0))
             assert asked[asked.index("which") + 1] in nouns[kind]
