@@ -65,9 +65,10 @@ class TextExperiment(Experiment[TextConfig, TextCorpus]):
     def prepare(self, context: TextContext) -> None:
         """The vocabulary lies beside the weights; a resumed run must have the same one."""
         path, vocabulary = context.run.path / VOCABULARY, context.data.vocabulary
-        if not path.is_file():
+        if context.group.is_main and not path.is_file():
             vocabulary.write(path)
-        elif Vocabulary.read(path).words != vocabulary.words:
+        context.group.collect(None)  # now it is there for all ranks
+        if Vocabulary.read(path).words != vocabulary.words:
             raise UsageError("cannot resume: the books are not those the run was begun with")
 
     def objective(self, context: TextContext) -> TextCPC:
