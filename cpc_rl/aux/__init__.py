@@ -18,6 +18,7 @@ from cpc_rl.aux.cpc_action import CPCAction, CPCActionConfig
 from cpc_rl.aux.curl import CURL, CURLConfig
 from cpc_rl.aux.pixel_control import PixelControl, PixelControlConfig
 from cpc_rl.aux.reward_prediction import RewardPrediction, RewardPredictionConfig
+from cpc_rl.aux.spr import SPR, SPRConfig
 from cpc_rl.aux.upgrade import upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.networks import ActorCritic
@@ -28,6 +29,7 @@ AUX_LOSSES: dict[str, type[AuxLoss]] = {
     "curl": CURL,
     "pixel_control": PixelControl,
     "reward_prediction": RewardPrediction,
+    "spr": SPR,
 }
 
 M = TypeVar("M", bound=BaseModel)
@@ -88,6 +90,7 @@ __all__ = [
     "AUX_LOSSES",
     "CPC",
     "CURL",
+    "SPR",
     "AuxConfig",
     "AuxLoss",
     "AuxLosses",
@@ -100,6 +103,7 @@ __all__ = [
     "PixelControlConfig",
     "RewardPrediction",
     "RewardPredictionConfig",
+    "SPRConfig",
     "Unroll",
     "build_aux",
     "loss_names",

@@ -12,7 +12,7 @@ from cpc_rl.aux import AuxLosses
 from tests.agents.learners import learner
 from tests.toys import CountingEnv
 
-LOSSES = ["cpc", "cpc_action", "curl", "cpc,curl"]
+LOSSES = ["cpc", "cpc_action", "curl", "reward_prediction", "spr", "cpc,curl,spr"]
 
 
 def agent(aux: str) -> Learner:
