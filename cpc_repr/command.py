@@ -69,7 +69,7 @@ def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
         session = Session(device=device, stop=stop, say=say, group=group)
         try:
             for arm in arms(config):
-                arm.config.check()
+                experiment.methods[arm.config.objective].check(arm.config)
             data = experiment.open(config, session)
             for arm in arms(config):
                 experiment.check(arm.config, data)

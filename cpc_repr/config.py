@@ -36,15 +36,15 @@ class CommandConfig(Frozen):
     train: Annotated[TrainConfig, tyro.conf.OmitArgPrefixes] = TrainConfig()
 
     @property
-    def method(self) -> str:
-        """Name of what is trained."""
+    def objective(self) -> str:
+        """Name of the method that is trained."""
         return "cpc"
 
     @property
     def kind(self) -> str:
         """Method and ablation, for the name of a fresh run directory."""
         ablation = getattr(self, "ablation", "none")
-        return self.method if ablation == "none" else f"{self.method}-{ablation}"
+        return self.objective if ablation == "none" else f"{self.objective}-{ablation}"
 
     @property
     def has_baselines(self) -> bool:
@@ -54,9 +54,6 @@ class CommandConfig(Frozen):
     def rows(self) -> Mapping[str, Self]:
         """Rows of the ablation's table, each with its configuration; a lone "" where there is none."""
         return {"": self}
-
-    def check(self) -> None:
-        """Raise UsageError if there is nothing to learn, whatever the data."""
 
     def result_settings(self) -> dict[str, Any]:
         """What results depend on: all but how the run is recorded and what else the command runs."""

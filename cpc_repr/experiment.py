@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -45,7 +45,7 @@ class Experiment(ABC, Generic[C, D]):
     """One of audio, vision and text: its data, its methods, what they are held against, and its tables."""
 
     family: ClassVar[str]  # of its command and presets
-    settings: ClassVar[type[CommandConfig]]
+    methods: ClassVar[Mapping[str, type[Objective[Any, Any]]]]
 
     @abstractmethod
     def open(self, config: C, session: Session) -> D:
@@ -60,9 +60,10 @@ class Experiment(ABC, Generic[C, D]):
     def check(self, config: C, data: D) -> None:
         """Raise UsageError for what could not be trained or evaluated: nothing has been made yet."""
 
-    @abstractmethod
     def objective(self, context: Context[C, D]) -> Objective[Any, Any]:
         """The method that is asked for, with the seed's initial weights."""
+        make: Callable[[Context[C, D]], Objective[Any, Any]] = self.methods[context.config.objective]
+        return make(context)
 
     @abstractmethod
     def stages(

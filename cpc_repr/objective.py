@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from configs import Frozen
 from cpc_repr.context import Context
 from cpc_repr.training import seeded
 from cpc_rl.optim import OptimiserConfig
@@ -39,6 +40,7 @@ class Objective(ABC, Generic[B, R]):
     then the run that was never stopped, bit for bit. `B` is the type of a batch, `R` that of a representation.
 
     Attributes:
+        Config: Settings of its own, a section of its name; None: it has none, or those it shares.
         title: What lines call it.
         rows: Of the tables, and their titles: what its representations are called there, the one that counts last.
         context: Settings, data and device of the run.
@@ -48,6 +50,7 @@ class Objective(ABC, Generic[B, R]):
         live: Metrics of the live line: how it calls each, and its key.
     """
 
+    Config: ClassVar[type[Frozen] | None] = None
     title: str
     rows: ClassVar[Mapping[str, str]] = {}
     live: Mapping[str, str] = {"loss": "loss/total"}
@@ -72,6 +75,10 @@ class Objective(ABC, Generic[B, R]):
         self.module = seeded(config.run.seed, build).to(context.device)
         self.optimiser: OptimiserConfig = optimiser or config.optimiser
         self.updates: int = config.train.updates if updates is None else updates
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Raise UsageError if settings leave nothing to learn, whatever the data."""
 
     @abstractmethod
     def batch(self, number: int) -> B:

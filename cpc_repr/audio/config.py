@@ -11,11 +11,11 @@ from pydantic import Field
 
 from configs import Frozen, MayChange
 from cpc_repr.audio.data import SpeechBatchConfig
-from cpc_repr.audio.model import SpeechModelConfig, frames
+from cpc_repr.audio.model import SpeechModelConfig
 from cpc_repr.audio.synthetic import SyntheticSpeechConfig
 from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
-from cpc_repr.sequences import SequenceCPCConfig, check_task
+from cpc_repr.sequences import SequenceCPCConfig
 from cpc_repr.training import OPTIMISER
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
@@ -96,7 +96,7 @@ class AudioConfig(CommandConfig):
     evaluation: AudioEvaluationConfig = AudioEvaluationConfig()
 
     @property
-    def method(self) -> str:
+    def objective(self) -> str:
         """Name of the method."""
         return "greedy" if self.greedy else "cpc"
 
@@ -104,10 +104,6 @@ class AudioConfig(CommandConfig):
     def has_baselines(self) -> bool:
         """Whether random weights, MFCC and supervised networks are evaluated too."""
         return self.ablation == "none" and not self.greedy
-
-    def check(self) -> None:
-        """See `CommandConfig`."""
-        check_task(self.cpc, self.batches.batch_size, frames(self.batches.window))
 
     def rows(self) -> dict[str, AudioConfig]:
         """The rows of Table 2 that are asked for."""

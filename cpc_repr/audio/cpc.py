@@ -7,15 +7,20 @@ from typing import Any, cast
 
 from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.features import Features, context_features
-from cpc_repr.audio.model import SpeechModel
+from cpc_repr.audio.model import SpeechModel, frames
 from cpc_repr.context import Context
-from cpc_repr.sequences import SequenceObjective
+from cpc_repr.sequences import SequenceObjective, check_task
 
 
 class SpeechCPC(SequenceObjective[Features]):
     """CPC; probes see c."""
 
     unit = "steps of 10 ms"
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Steps must fit into windows, and something must be left to tell apart."""
+        check_task(config.cpc, config.batches.batch_size, frames(config.batches.window))
 
     def __init__(self, context: Context[Any, Waveforms]) -> None:
         """See `Objective`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -29,13 +29,13 @@ from cpc_repr.packages import optional_module
 from cpc_repr.report import Table
 
 PACKAGES = ("soundfile", "kaldi_native_fbank", "sklearn.manifold")
-METHODS: dict[str, type[SpeechCPC] | type[GreedyInfoMax]] = {"cpc": SpeechCPC, "greedy": GreedyInfoMax}
 
 
 class AudioExperiment(Experiment[AudioConfig, Waveforms]):
     """CPC and Greedy InfoMax, probed for phones and speakers."""
 
     family = "audio"
+    methods: ClassVar = {"cpc": SpeechCPC, "greedy": GreedyInfoMax}
 
     def open(self, config: AudioConfig, session: Session) -> Waveforms:
         """The speech of --data, or synthetic speech."""
@@ -48,10 +48,6 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         """Windows must fit into utterances."""
         for split in (data.corpus.train, data.corpus.test):
             SpeechWindows(data, split, config.batches, config.run.seed)
-
-    def objective(self, context: AudioContext) -> SpeechCPC | GreedyInfoMax:
-        """CPC, or Greedy InfoMax."""
-        return METHODS[context.config.method](context)
 
     def supervised(self, context: AudioContext) -> dict[str, Supervised]:
         """A network for phones and one for speakers, whose learning rate falls to 0."""
@@ -91,7 +87,7 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
     def report(self, config: AudioConfig, data: Waveforms, rows: Rows, folder: Path) -> list[Table]:
         """Table 1, or Table 2 of an ablation."""
         heard = f"speech in {config.corpus.data.name}" if config.corpus.data else "synthetic speech"
-        method = METHODS[config.method].rows
+        method = self.methods[config.objective].rows
         if config.ablation == "none":
             return [table_1(rows[""], method, heard)]
         *_, best = method

@@ -16,11 +16,11 @@ from torch.nn.functional import avg_pool1d
 
 from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.features import Features, context_features, frozen
-from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig
+from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig, frames
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses, Objective
 from cpc_repr.offsets import offset_metrics
-from cpc_repr.sequences import Encoding, SequenceCPCConfig, contrast
+from cpc_repr.sequences import Encoding, SequenceCPCConfig, check_task, contrast
 from cpc_rl.infonce import CPC, linear_heads
 
 WINDOW = 128  # frames that predict; a convolution below the last one has more of them
@@ -33,6 +33,11 @@ class GreedyInfoMax(Objective[Tensor, Features]):
     title = "Greedy InfoMax"
     rows: ClassVar = {name: name for name in NAMES}
     live: Mapping[str, str] = {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Steps must fit into windows, and something must be left to tell apart."""
+        check_task(config.cpc, config.batches.batch_size, frames(config.batches.window))
 
     def __init__(self, context: Context[Any, Waveforms]) -> None:
         """See `Objective`."""

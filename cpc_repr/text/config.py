@@ -9,7 +9,7 @@ from pydantic import Field
 
 from configs import Frozen, MayChange
 from cpc_repr.config import CommandConfig, TrainConfig
-from cpc_repr.sequences import SequenceCPCConfig, check_task
+from cpc_repr.sequences import SequenceCPCConfig
 from cpc_repr.text.books import BookBatchConfig
 from cpc_repr.text.corpus import TextCorpusConfig
 from cpc_repr.text.logistic import LogisticConfig
@@ -52,7 +52,3 @@ class TextConfig(CommandConfig):
     stories: StoriesConfig = StoriesConfig()
     logistic: MayChange[LogisticConfig] = LogisticConfig()
     evaluation: MayChange[TextEvaluationConfig] = TextEvaluationConfig()
-
-    def check(self) -> None:
-        """See `CommandConfig`."""
-        check_task(self.cpc, self.batches.batch_size, self.batches.window)

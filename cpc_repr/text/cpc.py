@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from cpc_repr.context import Context
-from cpc_repr.sequences import SequenceObjective
+from cpc_repr.sequences import SequenceObjective, check_task
 from cpc_repr.text.books import SentenceWindows
 from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.model import TextModel
@@ -16,6 +16,11 @@ class TextCPC(SequenceObjective[TextModel]):
     """CPC; tasks see z and c of single sentences."""
 
     unit = "sentences"
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Steps must fit into windows, and something must be left to tell apart."""
+        check_task(config.cpc, config.batches.batch_size, config.batches.window)
 
     def __init__(self, context: Context[Any, TextCorpus]) -> None:
         """See `Objective`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -45,6 +45,7 @@ class TextExperiment(Experiment[TextConfig, TextCorpus]):
     """CPC on books, scored on five tasks."""
 
     family = "text"
+    methods: ClassVar = {"cpc": TextCPC}
 
     def open(self, config: TextConfig, session: Session) -> TextCorpus:
         """Books, tasks and word vectors, read or generated."""
@@ -70,10 +71,6 @@ class TextExperiment(Experiment[TextConfig, TextCorpus]):
         context.group.collect(None)  # now it is there for all ranks
         if Vocabulary.read(path).words != vocabulary.words:
             raise UsageError("cannot resume: the books are not those the run was begun with")
-
-    def objective(self, context: TextContext) -> TextCPC:
-        """CPC."""
-        return TextCPC(context)
 
     def stages(
         self, context: TextContext, objective: Objective[Any, TextModel], supervised: Mapping[str, nn.Module]

@@ -20,13 +20,13 @@ from __future__ import annotations
 import sys
 
 from cpc_repr.command import command
-from cpc_repr.vision.config import VisionConfig
+from cpc_repr.vision.config import full_config
 from cpc_repr.vision.experiment import VisionExperiment
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line."""
-    return command(argv, VisionExperiment(), VisionConfig, __doc__ or "")
+    return command(argv, VisionExperiment(), full_config(), __doc__ or "")
 
 
 if __name__ == "__main__":

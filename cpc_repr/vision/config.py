@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tyro
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from configs import Frozen, MayChange
 from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
-from cpc_repr.sequences import check_negatives
 from cpc_repr.training import OPTIMISER
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.grid import ViewConfig
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig
 from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
 from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
 from cpc_repr.vision.transfer.linear import LinearConfig
@@ -68,6 +68,7 @@ class VisionConfig(CommandConfig):
     data: Annotated[PicturesConfig, tyro.conf.OmitArgPrefixes] = PicturesConfig()
     train: Annotated[VisionTrainConfig, tyro.conf.OmitArgPrefixes] = VisionTrainConfig()
     view: Annotated[ViewConfig, tyro.conf.OmitArgPrefixes] = ViewConfig()
+    method: str = Field(default="cpc", description=f"Method that is trained. There are {', '.join(METHODS)}.")
     cpc: Annotated[VisionCPCConfig, tyro.conf.arg(name="")] = VisionCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
@@ -82,21 +83,21 @@ class VisionConfig(CommandConfig):
     evaluation: MayChange[VisionEvaluationConfig] = VisionEvaluationConfig()
 
     @model_validator(mode="after")
-    def _fits(self) -> VisionConfig:
-        cells, farthest = self.view.cells, max(self.cpc.offsets)
-        if farthest >= cells:
-            raise ValueError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
+    def _refuse(self) -> Self:
+        if self.method not in METHODS:
+            raise ValueError(f"--method {self.method}: there are {', '.join(METHODS)}")
         return self
+
+    @property
+    def objective(self) -> str:
+        """Name of the method that is trained."""
+        return self.method
 
     def result_settings(self) -> dict[str, Any]:
         """What results depend on."""
         plain = super().result_settings()
         del plain["efficient"]["fractions"]  # each has a result of its own
         return plain
-
-    def check(self) -> None:
-        """See `CommandConfig`."""
-        check_negatives(self.cpc.negatives, self.train.batch_size)
 
     def rows(self) -> dict[str, VisionConfig]:
         """The rows of the ablation that is asked for."""
@@ -106,6 +107,15 @@ class VisionConfig(CommandConfig):
         if self.ablation == "augmentation":
             return {name: self.model_copy(update={"augment": a}) for name, a in AUGMENTATION_ROWS.items()}
         return {"": self}
+
+
+def full_config() -> type[VisionConfig]:
+    """`VisionConfig` with a section for each method that is registered now and has settings."""
+    fields: dict[str, Any] = {}
+    for name, method in METHODS.items():
+        if method.Config is not None and name not in VisionConfig.model_fields:
+            fields[name] = (method.Config, method.Config())
+    return create_model(VisionConfig.__name__, __base__=VisionConfig, __doc__=VisionConfig.__doc__, **fields)
 
 
 FULL = AugmentConfig(operations=2, elastic=0.2, histogram=0.2, colour=0.8, grey=0.25)  # Hénaff et al. 2020, A.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -23,7 +23,7 @@ from cpc_repr.vision.data.pictures import Pictures, open_pictures
 from cpc_repr.vision.data.synthetic import make_pictures
 from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
 from cpc_repr.vision.figures import figure_labels
-from cpc_repr.vision.pretext import METHODS, PictureObjective
+from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
 from cpc_repr.vision.tables import few, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
@@ -34,6 +34,7 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
     """Methods that learn from pictures, probed for their classes."""
 
     family = "vision"
+    methods: ClassVar = METHODS
 
     def open(self, config: VisionConfig, session: Session) -> Pictures:
         """The pictures of --data, or drawn ones."""
@@ -51,10 +52,6 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         if config.augment.needs_torchvision:
             with as_usage_error():
                 transforms()
-
-    def objective(self, context: PictureContext) -> PictureObjective[Any]:
-        """The method that is asked for."""
-        return METHODS[context.config.method](context)
 
     def supervised(self, context: PictureContext) -> dict[str, Supervised]:
         """The encoder on labels, whose learning rate falls to 0."""
@@ -86,7 +83,7 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
     def report(self, config: VisionConfig, data: Pictures, rows: Rows, folder: Path) -> list[Table]:
         """Linear classification, ways of probing and few labels; or the rows of an ablation."""
         what = f"{data.name}, {len(data.classes)} classes"
-        method = METHODS[config.method]
+        method = self.methods[config.objective]
         *_, best = method.rows
         if config.ablation != "none":
             arms = {name: [seed[best] for seed in seeds] for name, seeds in rows.items()}

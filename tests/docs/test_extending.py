@@ -45,4 +45,5 @@ def test_what_was_made_is_there(folder: Path) -> None:
     assert (folder / "runs/mine/report/curve.png").is_file() and (folder / "entropy.png").is_file()
     settings = (folder / "runs/mine/config.yaml").read_text()
     assert "mine:\n  weight: 0.2\n  width: 32\n" in settings and "cpc:" not in settings
+    assert "| quarter turns |" in (folder / "runs/turns/report/table.md").read_text()
     assert '"mine/accuracy"' in (folder / "runs/mine/metrics.jsonl").read_text()

@@ -1,8 +1,10 @@
 """Methods that learn from pictures without labels, a file each, by the name of their section of settings."""
 
-from cpc_repr.vision.pretext.base import PictureObjective
+from typing import Any
+
+from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
 
-METHODS: dict[str, type[VisionCPC]] = {"cpc": VisionCPC}
+METHODS: dict[str, type[PictureObjective[Any]]] = {"cpc": VisionCPC}
 
-__all__ = ["METHODS", "PictureObjective"]
+__all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]

@@ -9,11 +9,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs import Frozen
+from configs import Frozen, UsageError
 from cpc_repr import cpc_loss
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses, Stage, count_parameters
 from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
+from cpc_repr.sequences import check_negatives
 from cpc_repr.vision.data.batches import patches, plain_patches
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.patches import PatchEncoder
@@ -129,8 +130,17 @@ class VisionCPCNetwork(nn.Module):
 class VisionCPC(PictureObjective[Tensor]):
     """CPC on the pictures without labels, where there are any, else on the training pictures."""
 
+    Config = VisionCPCConfig
     title = "CPC"
     rows: ClassVar = {"cpc": "CPC"}
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Offsets must fit into the grid, and something must be left to tell apart."""
+        cells, farthest = config.view.cells, max(config.cpc.offsets)
+        if farthest >= cells:
+            raise UsageError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
+        check_negatives(config.cpc.negatives, config.train.batch_size)
 
     def __init__(self, context: Context[Any, Pictures]) -> None:
         """See `Objective`."""

@@ -9,6 +9,7 @@ from cpc_repr.config import arms
 from cpc_repr.probes import Score
 from cpc_repr.vision.config import FULL, VisionConfig
 from cpc_repr.vision.data.augment import AugmentConfig
+from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.tables import (
     FEW_LABELS,
     PAPER,
@@ -43,7 +44,9 @@ def test_flags() -> None:
     assert (c.cpc.offsets, c.cpc.directions, c.augment.drop) == ((2, 3), 2, 0.5)
     assert c.efficient.fractions == (0.1, 1.0)
     with pytest.raises(UsageError, match="--offsets 6: a grid of 6 rows"):
-        config("--offsets", "6")
+        VisionExperiment.methods["cpc"].check(config("--offsets", "6"))
+    with pytest.raises(UsageError, match="--method simclr: there are cpc"):
+        config("--method", "simclr")
     with pytest.raises(UsageError, match="--stride"):
         config("--stride", "11")
     with pytest.raises(UsageError, match="--directions"):

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from configs import Frozen
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses
 from cpc_repr.vision.__main__ import main
@@ -26,6 +28,12 @@ from cpc_rl.runs import read_metrics
 from tests.cpc_repr.commands import newest, results
 from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
+
+
+class TurnConfig(Frozen):
+    """Settings of the method that tells turns."""
+
+    views: Literal[2, 4] = Field(default=4, description="Turns of each picture.")
 
 
 class TurnNetwork(nn.Module):
@@ -41,6 +49,7 @@ class TurnNetwork(nn.Module):
 class Turns(PictureObjective[Tensor]):
     """Tell by which quarter turn a picture was turned."""
 
+    Config = TurnConfig
     title = "Turns"
     rows: ClassVar = {"turns": "quarter turns"}
     live: ClassVar = {"loss": "loss/total", "accuracy": "accuracy"}
@@ -48,13 +57,14 @@ class Turns(PictureObjective[Tensor]):
     def __init__(self, context: Context) -> None:
         own = OptimiserConfig(name="rmsprop", learning_rate=1e-3, epsilon=1e-3)
         super().__init__(context, lambda: TurnNetwork(context.config.model), own)
+        self.views = context.config.turns.views
 
     def batch(self, number: int) -> Tensor:
         images = self.pictures(number).images
-        return torch.cat([images.rot90(turn, (-2, -1)) for turn in range(4)])
+        return torch.cat([images.rot90(turn, (-2, -1)) for turn in range(self.views)])
 
     def loss(self, batch: Tensor, number: int) -> Losses:
-        logits, turns = self.module(batch), torch.arange(4).repeat_interleave(len(batch) // 4)
+        logits, turns = self.module(batch), torch.arange(self.views).repeat_interleave(len(batch) // self.views)
         return F.cross_entropy(logits, turns), {"accuracy": (logits.argmax(1) == turns).float().mean()}
 
     def representations(self) -> Mapping[str, PictureRepresentation]:
@@ -68,9 +78,9 @@ class Turns(PictureObjective[Tensor]):
 
 @pytest.fixture
 def flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setitem(METHODS, "cpc", Turns)
+    monkeypatch.setitem(METHODS, "turns", Turns)
     (tmp_path / "tiny.yaml").write_text(TINY)
-    return ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
+    return ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml"), "--method", "turns"]
 
 
 def test_it_is_trained_probed_and_tabled(flags: list[str], tmp_path: Path) -> None:
@@ -83,11 +93,12 @@ def test_it_is_trained_probed_and_tabled(flags: list[str], tmp_path: Path) -> No
         all(f"| {row} |" in table for row in ("quarter turns", "random encoder", "pixels")) and "| CPC |" not in table
     )
     assert "Turns, frozen" in table and "quarter turns" in table.split("Ways of probing")[1]
+    assert "turns:\n  views: 4\n" in (run / "config.yaml").read_text()
     assert {"loss/total", "accuracy"} <= read_metrics(run / "metrics.jsonl")[0].keys()
 
 
 def test_it_resumes_bit_for_bit(flags: list[str], tmp_path: Path) -> None:
-    short = [*flags, "--supervised-updates", "0", "--efficient.blocks", "1"]
+    short = [*flags, "--supervised-updates", "0", "--turns.views", "2"]
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     assert main([*short, "--run", str(straight)]) == 0
     assert main([*short, "--run", str(halves), "--updates", "4"]) == 0
