@@ -12,6 +12,8 @@ from configs import UsageError, dump
 from cpc_rl.runs.checkpoint import Checkpoints
 from cpc_rl.runs.files import write_atomic
 
+LEFT_BEHIND = (".config.yaml.tmp", ".lock")  # by a program that was killed before its run had begun
+
 
 class RunDirectory:
     """`config.yaml`, `metrics.jsonl`, `checkpoint-<frames>.pt`, `video/` and `report/` below one path."""
@@ -32,7 +34,7 @@ class RunDirectory:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            if any(entry.name not in LEFT_BEHIND for entry in path.iterdir()):
                 raise UsageError(f"run directory {path} exists; continue it with --resume {path} or give another --run")
             run = cls(path)
             run.write_config(config)

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.kills import killed_runs
 
 ROOT = Path(__file__).parents[2]
 Main = Callable[[list[str]], int]
@@ -72,6 +75,17 @@ def check_a_stopped_run_goes_on(
     for each in found:
         each.pop("throughput", None)  # a timing
     assert found[0] == found[1]
+
+
+def check_kills(family: str, flags: Sequence[str], finished: Path, folder: Path) -> None:
+    """Killed with signal 9 at 25 random moments and resumed each time, runs end as `finished` did, bit for bit."""
+    for run in killed_runs(partial(start, family), flags, finished, folder):
+        one, two = newest(finished)["module"], newest(run)["module"]
+        assert one.keys() == two.keys() and all(torch.equal(value, two[name]) for name, value in one.items())
+        each = [results(r) for r in (finished, run)]
+        for result in each:
+            result.pop("throughput", None)  # a timing
+        assert each[0] == each[1]
 
 
 def check_one_line(main: Main, flags: Sequence[str], words: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from cpc_rl.runs import read_metrics
 from tests.cpc_repr.commands import (
     check_a_stopped_run_goes_on,
     check_help,
+    check_kills,
     check_nothing_is_computed_anew,
     check_one_line,
     finish,
@@ -95,6 +96,13 @@ def test_resuming_a_finished_run_computes_nothing_anew(finished: Path, capsys: p
 
 def test_a_stopped_run_goes_on_bit_for_bit(finished: Path, toy: list[str], tmp_path: Path) -> None:
     check_a_stopped_run_goes_on("vision", main, toy, finished, tmp_path / "run", ("module", "average"))
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_is_the_run_that_was_never_killed(
+    finished: Path, toy: list[str], tmp_path: Path
+) -> None:
+    check_kills("vision", toy, finished, tmp_path)
 
 
 def test_few_labels_are_added_to_a_finished_run(finished: Path, tmp_path: Path) -> None:
