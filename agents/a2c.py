@@ -104,9 +104,10 @@ class Learner:
         torch.manual_seed(config.run.seed)
         self.config, self.env, self.group = config, env, group
         self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
-        sizes = (config.network.features, config.network.hidden, env.num_actions, config.a2c.unroll, env.obs_shape)
+        z_c, num_envs = (config.network.features, config.network.hidden), env.num_envs * group.size
+        sizes = AuxSizes(*z_c, env.num_actions, config.a2c.unroll, env.obs_shape, num_envs)
         settings = {name: getattr(config, name) for name in loss_names(config.aux)}
-        self.aux = build_aux(settings, AuxSizes(*sizes), self.net, config.run.seed, group).to(device)
+        self.aux = build_aux(settings, sizes, self.net, config.run.seed, group).to(device)
         self.params = [p for module in (self.net, self.aux) for p in module.parameters() if p.requires_grad]
         self.optimiser = optim.Optimiser(config.optimiser, self.params, self.net)
         self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions

@@ -162,8 +162,7 @@ def check_task(config: SequenceCPCConfig, batch_size: int, time: int) -> None:
 
 def check_negatives(negatives: Negatives, batch_size: int) -> None:
     """Raise UsageError if a batch of so many sequences leaves no negative: the loss would be 0 whatever is learnt."""
-    if batch_size == 1 and (negatives.pool == "time" or negatives.exclude == "own"):
-        option = "pool time" if negatives.pool == "time" else "exclude own"
+    if batch_size == 1 and (option := negatives.needs_two_sequences):
         raise UsageError(
             f"--batch-size 1 with --negatives.{option} leaves no negative: --batch-size 2 or more, or --negatives.pool "
             "batch or sequence without exclusion"

@@ -45,6 +45,13 @@ class Negatives(Frozen):
         return self
 
     @property
+    def needs_two_sequences(self) -> str:
+        """The setting by which a batch of one sequence has no negative, such as `pool time`; "" if it has some."""
+        if self.pool == "time":
+            return "pool time"
+        return "exclude own" if self.exclude == "own" else ""
+
+    @property
     def options(self) -> NegativeOptions:
         """As `cpc_rl.infonce` takes them."""
         count = None if self.count == "all" else self.count

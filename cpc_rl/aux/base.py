@@ -30,6 +30,7 @@ class AuxSizes(NamedTuple):
     num_actions: int  # A
     unroll: int  # T
     obs_shape: tuple[int, ...] = ()  # (H, W, C) or (F,)
+    num_envs: int | None = None  # B, of all ranks; None: not known
 
 
 class Unroll(NamedTuple):

@@ -6,9 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from cpc_rl.aux.base import AuxSizes
 from cpc_rl.aux.predictive import Predictive, PredictiveConfig
 from cpc_rl.infonce import PerOffset
 from cpc_rl.negatives import Negatives
+from cpc_rl.networks import ActorCritic
 
 
 class ContrastiveConfig(PredictiveConfig):
@@ -26,6 +28,12 @@ class Contrastive(Predictive):
     Config = ContrastiveConfig
     config: ContrastiveConfig
     curve = "accuracy"
+
+    def __init__(self, config: ContrastiveConfig, sizes: AuxSizes, network: ActorCritic, seed: int) -> None:
+        """Raises ValueError if K is not smaller than the unroll, or nothing can be a negative."""
+        super().__init__(config, sizes, network, seed)
+        if sizes.num_envs == 1 and (setting := config.negatives.needs_two_sequences):
+            raise ValueError(f"negatives.{setting}: with one environment nothing is a negative; --num-envs 2 or more")
 
 
 def by_step(per_offset: PerOffset, steps: range, total: int) -> dict[str, Tensor]:

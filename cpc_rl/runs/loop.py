@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import fmean
@@ -127,6 +127,7 @@ def _train(
         if told := learner.describe(run.path):
             console.say(told)
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
+        told_idle: set[str] = set()
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
         last = False
         while not last:
@@ -140,6 +141,9 @@ def _train(
             asked, due = group.any(stop.stop, group.is_main and time.monotonic() > next_save)
             last = asked or learner.progress >= learner.total
             if last or learner.updates % settings.log_updates == 0:
+                for name in idle(sums) - told_idle:
+                    told_idle.add(name)
+                    console.say(f"warning: {name} was exactly 0 in {len(sums[name])} updates: it counts nothing so far")
                 means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
                 console.show(logger.write(learner.progress, {**learner.record(), **means}))
@@ -184,6 +188,11 @@ def check_same(saved: dict[str, Any], config: BaseModel, reread: Reread | None =
     for key, before, now in difference(old, config):
         if key not in free:
             raise UsageError(f"cannot resume with {key} = {now}: the checkpoint was made with {before}")
+
+
+def idle(series: Mapping[str, Sequence[float]]) -> set[str]:
+    """Losses that were exactly 0 in all updates of a line: settings that leave nothing to learn look like success."""
+    return {name for name, values in series.items() if name.startswith("loss/") and not any(values)}
 
 
 def not_finite(tree: Any, name: str = "") -> str | None:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from cpc_rl.aux import AuxSizes, CPCConfig, Unroll, build_aux
+from cpc_rl.aux import AUX_LOSSES, AuxSizes, CPCConfig, Unroll, build_aux
 from cpc_rl.infonce import cpc_loss
 from cpc_rl.negatives import Negatives
 from tests.cpc_rl.aux.unrolls import build, network, random_unroll
@@ -25,6 +25,17 @@ def test_none_unknown_and_too_far():
     assert len(build_aux({}, sizes, net, 0)) == 0
     with pytest.raises(ValueError, match=r"cpc\.steps 12: must be smaller than a2c.unroll, 12"):
         build_aux({"cpc": CPCConfig(steps=12)}, sizes, net, 0)
+
+
+@pytest.mark.parametrize("negatives", [Negatives(pool="time"), Negatives(exclude="own")])
+@pytest.mark.parametrize("name", ["cpc", "cpc_action"])
+def test_one_environment_without_negatives_is_refused(name, negatives):
+    config = AUX_LOSSES[name].Config(steps=3, negatives=negatives)
+    sizes = AuxSizes(6, 4, 3, 12, num_envs=1)
+    with pytest.raises(ValueError, match=rf"{name}\.negatives\.(pool time|exclude own): with one environment nothing"):
+        build_aux({name: config}, sizes, network(), 0)
+    build_aux({name: config}, sizes._replace(num_envs=2), network(), 0)
+    build_aux({name: config.model_copy(update={"negatives": Negatives()})}, sizes, network(), 0)
 
 
 def test_it_is_the_loss_over_contexts_latents_and_its_own_heads():

@@ -12,7 +12,7 @@ from pydantic import Field
 from configs import Frozen, MayChange, RunFailure, UsageError
 from cpc_rl.distributed import SINGLE
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop, read_metrics
-from cpc_rl.runs.loop import not_finite
+from cpc_rl.runs.loop import idle, not_finite
 from envs.api import EnvironmentFailure
 from tests.cpc_rl.runs.test_files import room_for
 
@@ -190,3 +190,23 @@ def test_a_full_disk_keeps_the_checkpoints_there_are(tmp_path: Path) -> None:
         train(tmp_path / "run", learner)
     again = Counter(48)
     assert train(tmp_path / "run", again) and again.updates == 12
+
+
+def test_a_loss_that_counts_nothing_is_warned_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learner = Counter()
+    inner = learner.update
+
+    def update() -> dict[str, float]:
+        now = learner.updates
+        return {**inner(), "loss/cpc": 0.0, "loss/curl": float(now in (0, 5)), "cpc/accuracy_1": 0.0}
+
+    learner.update = update
+    train(tmp_path / "run", learner)
+    out = capsys.readouterr().out
+    assert out.count("warning:") == 2
+    assert "warning: loss/cpc was exactly 0 in 2 updates: it counts nothing so far" in out
+    assert out.index("loss/cpc") < out.index("loss/curl")  # which counted something at first
+
+
+def test_losses_that_counted_nothing() -> None:
+    assert idle({"loss/a": [0.0, 0.0], "loss/b": [0.0, 1e-9], "cpc/x": [0.0], "loss/c": [float("nan")]}) == {"loss/a"}
