@@ -65,7 +65,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("aux", "reduction"), [("cpc", "mean"), ("none", "sum")])
+@pytest.mark.parametrize(("aux", "reduction"), [("cpc,curl,spr", "mean"), ("none", "sum")])
 def test_two_ranks_of_two_are_one_rank_of_four(config: Path, aux: str, reduction: str, tmp_path: Path) -> None:
     flags = ["--config", str(config), "--aux", aux, "--reduction", reduction, "--frames", str(20 * UPDATE)]
     runs = [tmp_path / "one", tmp_path / "two"]
