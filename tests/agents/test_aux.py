@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from agents.a2c import Learner
-from cpc_rl.aux import AuxLosses
+from cpc_rl.aux import AUX_LOSSES, AuxLosses
 from tests.agents.learners import learner
 from tests.toys import CountingEnv
 
-LOSSES = ["cpc", "cpc_action", "curl", "reward_prediction", "spr", "cpc,curl,spr"]
+LOSSES = [*AUX_LOSSES, "cpc,curl,spr"]
 
 
 def agent(aux: str) -> Learner:
