@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pydantic import ValidationError
@@ -96,20 +98,27 @@ def explain(error: ValidationError, flags: Mapping[str, str] | None = None, know
         flags: Dotted key to flag; where given, keys are shown as flags.
         known: All dotted keys, to look for a near match of one that is not known.
     """
-    parts = []
+    names = {*known, *(flags or ())}
+    complaints: list[tuple[str, str]] = []  # about what, and what is wrong with it
     for item in error.errors(include_url=False):
-        key = ".".join(map(str, item["loc"]))
-        section = ".".join(part for part in item["loc"] if isinstance(part, str))  # a flag is that of a whole list
+        words = [str(word) for word in item["loc"]]
+        full = ".".join(words)
+        # Behind a key stands which of its types was tried ("a number or `all`"), or the place in a list.
+        key = next((k for n in range(len(words), 0, -1) if (k := ".".join(words[:n])) in names), full)
         message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if item["type"] == "extra_forbidden":
-            parts.append(f"{key} is not a known key; {suggest(key, known)}")
-        elif flags is not None and section in flags:
-            parts.append(f"{flags[section]} {shorten(str(item['input']))}: {_lower(message)}")
+            about, message = "", f"{full} is not a known key; {suggest(full, names)}"
+        elif flags is not None and key in flags:
+            about, message = f"{flags[key]} {shorten(str(item['input']))}: ", _lower(message)
         elif key and not _is_tree(item["input"]):
-            parts.append(f"{key} = {shorten(repr(item['input']))}: {_lower(message)}")
+            about, message = f"{key} = {shorten(repr(item['input']))}: ", _lower(message)
         else:
-            parts.append(f"{key}: {message}" if key else message)
-    return "; ".join(parts)
+            about = f"{key}: " if key else ""
+        complaints.append((about, message))
+    return "; ".join(
+        about + (" or " if about else "; ").join(dict.fromkeys(message for _, message in several))
+        for about, several in groupby(complaints, key=itemgetter(0))
+    )
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

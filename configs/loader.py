@@ -193,4 +193,5 @@ def _one_line(text: str) -> str:
         lines = lines[2:]
     body = takewhile(lambda line: not line.startswith("For full helptext"), lines)
     kept = (line for line in body if not re.fullmatch(r"[─-].*[─-]|[─-]*", line))
-    return " ".join(kept).replace(" Argument helptext:", "; usage:") + "; see --help"
+    text = " ".join(kept).replace(" Argument helptext:", "; usage:")
+    return re.sub(r"\.? Got errors: .*?(; usage:|$)", r"\1", text) + "; see --help"  # one for each type that was tried

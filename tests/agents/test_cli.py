@@ -19,6 +19,10 @@ from tests.cpc_rl.runs.test_lock import holder
     ("flags", "says"),
     [
         (["--env", "rooms_watermase"], ["rooms_watermase", "Did you mean rooms_watermaze"]),
+        (
+            ["--cpc.anchors", "0"],
+            ["--cpc.anchors 0: input should be greater than or equal to 1 or input should be 'all'"],
+        ),
         (["--aux", "cpcc"], ["cpcc", "none, cpc"]),
         (["--preset", "labtop"], ["labtop", "laptop"]),
         (["--aux", "cpc", "--cpc.steps", "100"], ["cpc.steps 100", "smaller than a2c.unroll, 100"]),
