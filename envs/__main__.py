@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from envs.config import BACKENDS
 from envs.errors import EnvironmentFailure
 from envs.names import names
 
+LONGEST = 300  # characters of a word in a message
 _EXAMPLES = """\
 examples:
   python -m envs doctor                                    which back ends work here, what is missing
@@ -69,8 +71,21 @@ def _play(arguments: argparse.Namespace) -> None:
     play(arguments.env, arguments.seed)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_refuse(f"{message}; see {self.prog} --help"))
+
+
+def _refuse(message: str) -> int:
+    words = (word if len(word) <= LONGEST else f"{word[:LONGEST]}..." for word in message.split())
+    print("error: " + " ".join(words), file=sys.stderr)
+    return 2
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m envs",
         description=__doc__,
         epilog=_EXAMPLES,
@@ -106,12 +121,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         commands[arguments.command](arguments)
     except ValidationError as error:
-        for item in error.errors():
-            print(f"error: {item['loc'][0]} is {item['input']}: {item['msg']}", file=sys.stderr)
-        return 2
+        return _refuse("; ".join(f"{item['loc'][0]} is {item['input']}: {item['msg']}" for item in error.errors()))
     except (ValueError, OSError, EnvironmentFailure) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     return 0
 
 
