@@ -1,6 +1,7 @@
 # make train   set up .venv, train on the built-in 3D suite, evaluate, film
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
+# make test-lowest  the tests with the lowest versions that pyproject.toml allows, in an environment of its own
 # make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's and the agent's speed there
 # make bench-peers  other libraries beside ours, each in a .venv of its own
 # make compare train one agent without and one with CPC, draw both curves
@@ -11,7 +12,7 @@ FRAMES ?= 4000000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train compare test test-slow lint bench bench-gpu bench-peers clean
+.PHONY: train compare test test-slow test-lowest lint bench bench-gpu bench-peers clean
 
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
@@ -27,6 +28,9 @@ compare: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 4 --dist loadfile
+
+test-lowest: $(READY)
+	$(BIN)/python tests/lowest.py
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -15,6 +15,11 @@ from envs.quantities import Array, one_number
 
 # Below the innermost of these lie the rewards that returns are reported of.
 ABOVE_RAW = (NormalizeReward, RecordEpisodeStatistics, of_batches.NormalizeReward, of_batches.RecordEpisodeStatistics)
+
+if TYPE_CHECKING:
+    Wrapper = VectorWrapper[Any, Any, Any, Any, Any]
+else:
+    Wrapper = VectorWrapper  # Gymnasium before 1.4 has no type parameters
 
 
 class RawReward(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -29,7 +34,7 @@ class RawReward(gymnasium.Wrapper[Any, Any, Any, Any]):
         return obs, reward, terminated, truncated, info
 
 
-class RawRewards(VectorWrapper[Any, Any, Any, Any, Any]):
+class RawRewards(Wrapper):
     """Remembers the last rewards of a batch."""
 
     last: Any = None
