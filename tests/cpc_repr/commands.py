@@ -21,9 +21,12 @@ ROOT = Path(__file__).parents[2]
 Main = Callable[[list[str]], int]
 
 
-def start(family: str, *flags: str | Path) -> subprocess.Popen:
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", f"cpc_repr.{family}", *map(str, flags)]
+TWO = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")  # the dashes: --run is not theirs
+
+
+def start(family: str, *flags: str | Path, launcher: Sequence[str] = ()) -> subprocess.Popen:
+    """The command in a process of its own, or in several with the `launcher` TWO."""
+    command = [sys.executable, "-m", *launcher, f"cpc_repr.{family}", *map(str, flags)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -14,6 +14,7 @@ from cpc_repr.text.__main__ import main
 from cpc_repr.text.vectors import write_vectors
 from cpc_rl.runs import read_metrics
 from tests.cpc_repr.commands import (
+    TWO,
     check_a_stopped_run_goes_on,
     check_help,
     check_kills,
@@ -21,6 +22,7 @@ from tests.cpc_repr.commands import (
     check_one_line,
     check_the_mean_of_weights_is_used,
     finish,
+    newest,
     results,
     start,
 )
@@ -100,6 +102,15 @@ def test_killed_at_random_moments_it_is_the_run_that_was_never_killed(
     finished: Path, toy: list[str], tmp_path: Path
 ) -> None:
     check_kills("text", toy, finished, tmp_path)
+
+
+def test_two_ranks_are_one(toy: list[str], tmp_path: Path) -> None:
+    flags = [*toy, "--updates", "4", "--accumulate", "2", "--norm", "none", "--supervised-epochs", "0"]
+    out = finish(start("text", *flags, "--run", tmp_path / "two", launcher=TWO))
+    assert out.count("done:") == 1 and main([*flags, "--run", str(tmp_path / "one")]) == 0
+    one, two = (newest(tmp_path / name)["module"] for name in ("one", "two"))
+    assert all(torch.allclose(value, two[name], atol=1e-5) for name, value in one.items())
+    assert results(tmp_path / "one").keys() == results(tmp_path / "two").keys()
 
 
 def test_the_mean_of_weights_is_what_is_evaluated(finished: Path, toy: list[str], tmp_path: Path) -> None:

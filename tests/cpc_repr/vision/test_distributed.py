@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 
 from cpc_repr.vision.__main__ import main
 from cpc_rl.runs import read_metrics
-from tests.cpc_repr.commands import ROOT, finish, newest
+from tests.cpc_repr.commands import TWO, finish, newest, start
 from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
-
-LAUNCH = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")  # the dashes: --run is not theirs
-
-
-def start(*flags: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", *LAUNCH, "cpc_repr.vision", *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 def test_two_ranks_are_one(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
-    out = finish(start(*flags, "--run", str(tmp_path / "two")))
+    out = finish(start("vision", *flags, "--run", tmp_path / "two", launcher=TWO))
     assert out.count("done:") == 1 and out.count("8 updates (100%)") == 1
     assert main([*flags, "--run", str(tmp_path / "one")]) == 0
     one, two = newest(tmp_path / "one"), newest(tmp_path / "two")
