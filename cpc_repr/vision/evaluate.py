@@ -187,4 +187,4 @@ def few_labels(context: PictureContext, representation: PictureRepresentation, f
 
 def _reader(context: PictureContext, batches: PictureBatches) -> Callable[[int], PictureBatch]:
     """`batches`, read ahead in threads if they come from a disk."""
-    return batches if context.config.data.data is None else Prefetcher(batches)
+    return Prefetcher(batches) if context.data.reads_files else batches
