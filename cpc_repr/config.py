@@ -76,13 +76,13 @@ class Arm(NamedTuple, Generic[C]):
 
 def arms(config: C) -> list[Arm[C]]:
     """Every run that `config` asks for: the rows of its ablation, each with all seeds."""
-    found = []
+    runs = []
     for name, changed in config.rows().items():
         for seed in range(config.run.seed, config.run.seed + config.seeds):
             words = [_slug(name)] * bool(name) + [f"s{seed}"] * (config.seeds > 1)
             run = changed.run.model_copy(update={"seed": seed})
-            found.append(Arm(name, "-".join(words), changed.model_copy(update={"run": run})))
-    return found
+            runs.append(Arm(name, "-".join(words), changed.model_copy(update={"run": run})))
+    return runs
 
 
 def _slug(name: str) -> str:

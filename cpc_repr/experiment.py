@@ -128,9 +128,9 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
         if stage.row is not None:
             rows[stage.row] |= results.scores(stage.name, stage.compute)
         else:
-            found = results.get(stage.name, stage.compute)
+            value = results.get(stage.name, stage.compute)
             if stage.show is not None:
-                stage.show(found)
+                stage.show(value)
     shutil.rmtree(context.scratch, ignore_errors=True)
     return dict(rows)
 

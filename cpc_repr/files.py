@@ -13,12 +13,12 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     What is hidden is passed over (`.ipynb_checkpoints` holds copies, `._x.jpg` is no picture), and so is what is no
     regular file: a pipe would be waited for.
     """
-    found = []
+    visible = []
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(place, name) for name in names if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
-    return sorted(found, key=lambda path: (str(path.parent), path.name))
+        visible += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
+    return sorted(visible, key=lambda path: (str(path.parent), path.name))
 
 
 def check_regular(path: Path) -> None:

@@ -17,12 +17,12 @@ from cpc_repr.report import plot_curves
 from cpc_rl.infonce import PerOffset
 
 
-def offset_metrics(found: PerOffset, offsets: Sequence[int], prefix: str = "cpc") -> dict[str, Tensor]:
+def offset_metrics(per_offset: PerOffset, offsets: Sequence[int], prefix: str = "cpc") -> dict[str, Tensor]:
     """Accuracy and bound of each offset k, and log N (of the last), named as metrics."""
-    named = {f"{prefix}/log_n": found.log_n[-1]}
+    named = {f"{prefix}/log_n": per_offset.log_n[-1]}
     for i, k in enumerate(offsets):
-        named[f"{prefix}/accuracy_{k}"] = found.accuracy[i]
-        named[f"{prefix}/bound_{k}"] = found.bound[i]
+        named[f"{prefix}/accuracy_{k}"] = per_offset.accuracy[i]
+        named[f"{prefix}/bound_{k}"] = per_offset.bound[i]
     return named
 
 
@@ -56,34 +56,34 @@ def offsets_stage(
     @torch.no_grad()
     def compute() -> dict[str, list[float]]:
         objective.module.eval()
-        found = []
+        measured = []
         with context.live("contrastive accuracy") as tick:
             for number in range(batches):
-                found.append(contrast(number))
+                measured.append(contrast(number))
                 tick(number + 1, batches)
-        return mean_offsets(found)
+        return mean_offsets(measured)
 
     return Stage(
         "per_offset", compute, show=lambda means: plot_offsets(context.run.report / picture, offsets, means, unit)
     )
 
 
-def mean_offsets(found: Sequence[PerOffset]) -> dict[str, list[float]]:
+def mean_offsets(batches: Sequence[PerOffset]) -> dict[str, list[float]]:
     """Means over batches of loss, accuracy, win_rate, bound and log_n, and chance 1 / N, a number for each offset."""
     columns = ("loss", "accuracy", "win_rate", "bound", "log_n")
-    means = {name: torch.stack([getattr(batch, name) for batch in found]).mean(0) for name in columns}
+    means = {name: torch.stack([getattr(batch, name) for batch in batches]).mean(0) for name in columns}
     means["chance"] = means["log_n"].neg().exp()
     return {name: values.tolist() for name, values in means.items()}
 
 
-def plot_offsets(path: Path, offsets: Sequence[int], found: Mapping[str, Sequence[float]], unit: str) -> None:
-    """Draw accuracy and bound against `offsets` in `unit`, of what `mean_offsets` found, into a PNG.
+def plot_offsets(path: Path, offsets: Sequence[int], means: Mapping[str, Sequence[float]], unit: str) -> None:
+    """Draw accuracy and bound against `offsets` in `unit`, the result of `mean_offsets`, into a PNG.
 
     The paper's caption can be read as top-1 or as the share of negatives beaten, so both are drawn.
     """
     panels = [
-        ("accuracy (top-1)", {"CPC": found["accuracy"], "chance (1/N)": found["chance"]}),
-        ("negatives beaten", {"CPC": found["win_rate"], "chance (1/2)": [0.5] * len(offsets)}),
-        ("bound on I(x; c), nats", {"log N - L": found["bound"], "log N": found["log_n"]}),
+        ("accuracy (top-1)", {"CPC": means["accuracy"], "chance (1/N)": means["chance"]}),
+        ("negatives beaten", {"CPC": means["win_rate"], "chance (1/2)": [0.5] * len(offsets)}),
+        ("bound on I(x; c), nats", {"log N - L": means["bound"], "log N": means["log_n"]}),
     ]
     plot_curves(path, panels, offsets, f"k, {unit}")

@@ -134,8 +134,8 @@ class SequenceObjective(Objective[Tensor, R], Generic[R]):
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """InfoNCE."""
-        found = self._contrast(batch, number, self.config)
-        return found.loss, offset_metrics(found.per_offset, self.offsets)
+        result = self._contrast(batch, number, self.config)
+        return result.loss, offset_metrics(result.per_offset, self.offsets)
 
     def diagnostics(self) -> Iterable[Stage]:
         """Contrastive accuracy of each step ahead, from all steps of test sequences."""

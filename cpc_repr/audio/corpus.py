@@ -135,15 +135,15 @@ def _read_list(file: Path) -> list[str]:
 
 def _find(root: Path) -> dict[str, Path]:
     """All .flac files in folders below `root`, by name without ending."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in visible_files(root, {".flac"}):
         if path.parent != root:
-            if path.stem in found:
-                raise ValueError(f"two files are called {path.stem}: {found[path.stem]} and {path}")
-            found[path.stem] = path
-    if not found:
+            if path.stem in paths:
+                raise ValueError(f"two files are called {path.stem}: {paths[path.stem]} and {path}")
+            paths[path.stem] = path
+    if not paths:
         raise ValueError(f"no .flac in {root}/<speaker>/<chapter>/")
-    return found
+    return paths
 
 
 def _open(root: Path, path: Path) -> Utterance | None:

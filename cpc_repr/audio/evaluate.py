@@ -26,7 +26,7 @@ def probe(context: AudioContext, name: str, features: Features, shift: int, mlp:
     """
     config = context.config
     train, test = _rows(context, features, shift, "train"), _rows(context, features, shift, "test")
-    found = {}
+    accuracies = {}
     for task in TASKS:
         for hidden in [None, config.probe.hidden] if mlp else [None]:
             key = task if hidden is None else f"{task}_mlp"
@@ -41,9 +41,9 @@ def probe(context: AudioContext, name: str, features: Features, shift: int, mlp:
                     device=context.device,
                     tick=tick,
                 )
-            found[key] = score(fitted, test.x, target(test, task), test.utterance)
-            context.say(f"{name}: {key.replace('_', ', ')} {found[key]}")
-    return found
+            accuracies[key] = score(fitted, test.x, target(test, task), test.utterance)
+            context.say(f"{name}: {key.replace('_', ', ')} {accuracies[key]}")
+    return accuracies
 
 
 def target(rows: Rows, task: Task) -> Tensor:
@@ -66,9 +66,9 @@ def classify(context: AudioContext, network: nn.Module, task: Task) -> Score:
     """Accuracy of a network that gives logits of each frame, on the frames the probes are scored on."""
     predict = frozen(network, context.device, lambda samples: network(samples).argmax(-1, keepdim=True).float())
     rows = _rows(context, predict, context.config.evaluation.shift, "test")
-    found = clustered(rows.x[:, 0].long() == target(rows, task), rows.utterance)
-    context.say(f"supervised: {task} {found}")
-    return found
+    accuracy = clustered(rows.x[:, 0].long() == target(rows, task), rows.utterance)
+    context.say(f"supervised: {task} {accuracy}")
+    return accuracy
 
 
 def _rows(context: AudioContext, features: Features, shift: int, split: Literal["train", "test"]) -> Rows:

@@ -64,8 +64,8 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         def probed(row: str, title: str, features: Features, shift: int = shift, mlp: bool = False) -> Stage:
             return Stage(row, lambda: probe(context, title, features, shift, mlp), row)
 
-        found = objective.representations()
-        for row, features in found.items():
+        representations = objective.representations()
+        for row, features in representations.items():
             yield probed(row, objective.rows[row], features, mlp=config.has_baselines)
         if config.ablation == "none":
             yield Stage("chance", partial(chance, context), "chance")
@@ -81,7 +81,7 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
                 lambda: {task: classify(context, supervised[f"supervised_{task}"], task) for task in TASKS},
                 "supervised",
             )
-        *_, trained = found.values()
+        *_, trained = representations.values()
         yield Stage("speakers.png", lambda: figure_2(context.run.report / "speakers.png", context, trained))
 
     def report(self, config: AudioConfig, data: Waveforms, rows: Rows, folder: Path) -> list[Table]:

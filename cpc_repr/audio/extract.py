@@ -53,14 +53,14 @@ def extract(config: ExtractConfig) -> int:
         raise UsageError(f"--audio {config.audio}: no such folder")
     if config.out.exists() and not config.out.is_dir():
         raise UsageError(f"--out {config.out}: not a folder")
-    found = sorted(visible_files(config.audio, SUFFIXES))
-    if not found:
+    recordings = sorted(visible_files(config.audio, SUFFIXES))
+    if not recordings:
         raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it")
     with as_usage_error():
         soundfile = optional_module("soundfile", "audio")
     encoder = load_encoder(config.model, pick_device(config.device))
     broken, frames = [], 0
-    for path in found:
+    for path in recordings:
         target = config.out / path.relative_to(config.audio).with_suffix(f".{config.format}")
         if target.exists():
             continue
@@ -73,7 +73,9 @@ def extract(config: ExtractConfig) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, partial(_save, {"c": c} if config.format == "npy" else {"z": z, "c": c}))
         frames += len(c)
-    print(f"{len(found) - len(broken)} of {len(found)} recordings, {frames:,} new frames of 10 ms: {config.out}")
+    print(
+        f"{len(recordings) - len(broken)} of {len(recordings)} recordings, {frames:,} new frames of 10 ms: {config.out}"
+    )
     if broken:
         raise RunFailure(f"{len(broken)} recordings could not be read, {broken[0]} first")
     return 0

@@ -57,12 +57,12 @@ class GreedyInfoMax(Objective[Tensor, Features]):
     def loss(self, batch: Tensor, number: int) -> Losses:
         """The sum of the modules' losses."""
         network = cast(GreedyNetwork, self.module)
-        found = greedy_loss(network, batch.to(self.context.device), self.config, self.draws(number))
-        modules = dict(zip(NAMES, found, strict=True))
+        losses = greedy_loss(network, batch.to(self.context.device), self.config, self.draws(number))
+        modules = dict(zip(NAMES, losses, strict=True))
         metrics = {f"loss/{name}": result.loss.detach() for name, result in modules.items()}
         for name, result in modules.items():
             metrics |= offset_metrics(result.per_offset, range(1, self.config.steps + 1), name)
-        return torch.stack([result.loss for result in found]).sum(), metrics
+        return torch.stack([result.loss for result in losses]).sum(), metrics
 
     def representations(self) -> Mapping[str, Features]:
         """Each module's output at every 10 ms."""

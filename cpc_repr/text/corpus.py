@@ -76,15 +76,15 @@ def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> TextCorpus:
         vectors = vectors or (made.vectors if c.data is None else None)
     assert books is not None and tasks is not None
     train, test = hold_out(book_files(books), c.hold_out)
-    found = read_tasks(tasks)
+    labelled = read_tasks(tasks)
     vocabulary = Vocabulary.of(count_words(train, c.layout), c.vocabulary)
     return TextCorpus(
         vocabulary=vocabulary,
         train=read_library(train, c.layout, vocabulary),
         test=read_library(test, c.layout, vocabulary),
         samples=tuple(tuple(read_book(path, c.layout))[:SAMPLE] for path in test[:SAMPLED]),
-        tasks=found,
-        vectors=_vectors(vectors, vocabulary, found),
+        tasks=labelled,
+        vectors=_vectors(vectors, vocabulary, labelled),
     )
 
 
@@ -99,7 +99,7 @@ def task_words(tasks: dict[str, Task]) -> list[str]:
 def _vectors(path: Path | None, vocabulary: Vocabulary, tasks: dict[str, Task]) -> Vectors | None:
     if path is None:
         return None
-    found = read_vectors(path, {*vocabulary.words, *task_words(tasks)})
-    if not found:
+    known = read_vectors(path, {*vocabulary.words, *task_words(tasks)})
+    if not known:
         raise ValueError(f"{path} has no vector for any word of the books or tasks")
-    return found
+    return known

@@ -28,23 +28,23 @@ Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
 
 def score_tasks(context: TextContext, name: str, features: Features) -> dict[str, Score]:
     """Accuracy of logistic regression on frozen features, by task; `MR_new`: on sentences with words no book has."""
-    found: dict[str, Score] = {}
+    accuracies: dict[str, Score] = {}
     for task in context.data.tasks.values():
         with context.live(f"{name}, {task.name}") as tick:
-            found |= _scores(context, task, predict(features(task.sentences), task, context.config.logistic, tick))
-    context.say(f"{name}: {_line(found)}")
-    return found
+            accuracies |= _scores(context, task, predict(features(task.sentences), task, context.config.logistic, tick))
+    context.say(f"{name}: {_line(accuracies)}")
+    return accuracies
 
 
 def chance(context: TextContext) -> dict[str, Score]:
     """Accuracy of always naming the most frequent class of the training sentences."""
-    found: dict[str, Score] = {}
+    accuracies: dict[str, Score] = {}
     for task in context.data.tasks.values():
         predicted = np.full(len(task.labels), -1)
         for train, test in splits(task, context.config.logistic.folds):
             predicted[test] = np.bincount(task.labels[train]).argmax()
-        found |= _scores(context, task, predicted)
-    return found
+        accuracies |= _scores(context, task, predicted)
+    return accuracies
 
 
 def supervised(context: TextContext, task: Task) -> dict[str, Score]:
@@ -61,9 +61,9 @@ def supervised(context: TextContext, task: Task) -> dict[str, Score]:
             with torch.no_grad():
                 predicted[test] = network(tokens[test].to(context.device)).argmax(1).cpu().numpy()
             tick(done, len(folds))
-    found = _scores(context, task, predicted)
-    context.say(f"supervised: {_line(found)}")
-    return found
+    accuracies = _scores(context, task, predicted)
+    context.say(f"supervised: {_line(accuracies)}")
+    return accuracies
 
 
 def encoded(encoder: TextEncoder, what: Literal["z", "c"]) -> Features:
@@ -119,12 +119,12 @@ def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], querie
     owner = torch.tensor([i for i, book in enumerate(books) for _ in book])
     z = F.normalize(encoder.encode_words(sentences).z, dim=1)
     first = np.linspace(0, len(sentences) - 1, queries + 2).astype(int)[1:-1]
-    found = []
+    nearest = []
     for i in dict.fromkeys(first.tolist()):
         near = (z @ z[i]).argsort(descending=True)
         texts = dict.fromkeys(" ".join(sentences[j]) for j in near.tolist() if owner[j] != owner[i])
-        found.append([" ".join(sentences[i]), list(texts)[:count]])
-    return found
+        nearest.append([" ".join(sentences[i]), list(texts)[:count]])
+    return nearest
 
 
 def _scores(context: TextContext, task: Task, predicted: np.ndarray) -> dict[str, Score]:
@@ -133,10 +133,10 @@ def _scores(context: TextContext, task: Task, predicted: np.ndarray) -> dict[str
     known = context.data.vocabulary.row
     new = np.array([any(word not in known for word in sentence) for sentence in task.sentences]) & tested
     hit = predicted == task.labels
-    found = {task.name: _score(hit[tested])}
+    accuracies = {task.name: _score(hit[tested])}
     if new.any():
-        found[task.name + NEW] = _score(hit[new])
-    return found
+        accuracies[task.name + NEW] = _score(hit[new])
+    return accuracies
 
 
 def _score(hit: np.ndarray) -> Score:
@@ -146,5 +146,5 @@ def _score(hit: np.ndarray) -> Score:
     return Score(share, low, high)
 
 
-def _line(found: dict[str, Score]) -> str:
-    return "  ".join(f"{name} {score}" for name, score in found.items() if not name.endswith(NEW))
+def _line(accuracies: dict[str, Score]) -> str:
+    return "  ".join(f"{name} {score}" for name, score in accuracies.items() if not name.endswith(NEW))

@@ -16,22 +16,22 @@ def draw_tasks(config: StoriesConfig) -> dict[str, list[str]]:
     MR and CR ask for the mood of sentences, of stories and of things; MPQA for that of phrases; SUBJ for reflection
     against action; TREC for what a question wants.
     """
-    found: dict[str, list[str]] = {file: [] for files in (*BINARY.values(), TREC) for file in files}
+    lines: dict[str, list[str]] = {file: [] for files in (*BINARY.values(), TREC) for file in files}
     for task, files in BINARY.items():
         rng = random.Random(f"{config.seed} {task}")
         grammar = Grammar(rng, config.negation, config.contrast, config.synonyms)
         for i in range(config.examples):
             label = i % 2
             shown = label ^ (rng.random() < config.noise)
-            found[files[shown]].append(_sentence(grammar, task, bool(label)))
+            lines[files[shown]].append(_sentence(grammar, task, bool(label)))
     rng = random.Random(f"{config.seed} TREC")
     grammar = Grammar(rng, config.negation, config.contrast, config.synonyms)
     for i in range(config.examples * 3 // 2):
         kind = rng.choice(words.CLASSES)
         shown_kind = rng.choice(words.CLASSES) if rng.random() < config.noise else kind
         question = grammar.question(kind, setting_of_no_story(rng, rng.random() < 0.5), DIRECT)
-        found[TREC[i >= config.examples]].append(f"{shown_kind}:{shown_kind.lower()} {question}")
-    return found
+        lines[TREC[i >= config.examples]].append(f"{shown_kind}:{shown_kind.lower()} {question}")
+    return lines
 
 
 def _sentence(grammar: Grammar, task: str, label: bool) -> str:

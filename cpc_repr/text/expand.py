@@ -49,8 +49,8 @@ def expand(model: TextModel, vocabulary: Vocabulary, vectors: Vectors) -> tuple[
     new = [word for word in vectors if word not in vocabulary.row]
     if not new:
         return model, vocabulary
-    found = fit_map(vectors, vocabulary, embedding)
-    rows = _with_one(np.stack([vectors[word] for word in new])) @ found
+    linear = fit_map(vectors, vocabulary, embedding)
+    rows = _with_one(np.stack([vectors[word] for word in new])) @ linear
     return with_words(model, vocabulary, dict(zip(new, rows, strict=True)))
 
 

@@ -138,8 +138,8 @@ def _neighbours(context: TextContext, model: TextModel) -> Stage:
     encoder = _encoder(context, model, context.data.vocabulary)
     samples, queries = context.data.samples, context.config.evaluation.neighbours
 
-    def show(found: list[tuple[str, list[str]]]) -> None:
-        lines = [line for query, near in found for line in (query, *(f"    {text}" for text in near))]
+    def show(nearest: list[tuple[str, list[str]]]) -> None:
+        lines = [line for query, near in nearest for line in (query, *(f"    {text}" for text in near))]
         text = "\n".join(["nearest neighbours (z, cosine, other held-out books):", *lines])
         (context.run.report / "neighbours.txt").write_text(text + "\n", encoding="utf-8")
         context.say(text)

@@ -19,12 +19,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {}
 
 def _words(text: str) -> tuple[str, ...]:
     """Note the synonyms that `text` gives, one word a line, and return the words."""
-    found = []
+    entries = []
     for line in text.strip().split(";"):
         base, _, others = line.partition(":")
         SYNONYMS[base.strip()] = tuple(others.split())
-        found.append(base.strip())
-    return tuple(found)
+        entries.append(base.strip())
+    return tuple(entries)
 
 
 # Mood, of people and of things: what a reflection says, and what its story goes on with.

@@ -62,18 +62,18 @@ def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[i
     Raises:
         ValueError: A class has fewer sentences than there are folds.
     """
-    found = np.full(len(task.labels), -1)
+    predicted = np.full(len(task.labels), -1)
     total = 1 if task.train is not None else config.folds
     for done, (train, test) in enumerate(splits(task, config.folds), start=1):
         mean, deviation = x[train].mean(0), x[train].std(0)
         scaled = (x - mean) / np.where(deviation > 1e-8, deviation, 1.0)
         inner = config.folds if task.train is not None else config.inner
         c = _best(scaled[train], task.labels[train], config.c_powers, inner, task.name)
-        found[test] = (
+        predicted[test] = (
             _regression(x.shape[1], task.classes, c).fit(scaled[train], task.labels[train]).predict(scaled[test])
         )
         tick(done, total)
-    return found
+    return predicted
 
 
 def _best(x: np.ndarray, y: np.ndarray, powers: tuple[int, ...], folds: int, name: str) -> float:

@@ -55,12 +55,12 @@ def table_expansion(seeds: Sequence[Mapping[str, Row]]) -> Table | None:
 
 def intervals(seeds: Sequence[Mapping[str, Row]]) -> dict[str, list[Score]]:
     """Accuracy of each row in each of `TASKS` with the table's interval, NaN where there is none."""
-    found = {}
+    accuracies = {}
     for name, title in TITLES.items():
         scores = [[row[name][task] for row in seeds if task in row.get(name, {})] for task in TASKS]
         if any(scores):
-            found[title] = [over_seeds(each) for each in scores]
-    return found
+            accuracies[title] = [over_seeds(each) for each in scores]
+    return accuracies
 
 
 def _rows(seeds: Sequence[Mapping[str, Row]], titles: Mapping[str, str]) -> dict[str, list[Row]]:

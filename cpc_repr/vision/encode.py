@@ -43,12 +43,12 @@ class VisionEncoder:
             ValueError: Not colour pictures of bytes.
         """
         pictures = [checked(image) for image in images]
-        found = []
+        chunks = []
         for start in range(0, len(pictures), chunk):
             cropped = crops(pictures[start : start + chunk], self.view).to(self.device)
-            found.append(self.model(plain_patches(cropped, self.view)).float().cpu())
+            chunks.append(self.model(plain_patches(cropped, self.view)).float().cpu())
         n, size = self.view.cells, self.model.size
-        return torch.cat(found) if found else torch.empty(0, n, n, size)
+        return torch.cat(chunks) if chunks else torch.empty(0, n, n, size)
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:

@@ -75,19 +75,19 @@ def probe(context: PictureContext, name: str, features: Features, protocols: boo
     x, y, seed = train.to(device), train_y.to(device), config.run.seed
     with context.live(f"probing {name}: SGD") as tick:
         fitted: nn.Module = fit_sgd(x, y, classes, config.protocol, generator(seed, 0, 4), tick)
-    found = scores(fitted, test.to(device), test_y, "linear")
+    accuracies = scores(fitted, test.to(device), test_y, "linear")
     if protocols:
         with context.live(f"probing {name}: L-BFGS") as tick:
             fitted = fit_lbfgs(x, y, classes, config.protocol, tick)
-        found |= scores(fitted, test.to(device), test_y, "lbfgs")
+        accuracies |= scores(fitted, test.to(device), test_y, "lbfgs")
         with context.live(f"probing {name}: MLP") as tick:
             hidden = config.probe.hidden
             fitted = fit_probe(
                 train, train_y, classes, config.probe, hidden=hidden, seed=seed, device=device, tick=tick
             )
-        found |= scores(fitted, test.to(device), test_y, "mlp")
-    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
-    return found
+        accuracies |= scores(fitted, test.to(device), test_y, "mlp")
+    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in accuracies.items()))
+    return accuracies
 
 
 def probe_grid(context: PictureContext, name: str, representation: PictureRepresentation) -> dict[str, Score]:
@@ -115,9 +115,9 @@ def probe_grid(context: PictureContext, name: str, representation: PictureRepres
         return fitted(representation.cells(images, None))
 
     test = collect(context, context.data.test, logits, "test")
-    found = scores(nn.Identity(), test, context.data.test.labels, "grid")
-    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
-    return found
+    accuracies = scores(nn.Identity(), test, context.data.test.labels, "grid")
+    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in accuracies.items()))
+    return accuracies
 
 
 def remembered(batch: Draw, count: int, seed: int, tick: Tick) -> Draw:
@@ -175,14 +175,14 @@ def few_labels(context: PictureContext, representation: PictureRepresentation, f
 
     pixels = seeded(seed, lambda: PictureClassifier(config.model, classes, f.dropout)).to(context.device)
     transfer = seeded(seed, on_top).to(context.device)
-    found: dict[str, Score] = {}
+    accuracies: dict[str, Score] = {}
     for way in few.WAYS:
         net = pixels if way == "pixels" else transfer
         with context.live(f"{fraction:.0%} of labels, {way}") as tick:
             few.fit(net, few.optimisers(net, way, f), _reader(context, batches), validate, f, context.device, tick)
-        found |= classify(context, net, way)
-    context.say(f"{len(batches.chosen)} labels: " + ", ".join(f"{key} {value}" for key, value in found.items()))
-    return found
+        accuracies |= classify(context, net, way)
+    context.say(f"{len(batches.chosen)} labels: " + ", ".join(f"{key} {value}" for key, value in accuracies.items()))
+    return accuracies
 
 
 def _reader(context: PictureContext, batches: PictureBatches) -> Callable[[int], PictureBatch]:

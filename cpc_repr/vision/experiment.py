@@ -66,8 +66,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
     ) -> Iterator[Stage]:
         """Probes of every representation, then of what they are held against; few labels."""
         config = context.config
-        found = objective.representations()
-        for row, representation in found.items():
+        representations = objective.representations()
+        for row, representation in representations.items():
             yield from _probed(context, row, objective.rows[row], representation)
         if config.has_baselines:
             yield Stage("chance", partial(chance, context), "chance")
@@ -76,7 +76,7 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             yield from _probed(context, "random", "random encoder", untrained)
         for row, network in supervised.items():
             yield Stage(row, partial(classify, context, network, "linear"), row)
-        *_, best = found.values()
+        *_, best = representations.values()
         for fraction in config.efficient.fractions:
             yield Stage(few(fraction), partial(evaluate.few_labels, context, best, fraction), few(fraction))
 

@@ -96,8 +96,8 @@ def few_labels(
     seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], method: str
 ) -> dict[str, list[list[Score]]]:
     """Title of a way -> for each share of the labels the accuracy of each seed."""
-    found = {fraction: rows_of(seeds, few(fraction)) for fraction in fractions}
-    return {title: [[row[way] for row in found[f]] for f in fractions] for way, title in _titles(method).items()}
+    rows = {fraction: rows_of(seeds, few(fraction)) for fraction in fractions}
+    return {title: [[row[way] for row in rows[f]] for f in fractions] for way, title in _titles(method).items()}
 
 
 def _titles(method: str) -> dict[Way, str]:

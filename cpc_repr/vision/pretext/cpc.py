@@ -122,9 +122,11 @@ class VisionCPCNetwork(nn.Module):
 
     def contrast(self, z: Tensor, generator: torch.Generator | None = None) -> CPC:
         """The loss of latents [B, H, W, D]."""
-        found = [direction(DIRECTIONS[name](z), generator) for name, direction in self.directions.items()]
-        offsets = PerOffset(*(torch.stack(x).float().mean(0) for x in zip(*(f.per_offset for f in found), strict=True)))
-        return CPC(torch.stack([f.loss for f in found]).sum(), offsets)
+        contrasts = [direction(DIRECTIONS[name](z), generator) for name, direction in self.directions.items()]
+        offsets = PerOffset(
+            *(torch.stack(x).float().mean(0) for x in zip(*(f.per_offset for f in contrasts), strict=True))
+        )
+        return CPC(torch.stack([f.loss for f in contrasts]).sum(), offsets)
 
 
 class VisionCPC(PictureObjective[Tensor]):
@@ -162,8 +164,8 @@ class VisionCPC(PictureObjective[Tensor]):
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """InfoNCE, summed over directions."""
-        found = self._contrast(batch, number)
-        return found.loss, offset_metrics(found.per_offset, self.config.offsets)
+        result = self._contrast(batch, number)
+        return result.loss, offset_metrics(result.per_offset, self.config.offsets)
 
     def representations(self) -> Mapping[str, PictureRepresentation]:
         """The encoder, patch by patch."""
@@ -191,8 +193,8 @@ class VisionCPC(PictureObjective[Tensor]):
     def _contrast(self, images: Tensor, number: int) -> CPC:
         config = self.context.config
         x = patches(images.to(self.context.device), config.view, config.augment, self.draws(number, 2))
-        found: CPC = self.module(x, self.draws(number, 3))
-        return found
+        result: CPC = self.module(x, self.draws(number, 3))
+        return result
 
     def _throughput(self) -> dict[str, float]:
         fresh = VisionCPC(self.context)  # the trained one is frozen

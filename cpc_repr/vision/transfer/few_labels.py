@@ -141,10 +141,10 @@ def fit(
             optimiser.step()
         tick(update + 1, config.updates)
         if (update + 1) % config.every == 0 or update + 1 == config.updates:
-            found = validate(net)
-            since = 0 if found > best else since + 1
-            if found > best:
-                best, state = found, copy.deepcopy(net.state_dict())
+            accuracy = validate(net)
+            since = 0 if accuracy > best else since + 1
+            if accuracy > best:
+                best, state = accuracy, copy.deepcopy(net.state_dict())
             if since >= config.patience:
                 break
     net.load_state_dict(state)

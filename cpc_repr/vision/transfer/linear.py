@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from configs import Frozen
 from cpc_repr.context import Tick
-from cpc_repr.probes import Score
+from cpc_repr.probes import Probe, Score
 
 SCHEDULE = ((50, 0.1), (75, 0.01), (85, 0.001))  # CPC v1: until 50, 75 and 85 thousand updates of the 85
 
@@ -59,25 +59,17 @@ class LinearConfig(Frozen):
     )
 
 
-class LinearProbe(nn.Module):
-    """Standardise and map: [N, D] -> logits [N, classes]."""
+class LinearProbe(Probe):
+    """Standardise and map: [N, D] -> logits [N, classes]; weights begin at 0."""
 
-    mean: Tensor
-    deviation: Tensor
+    classify: nn.Linear
 
     def __init__(self, x: Tensor, classes: int) -> None:
-        """For features like `x` [N, D]; weights begin at 0."""
-        super().__init__()
+        """For features like `x` [N, D]."""
         deviation, mean = torch.std_mean(x, dim=0, correction=0)
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation.where(deviation > 1e-6, 1.0))
-        self.classify = nn.Linear(x.shape[1], classes)
+        super().__init__(mean, deviation.where(deviation > 1e-6, 1.0), classes, None)
         nn.init.zeros_(self.classify.weight)
         nn.init.zeros_(self.classify.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
-        return self.classify((x - self.mean) / self.deviation)
 
 
 def fit_sgd(
