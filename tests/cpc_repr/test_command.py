@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 import cpc_repr.command
@@ -22,10 +19,6 @@ from cpc_rl.distributed import ProcessGroup
     ],
 )
 def test_what_torchrun_cannot_share_is_refused(main, flags, words, tmp_path, monkeypatch, capsys) -> None:
-    @contextmanager
-    def two() -> Iterator[ProcessGroup]:
-        yield ProcessGroup(0, 2)
-
-    monkeypatch.setattr(cpc_repr.command, "joined", two)
+    monkeypatch.setattr(cpc_repr.command, "together", lambda parse, run: run(parse(), ProcessGroup(0, 2)))
     assert main([*flags, "--run", str(tmp_path / "run")]) == 2
     assert words in capsys.readouterr().err and not (tmp_path / "run").exists()
