@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from configs import UsageError, load_yaml
 from cpc_rl.runs import RunDirectory
@@ -33,11 +33,14 @@ def open_trained(path: Path | str, family: str, sections: set[str]) -> tuple[Run
     return run, settings
 
 
-def model_weights(run: RunDirectory) -> dict[str, Tensor]:
-    """The network of its newest checkpoint, with the mean of the weights where the run has one.
+def load_weights(run: RunDirectory, model: nn.Module) -> None:
+    """Give `model` the weights of the newest checkpoint that fits it, or their mean where the run has one.
 
-    Raises RunFailure if it has no whole checkpoint.
+    Raises RunFailure if there is none.
     """
-    saved = run.checkpoints.load()
-    state: dict[str, Tensor] = saved["module"] | saved["average"]
-    return {name.removeprefix(MODEL): x for name, x in state.items() if name.startswith(MODEL)}
+
+    def restore(saved: dict[str, Any]) -> None:
+        state: dict[str, Tensor] = saved["module"] | saved["average"]
+        model.load_state_dict({k.removeprefix(MODEL): x for k, x in state.items() if k.startswith(MODEL)})
+
+    run.checkpoints.load(restore)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cpc_repr.audio.model import KERNELS, PADDING, STRIDES, ConvBlock, SpeechModel, SpeechModelConfig
 from cpc_repr.sequences import Encoding
-from cpc_repr.trained import model_weights, open_trained
+from cpc_repr.trained import load_weights, open_trained
 
 Sound = np.ndarray | Tensor
 
@@ -119,7 +119,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> SpeechEncoder:
     """
     run, settings = open_trained(path, "audio", {"model", "cpc", "corpus"})
     model = SpeechModel(SpeechModelConfig.model_validate(settings["model"]))
-    model.load_state_dict(model_weights(run))
+    load_weights(run, model)
     return SpeechEncoder(model, device)
 
 

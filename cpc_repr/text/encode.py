@@ -20,7 +20,7 @@ from cpc_repr.text.expand import expand
 from cpc_repr.text.model import TextModel, TextModelConfig
 from cpc_repr.text.vectors import read_vectors
 from cpc_repr.text.words import Sentence, Vocabulary, split
-from cpc_repr.trained import model_weights, open_trained
+from cpc_repr.trained import load_weights, open_trained
 
 VOCABULARY = "vocabulary.txt"
 _CHUNK = 256  # sentences encoded together
@@ -83,7 +83,7 @@ def load(path: Path | str, device: torch.device | str = "cpu", vectors: Path | s
     run, settings = open_trained(path, "text", {"model", "stories"})
     vocabulary = Vocabulary.read(run.path / VOCABULARY)
     model = TextModel(len(vocabulary), TextModelConfig.model_validate(settings["model"]))
-    model.load_state_dict(model_weights(run))
+    load_weights(run, model)
     if vectors is not None:
         with as_usage_error():
             model, vocabulary = expand(model, vocabulary, read_vectors(Path(vectors), _Everything()))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cpc_repr.trained import model_weights, open_trained
+from cpc_repr.trained import load_weights, open_trained
 from cpc_repr.vision.data.batches import plain_patches
 from cpc_repr.vision.data.grid import ViewConfig, crops
 from cpc_repr.vision.encoders.patches import PatchEncoder
@@ -60,7 +60,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:
     """
     run, settings = open_trained(path, "vision", {"model", "cpc", "view"})
     model = PatchEncoder(EncoderConfig.model_validate(settings["model"]))
-    model.load_state_dict(model_weights(run))
+    load_weights(run, model)
     return VisionEncoder(model, ViewConfig.model_validate(settings["view"]), device)
 
 

@@ -98,16 +98,21 @@ def test_what_is_no_waveform_is_refused(sound: np.ndarray, words: str) -> None:
 
 
 @pytest.mark.parametrize("greedy", [False, True])
-def test_load_takes_the_newest_checkpoint(tmp_path: Path, greedy: bool) -> None:
+def test_load_takes_the_newest_checkpoint_that_fits(
+    tmp_path: Path, greedy: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = AudioConfig(model=SpeechModelConfig(channels=6, context=5, norm="batch"), greedy=greedy)
     run = RunDirectory.create(tmp_path / "run", config)
     model = GreedyNetwork(config.model, 3) if greedy else SequenceCPC(SpeechModel(config.model), 3)
     model.model(torch.randn(2, 4_000))
     run.checkpoints.save({"module": model.state_dict(), "average": {}}, number=3)
+    other = {name: weight[:1] for name, weight in model.state_dict().items() if weight.dim()}
+    torch.save({"format": 2, "module": other, "average": {}}, run.path / "checkpoint-4.pt")
     x = torch.randn(3_000)
     got = load(run.path).encode(x)
     want = model.eval().model(x[None])
     assert torch.equal(got.z, want.z[0]) and torch.equal(got.c, want.c[0])
+    assert "checkpoint-4.pt is damaged" in capsys.readouterr().err
 
 
 def test_load_says_what_a_folder_is_not(tmp_path: Path) -> None:
