@@ -284,3 +284,25 @@ def test_a_run_that_meets_nan_keeps_its_last_checkpoint(tmp_path, monkeypatch, c
     error = capsys.readouterr().err
     assert error.startswith("error: loss/policy is nan at update 2, frame 480; the newest checkpoint before it is")
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-240.pt", "checkpoint-480.pt"]
+
+
+def test_the_mean_of_weights_is_of_the_network_and_goes_on_exactly():
+    def made() -> Learner:
+        config = learner().config
+        config = config.model_copy(update={"optimiser": OptimiserConfig(average=0.9, warmup=3, learning_rate=0.01)})
+        agent = Learner(config, CountingEnv([7, 5, 9]))
+        agent.begin()
+        return agent
+
+    whole, half, resumed = made(), made(), made()
+    for _ in range(4):
+        whole.update()
+    half.update()
+    half.update()
+    resumed.load_state_dict(half.state_dict())
+    for _ in range(2):
+        resumed.update()
+    one, two = (agent.state_dict()["average"] for agent in (whole, resumed))
+    assert one.keys() == dict(whole.net.named_parameters()).keys()
+    assert all(torch.equal(x, two[name]) for name, x in one.items())
+    assert not torch.equal(one["policy.weight"], whole.net.policy.weight)

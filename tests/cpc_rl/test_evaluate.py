@@ -167,3 +167,11 @@ def test_cut_episodes_are_named(run: RunDirectory, made: list[CountingEnv], caps
     assert module.main([str(run.path), *flags]) == 0
     assert "sampled: 2 episodes did not end and were cut (--max-steps)" in capsys.readouterr().out
     assert json.loads((run.report / "evaluation.json").read_text())["sampled"]["cut"] == 2
+
+
+def test_the_mean_of_the_weights_plays_where_the_run_has_one(run: RunDirectory, made: list[CountingEnv]) -> None:
+    state = run.checkpoints.load()
+    bias = torch.tensor([0.0, 1e6, 0.0])
+    run.checkpoints.save({**state, "average": {"policy.bias": bias}})
+    evaluate_run(run.path, episodes=1, device="cpu")
+    assert torch.cat(made[0].actions).unique().tolist() == [1]
