@@ -70,12 +70,12 @@ def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
         try:
             for arm in arms(config):
                 experiment.methods[arm.config.objective].check(arm.config)
-            data = experiment.open(config, session)
-            for arm in arms(config):
-                experiment.check(arm.config, data)
             fresh = fresh_path(experiment.family, config.kind, config.run.seed)
-            with open_run(config.run, fresh, recorded(config), group) as run:
+            with open_run(config.run, fresh, recorded(config), group) as run:  # before minutes of making data
                 way_on = f"; go on with: python -m cpc_repr.{experiment.family} --resume {run.path}"
+                data = experiment.open(config, session)
+                for arm in arms(config):
+                    experiment.check(arm.config, data)
                 if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
                     run.write_config(recorded(config))
                 say(data.describe())

@@ -21,8 +21,9 @@ def refused(path: Path, error: Exception, trained: str = "", **options: Path) ->
 
 
 def test_what_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
-    refused(tmp_path / "runs" / "new", UsageError("no such data"))
-    assert not (tmp_path / "runs").exists()
+    for error in (UsageError("no such data"), FileExistsError("a file where a folder should be")):
+        refused(tmp_path / "runs" / "new", error)
+        assert not (tmp_path / "runs").exists()
     (tmp_path / "runs" / "other").mkdir(parents=True)
     (tmp_path / "runs" / "new").mkdir()  # the user's own, empty
     refused(tmp_path / "runs" / "new", UsageError("no such data"))
