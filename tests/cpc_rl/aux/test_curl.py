@@ -173,7 +173,7 @@ def test_it_learns_to_know_pictures_again():
     coarse = inputs.obs[:, :, ::4, ::4].repeat_interleave(4, 2).repeat_interleave(4, 3)  # a shift of 1 leaves most
     inputs = inputs._replace(obs=coarse)
     params = [*net.encoder.parameters(), loss.head.weight]
-    optimiser = torch.optim.Adam(params, 0.01)
+    optimiser = torch.optim.Adam(params, 0.003)
     first = loss(inputs)
     for _ in range(150):
         found, metrics = loss(inputs)
