@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from configs import Frozen, UsageError, explain, load_yaml
+from configs import Frozen, UsageError, explain, flag_names, load_yaml
 from configs.files import PRESETS
 from cpc_rl.sweep.distributions import Parameter, read_parameter
 
@@ -99,7 +99,7 @@ def load_sweep(file: Path) -> tuple[Path, dict[str, Any], SweepFile]:
     try:
         return path, content, SweepFile.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, known=SweepFile.model_fields)}") from error
+        raise UsageError(f"{path}: {explain(error, known=flag_names(SweepFile))}") from error
 
 
 class Trials:
