@@ -27,13 +27,16 @@ def _section(old: Mapping[str, Any]) -> dict[str, Any]:
     section = dict(old)
     if section.get("anchors") == 0:
         section["anchors"] = "all"
-    count, pool = section.pop("num_negatives", None), section.get("negatives")
+    count, pool = section.get("num_negatives"), section.get("negatives")
     if pool == "sampled":
         section["negatives"] = {"pool": "batch"} | ({} if count is None else {"count": count})
     elif isinstance(pool, str):
         section["negatives"] = {"pool": pool, "count": "all"}
-    elif count is not None:
+    elif count is not None and isinstance(pool, Mapping | None):
         section["negatives"] = {"count": count, **(pool or {})}
+    else:
+        return section  # today's words already, or none that ever were
+    section.pop("num_negatives", None)
     return section
 
 

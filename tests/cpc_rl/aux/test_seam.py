@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from agents.a2c import A2CConfig, Learner, full_config
 from cpc_rl.acting import begin
@@ -135,6 +136,13 @@ def test_settings_of_earlier_versions_are_read_in_todays_words(old, new):
     assert upgrade(old) == new
     assert upgrade(new) == new
     full_config().model_validate(new)
+
+
+@pytest.mark.parametrize("section", [{"negatives": [1], "num_negatives": 9}, {"negatives": 3}, 5, ["cpc"]])
+def test_what_no_version_wrote_is_left_for_the_models_to_refuse(section):
+    assert upgrade({"cpc": section}) == {"cpc": section}
+    with pytest.raises(ValidationError):
+        full_config().model_validate(upgrade({"cpc": section}))
 
 
 @pytest.mark.parametrize("name", ["cpc", "cpc_action"])
