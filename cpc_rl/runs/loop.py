@@ -114,7 +114,8 @@ def _train(
     shown: Mapping[str, str],
     reread: Reread | None,
 ) -> bool:
-    saved = resume(learner, run, config, reread)
+    with stop.at_once():  # environments may take minutes to begin
+        saved = resume(learner, run, config, reread)
     group, unit = learner.group, learner.unit
     if group.is_main:
         run.write_config(config)

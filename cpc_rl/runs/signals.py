@@ -26,6 +26,7 @@ class StopSignal:
     def __init__(self) -> None:
         self.stop = False
         self._insisting = False  # one that may insist has come
+        self._at_once = False
         self._held = False
         self._due = False  # an interrupt, behind what is held
         self._before: dict[signal.Signals, Any] = {}
@@ -45,6 +46,15 @@ class StopSignal:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let any signal end the `with` block: what is done there may take long and leaves nothing to be saved."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Let nothing be interrupted in the `with` block: a second signal raises behind it.
 
@@ -59,6 +69,8 @@ class StopSignal:
             raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._at_once:
+            raise KeyboardInterrupt
         again, self._insisting = self._insisting, self._insisting or number in INSISTING
         if again and number in INSISTING:
             self._due = True

@@ -35,7 +35,7 @@ def test_the_cache_finds_closures_and_hides_neither_changes_nor_levels(tmp_path)
     (package / "caller.py").write_text(
         "from envs.minilab.jit import launcher\n\n"
         "def make(level, function):\n"
-        "    @launcher(level)\n    def run():\n        return function()\n\n    return run\n"
+        "    @launcher(level, __file__)\n    def run():\n        return function()\n\n    return run\n"
     )
     program = (
         "from envs.minilab.caller import make; from envs.minilab.callee import value, other; "
