@@ -74,7 +74,7 @@ class SweepConfig(Frozen):
     )
     launcher: LauncherName = Field(
         default="local",
-        description="Launcher of the trials. `local`: processes of this machine; `slurm`: jobs of a cluster, by submitit; "
+        description="Launcher of trials. `local`: processes of this machine; `slurm`: jobs of a cluster, by submitit; "
         "`submitit-local`: the same without a cluster, to try it.",
     )
     slurm: SlurmConfig = SlurmConfig()
