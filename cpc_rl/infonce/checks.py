@@ -1,10 +1,10 @@
 """Argument checks of `cpc_rl.infonce`: each message names the value and what is allowed."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cpc_rl.infonce.blocks import Estimator
 from cpc_rl.infonce.pairs import Pool
@@ -14,6 +14,22 @@ def expect(name: str, x: Tensor | None, *shape: int) -> None:
     """Refuse a tensor of another shape."""
     if x is not None and x.shape != shape:
         raise ValueError(f"{name} has shape {[*x.shape]}, expected {[*shape]}")
+
+
+def expect_mask(name: str, x: Tensor | None, *shape: int) -> None:
+    """Refuse a mask of another shape, and one that is not bool: whole numbers would be inverted bit by bit."""
+    expect(name, x, *shape)
+    if x is not None and x.dtype != torch.bool:
+        raise ValueError(f"{name} has type {x.dtype}, expected torch.bool; give {name} != 0")
+
+
+def check_transforms(*tensors: Tensor) -> None:
+    """Refuse torch.func's transforms, under which a gradient that is formed going forward has no meaning."""
+    if any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+        raise ValueError(
+            "InfoNCE forms its gradient going forward, which torch.func (grad, vmap, ...) cannot follow: call backward "
+            "or torch.autograd.grad, and give several pools as [P, n, d] instead of vmap"
+        )
 
 
 def check_options(estimator: str, max_block: int) -> None:
@@ -33,6 +49,7 @@ def check_core(
     candidate_group: Tensor | None,
 ) -> None:
     """Refuse tensors that do not fit each other, and indices out of range."""
+    check_transforms(anchors, candidates)
     if anchors.ndim != 3 or candidates.ndim != 3:
         raise ValueError(
             f"anchors {[*anchors.shape]} and candidates {[*candidates.shape]} must be [P, n, d] and [P, m, d]"
@@ -66,14 +83,26 @@ def check_pool(pool: str, exclude_own: bool, num_negatives: int | None) -> None:
 
 
 def check_pairs(
-    context: Tensor, latent: Tensor, heads: Sized, offsets: Sequence[int], anchor_steps: Tensor | None
+    context: Tensor,
+    latent: Tensor,
+    heads: Sequence[nn.Module] | nn.ModuleList,
+    offsets: Sequence[int],
+    anchor_steps: Tensor | None,
 ) -> None:
     """Refuse sequences, heads and offsets that do not fit each other."""
+    check_transforms(context, latent)
     if context.ndim != 3 or latent.ndim != 3 or context.shape[:2] != latent.shape[:2]:
         raise ValueError(f"context {[*context.shape]} and latent {[*latent.shape]} must be [B, T, Dc] and [B, T, Dz]")
-    time = latent.shape[1]
+    batch, time = latent.shape[:2]
+    if not batch:
+        raise ValueError(f"context {[*context.shape]} has no sequence: B must be at least 1")
     if len(heads) != len(offsets) or not len(offsets):
         raise ValueError(f"{len(heads)} heads for {len(offsets)} offsets: one each, and at least one")
+    for head in heads:
+        if not isinstance(head, nn.Module):
+            raise ValueError(
+                f"a head is a {type(head).__name__}, expected a torch.nn.Module, which owns its parameters"
+            )
     _check_offsets(offsets, time)
     if anchor_steps is not None and (anchor_steps.ndim != 1 or not len(anchor_steps)):
         raise ValueError(f"anchor_steps has shape {[*anchor_steps.shape]}, expected [S] with S at least 1")
@@ -83,8 +112,9 @@ def check_pairs(
 
 def check_predictions(predictions: Sequence[Tensor], latent: Tensor, offsets: Sequence[int], steps: Tensor) -> None:
     """Refuse predictions that are not those of the anchor `steps` for each offset."""
-    if latent.ndim != 3:
-        raise ValueError(f"latent {[*latent.shape]} must be [B, T, Dz]")
+    check_transforms(latent, *predictions)
+    if latent.ndim != 3 or not len(latent):
+        raise ValueError(f"latent {[*latent.shape]} must be [B, T, Dz] with B at least 1")
     batch, time, dim = latent.shape
     if len(predictions) != len(offsets) or not len(offsets):
         raise ValueError(f"{len(predictions)} predictions for {len(offsets)} offsets: one each, and at least one")

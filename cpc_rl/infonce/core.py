@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cpc_rl.infonce.blocks import Estimator, KnownGradient, Roles, Scores, contrast
-from cpc_rl.infonce.checks import check_core, check_options, expect
+from cpc_rl.infonce.checks import check_core, check_options, expect, expect_mask
 
 
 class PerAnchor(NamedTuple):
@@ -71,7 +71,7 @@ def info_nce(
     """
     check_core(anchors, candidates, positive, negatives, anchor_group, candidate_group)
     expect("anchor_weight", anchor_weight, *positive.shape)
-    expect("candidate_valid", candidate_valid, *candidates.shape[:2])
+    expect_mask("candidate_valid", candidate_valid, *candidates.shape[:2])
     check_options(estimator, max_block)
     if allow_positive_as_negative and negatives is None:
         raise ValueError("allow_positive_as_negative is about sampled negatives: give negatives, or leave it False")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cpc_rl.infonce.blocks import Estimator
-from cpc_rl.infonce.checks import check_options, check_pairs, check_pool, check_predictions, expect
+from cpc_rl.infonce.checks import check_options, check_pairs, check_pool, check_predictions, expect, expect_mask
 from cpc_rl.infonce.core import columns, connect, full, masked, score, score_roles
 from cpc_rl.infonce.pairs import Pairs, Pool, Window, fold, unfold
 
@@ -320,7 +320,7 @@ def _window(
     """The window of `latent` [B, T, Dz]; other fields are batch-major, too."""
     batch, time = latent.shape[:2]
     expect("segment", segment, batch, time)
-    expect("valid", valid, batch, time)
+    expect_mask("valid", valid, batch, time)
     expect("group", group, batch)
     own = torch.arange(batch, device=latent.device) if group is None else group
     ok, same = (None if x is None else x.t() for x in (valid, segment))  # [T, B]
