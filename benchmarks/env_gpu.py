@@ -56,6 +56,7 @@ def measure(name: str, num_envs: int, seconds: float) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--levels", nargs="+", default=list(LEVELS), choices=list(LEVELS))
     parser.add_argument("--num-envs", type=int, nargs="+", default=[256, 1024, 4096])
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
@@ -64,7 +65,7 @@ def main() -> None:
     print(f"# Environment speed on a GPU\n\n{hardware()}\n")
     print("| level | environments | agent steps/s, plain launches | agent steps/s, CUDA graph of 100 steps |")
     print("|---|---|---|---|")
-    for name in LEVELS:
+    for name in options.levels:
         for num_envs in options.num_envs:
             plain, graph = measure(name, num_envs, options.seconds)
             print(f"| {name} | {num_envs} | {plain:,.0f} | {graph:,.0f} |", flush=True)

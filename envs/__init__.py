@@ -79,11 +79,11 @@ def best_device(config: EnvConfig, network: str) -> tuple[Literal["cpu", "cuda"]
     """Where environments should live for a network on a device of the type `network`, and a word if that is a pity."""
     if network != "cuda" or resolve(config)[0].backend != "minilab":
         return "cpu", ""
-    from numba import cuda
+    from envs.minilab.cuda import why_not  # only where it is wanted: numba.cuda looks for drivers
 
-    if cuda.is_available():
+    if not (why := why_not()):
         return "cuda", ""
-    return "cpu", "minilab runs on the CPU; it could live on the GPU with the network: pip install 'cpc-rl[gpu]'"
+    return "cpu", f"minilab runs on the CPU; it could live on the GPU with the network: {why}"
 
 
 def sees_vectors(config: EnvConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -84,6 +85,8 @@ def pick_device(name: str) -> torch.device:
 def set_up(settings: RunSettings) -> torch.device:
     """The device to train on, made the current one, and the number of threads. Raises UsageError as `pick_device`."""
     device = pick_device(settings.device)
+    # The thread of autograd may meet the GPU in a matrix product first; PyTorch tells, then does the right thing.
+    warnings.filterwarnings("ignore", "Attempting to run cuBLAS, but there was no current CUDA context")
     if device.index is not None:
         torch.cuda.set_device(device)  # where environments on a GPU live
     if settings.threads:

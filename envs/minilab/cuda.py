@@ -1,5 +1,8 @@
 """The same levels on a GPU: kernels made from a level's device functions, over memory that torch owns.
 
+The one place that knows numba-cuda. The oracle is the plain Python of the device functions, which any compiler of
+CUDA Python takes; docs/minilab.md says what a move to another one would touch.
+
 A thread steps an environment and arranges its view; then a thread draws a column. Launches go to torch's current
 stream, allocate nothing and wait for nothing, so that they can be captured in a CUDA graph once they have run (the
 first launch compiles). Under numba's CUDA simulator (`NUMBA_ENABLE_CUDASIM=1` before numba is imported) everything
@@ -29,6 +32,25 @@ SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 BLOCK = 64  # environments that a block steps
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small batch is no mistake
 _LAST_ACTION = len(ACTIONS) - 1
+
+
+def why_not() -> str:
+    """Why minilab cannot run on a GPU here; empty where it can."""
+    if SIMULATED:
+        return ""
+    if not torch.cuda.is_available():
+        return "PyTorch sees no GPU"
+    if not cuda.is_available():
+        return "no numba-cuda: pip install 'cpc-rl[gpu]'"
+    try:  # numba-cuda loads most of itself at the first compilation, and another NumPy than it knows can stop it there
+        cuda.compile(_nothing, (), device=False, abi="numba", output="ptx", cc=(7, 5))
+    except Exception as error:
+        return f"numba-cuda fails ({error}): pip install 'cpc-rl[gpu]' installs a NumPy that it knows"
+    return ""
+
+
+def _nothing() -> None:
+    """A kernel for `why_not`."""
 
 
 class Kernels(NamedTuple):
@@ -94,8 +116,8 @@ class CudaRunner:
         Raises:
             ValueError: no CUDA device, or more than one thread.
         """
-        if not (SIMULATED or (torch.cuda.is_available() and cuda.is_available())):
-            raise ValueError("minilab cannot run on cuda here: no GPU, or no numba-cuda (pip install 'cpc-rl[gpu]')")
+        if why := why_not():
+            raise ValueError(f"minilab cannot run on cuda here: {why}")
         if threads > 1:
             raise ValueError(f"env_threads is {threads}; on cuda it must be 1")
         if not SIMULATED:

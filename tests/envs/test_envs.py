@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from envs import LEVELS, EnvConfig, best_device, make
+from envs.minilab.env import MinilabEnv
 
 
 def test_an_unknown_level_names_its_neighbours_and_all_that_are_known():
@@ -29,6 +30,7 @@ def test_importing_envs_imports_nothing_heavy():
 
 
 def test_environments_live_with_the_network_where_they_can(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("numba.cuda.is_available", lambda: True)
     minilab, vectors = EnvConfig(name="rooms_watermaze"), EnvConfig(name="CartPole-v1", backend="gymnasium")
     assert best_device(minilab, "cuda") == ("cuda", "")
@@ -36,3 +38,16 @@ def test_environments_live_with_the_network_where_they_can(monkeypatch):
     monkeypatch.setattr("numba.cuda.is_available", lambda: False)
     device, pity = best_device(minilab, "cuda")
     assert device == "cpu" and "pip install 'cpc-rl[gpu]'" in pity
+
+
+def test_a_numba_cuda_that_does_not_fit_numpy_is_named_and_the_cpu_taken(monkeypatch):
+    def fails(*_, **__):
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("numba.cuda.is_available", lambda: True)
+    monkeypatch.setattr("numba.cuda.compile", fails)
+    device, pity = best_device(EnvConfig(name="rooms_watermaze"), "cuda")
+    assert device == "cpu" and "has no attribute 'row_stack'" in pity and "pip install 'cpc-rl[gpu]'" in pity
+    with pytest.raises(ValueError, match="cannot run on cuda here: numba-cuda fails"):
+        MinilabEnv("rooms_watermaze", 2, device="cuda")
