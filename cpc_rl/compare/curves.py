@@ -111,13 +111,19 @@ def area(values: np.ndarray) -> np.ndarray:
     return (values[..., 1:] + values[..., :-1]).mean(-1) / 2 if values.shape[-1] > 1 else values[..., 0]
 
 
-def frames_to_reach(grid: np.ndarray, values: np.ndarray, target: float) -> float | None:
-    """Frames at which the curve `values` [points] first is at `target`, linear between points; None: it never is."""
-    at = np.flatnonzero(difference(values, target) >= 0)
-    if not len(at):
-        return None
-    i = int(at[0])
-    if i == 0:
-        return float(grid[0])
-    share = min(1.0, (target - values[i - 1]) / (values[i] - values[i - 1]))
-    return float(grid[i - 1] + share * (grid[i] - grid[i - 1]))
+def frames_to_reach(grid: np.ndarray, values: np.ndarray, target: np.ndarray | float) -> np.ndarray:
+    """Frames at which curves first are at their targets, linear between points; NaN where one never is.
+
+    Args:
+        grid: [points] frames.
+        values: [..., points].
+        target: [...].
+    """
+    target = np.asarray(target, dtype=float)[..., None]
+    there = difference(values, target) >= 0
+    i = there.argmax(-1, keepdims=True)  # the first
+    before, at = (np.take_along_axis(values, index, -1) for index in (np.maximum(i - 1, 0), i))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(i == 0, 1.0, np.minimum(1.0, (target - before) / (at - before)))
+    frames = grid[np.maximum(i - 1, 0)] + share * (grid[i] - grid[np.maximum(i - 1, 0)])
+    return np.where(there.any(-1), frames[..., 0], np.nan)

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from cpc_rl.aux import AUX_LOSSES
-from cpc_rl.compare import curves, references, statistics
+from cpc_rl.compare import curves, statistics
 from cpc_rl.compare.phrases import millions
 from cpc_rl.compare.reading import Run
 from cpc_rl.compare.summary import Arm, Comparison, Panel
@@ -102,11 +102,8 @@ def render(figure: Figure, kind: str) -> bytes:
 def _panel(axis: Axes, panel: Panel, chosen: Mapping[str, Style]) -> None:
     for label, arm in panel.arms.items():
         _arm(axis, panel, arm, *chosen[label])
-    chance = [
-        score for backend in panel.backends if (score := references.random_return(panel.env, backend)) is not None
-    ]
-    for score in chance[:1]:
-        axis.axhline(score, color=FAINT, linestyle=(0, (1, 3)), linewidth=1)
+    if panel.chance is not None:
+        axis.axhline(panel.chance, color=FAINT, linestyle=(0, (1, 3)), linewidth=1)
     axis.set_title(panel.env, fontsize=10.5, loc="left", pad=18)
     axis.text(0, 1.02, _facts(panel), transform=axis.transAxes, fontsize=8, color=FAINT, va="bottom")
     axis.set_xlabel("frames")
@@ -164,15 +161,14 @@ def _legend(comparison: Comparison, chosen: Mapping[str, Style]) -> list[Line2D]
         Line2D([], [], color=chosen[label][0], linestyle=chosen[label][1], linewidth=2.2, label=label)
         for label in comparison.labels
     ]
-    panels = comparison.panels.values()
-    if any(references.random_return(panel.env, backend) is not None for panel in panels for backend in panel.backends):
+    if any(panel.chance is not None for panel in comparison.panels.values()):
         lines.append(Line2D([], [], color=FAINT, linestyle=(0, (1, 3)), linewidth=1, label="uniform random play"))
     return lines
 
 
 def _footer(notes: Sequence[str], width: float) -> str:
     how = (
-        "Thick: mean over runs; thin: each run; band: 95 % percentile bootstrap of the mean over runs (3 at least). "
+        "Thick: mean over runs; thin: each run; band: 95 % t-interval of the mean over runs (3 at least). "
         f"Each point averages the episodes of the {100 * curves.WINDOW:.0f} % of the frames before it."
     )
     lines = [f"! {note}" for note in notes[:MOST_NOTES]]

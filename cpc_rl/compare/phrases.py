@@ -8,30 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from cpc_rl.compare import grouping
+from cpc_rl.compare.curves import WINDOW
 from cpc_rl.compare.reading import Run
-from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, mean
+from cpc_rl.compare.statistics import FEWEST, LEVEL, Estimate, t_interval
 from cpc_rl.compare.summary import Comparison, Contrast, Panel
 
 HOW = (
     "Final return: mean over the episodes of the last tenth of the frames that all counted runs share; over training: "
-    "mean height of the curve over these frames (the area below it over their number). IQM: mean without the lowest "
-    "and the highest quarter of the runs, rounded down, so that of three it is the mean. Brackets: 95 % percentile "
-    "bootstrap over runs, 10,000 resamples, from three runs on; of three it reaches from the lowest value (or "
-    "difference) to the highest. Of few runs it is too narrow: on values from a normal distribution it holds the truth "
-    "75 % of the time with three, 85 % with five, 90 % with ten, where the t-interval holds it 95 %."
+    "mean height of the curve over these frames (the area below it over their number). Brackets: 95 % t-intervals over "
+    "runs, from three runs on. IQM: mean without the lowest and the highest quarter of the runs, rounded down, so that "
+    "of three it is the mean; its brackets are the 95 % percentile bootstrap's, from ten runs on: of fewer it is too "
+    "narrow (of three values from a normal distribution it holds the truth 75 % of the time)."
 )
 DIFFERENCES = (
-    "Differences are of pairs of runs with the same seed (in a search: with the same draw as well). P(better): how "
-    "often a random run of the arm has a higher final return than one of the baseline, ties half. Frames to the "
-    "baseline's final return: where the arm's mean curve first gets there; noise helps it, in all arms alike. Times "
-    "fewer: the baseline's frames over the arm's."
+    "Differences are of pairs of runs with the same seed (in a search: with the same draw as well), with the paired "
+    "t-test's interval; Welch's takes all runs and no pairs. Holm p: the p of the paired test (Welch's where nothing "
+    "pairs), corrected for the number of levels: below 0.05 on any level is chance in at most 5 % of comparisons. "
+    "P(better): how often a random run of the arm has a higher final return than one of the baseline, ties half, with "
+    "the exact p of the Mann-Whitney test. Frames to the baseline's final return: where the arm's mean curve first "
+    f"gets there; each point of it averages the last {100 * WINDOW:.0f} % of the frames. Times fewer: the baseline's "
+    "frames over the arm's, with an interval over 2,000 resamples of the seeds of both (one that does not get there "
+    "counts as 0) and the share of them that get there. It is biased: noise helps who is asked to get somewhere, and "
+    "of two equal arms of three seeds the median is 1.2. No ratio is given where the baseline may be at random play."
 )
 BEST_OF = (
     "Best 3: as IMPALA and CPC report searches. The best of many runs are partly the lucky ones, so it lies above what "
     "the same settings would score again, and the more so the more runs there are: compare only arms with as many."
 )
 AGGREGATE = (
-    "Over all levels: IQM of all runs' normalised final returns together; its bootstrap resamples runs within a level."
+    "Over all levels: IQM of all runs' normalised final returns together; its bootstrap resamples runs within a level, "
+    "from ten runs a level on."
 )
 AGAIN = "Any of these runs once more: python -m agents.a2c --config DIR/config.yaml"
 
@@ -55,6 +61,11 @@ def interval(estimate: Estimate | None, sign: bool = False, unit: str = "") -> s
     return text if low is None else f"{text} [{number(low, size)}, {number(high, size)}]"
 
 
+def probability(p: float | None) -> str:
+    """`0.034`, `< 0.001`."""
+    return "-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def millions(frames: float) -> str:
     """`6.00 M`, `400 k`."""
     return f"{frames / 1e6:.3g} M" if frames >= 1e6 else f"{frames / 1e3:.3g} k" if frames >= 1e3 else f"{frames:.0f}"
@@ -73,15 +84,15 @@ def headline(comparison: Comparison) -> str:
 def _one_level(panel: Panel, baseline: str) -> str:
     if not panel.contrasts:
         arms = [
-            f"{label} {interval(_mean(arm.finals))} ({arm.replicates})"
+            f"{label} {interval(t_interval(arm.finals))} ({arm.replicates})"
             for label, arm in panel.arms.items()
             if arm.counted
         ]
         return f"{panel.env}: final return " + (", ".join(arms) or "not known yet")
-    ranked = sorted(panel.contrasts.items(), key=lambda item: -item[1].final.value)
+    ranked = sorted(panel.contrasts.items(), key=lambda item: -item[1].final.difference.value)
     label, contrast = ranked[0]
     which = "" if len(ranked) == 1 else f", the highest of {len(ranked)} arms"
-    text = f"{label} against {baseline} on {panel.env}: {interval(contrast.final, sign=True)} final return"
+    text = f"{label} against {baseline} on {panel.env}: {interval(contrast.final.difference, sign=True)} final return"
     return f"{text}, {_runs_of(panel, label, contrast)}{which}"
 
 
@@ -92,22 +103,20 @@ def _runs_of(panel: Panel, label: str, contrast: Contrast) -> str:
         words = f"{contrast.pairs} {arm.replicates.split()[1].rstrip('s')}{'s' if contrast.pairs > 1 else ''}"
     elif base is not None and base.replicates != arm.replicates:
         words = f"{arm.replicates} against {base.replicates}"
-    return words if contrast.final.low is not None else f"{words}, too few for an interval"
+    return words if contrast.final.p is not None else f"{words}, too few for an interval"
 
 
 def _many_levels(comparison: Comparison, label: str) -> str:
-    differences = [panel.contrasts[label].final for panel in comparison.panels.values() if label in panel.contrasts]
+    found = {env: panel.contrasts[label].final for env, panel in comparison.panels.items() if label in panel.contrasts}
+    p = comparison.corrected.get(label, {})
     words = []
-    for word, side, sign in (("higher", "above", 1), ("lower", "below", -1)):
-        there = [estimate for estimate in differences if sign * estimate.value > 0]
-        clear = sum(estimate.apart_from_zero for estimate in there)
+    for word, sign in (("higher", 1), ("lower", -1)):
+        there = [env for env, test in found.items() if sign * test.difference.value > 0]
+        clear = sum(p.get(env, 1.0) < 1 - LEVEL for env in there)
         if there:
-            words.append(f"{word} on {len(there)} ({clear} interval{'' if clear == 1 else 's'} {side} 0)")
-    return f"{label} {', '.join(words) or 'the same or not known yet'}"
-
-
-def _mean(values: Any) -> Estimate:
-    return estimate(mean, values)
+            words.append(f"{word} on {len(there)}" + (f" ({clear} beyond chance)" if p else ""))
+    text = f"{label} {', '.join(words) or 'the same or not known yet'}"
+    return text + (f", Holm's correction over {len(p)} levels" if p else "")
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from configs import RunFailure
 from cpc_rl.compare import curves, grouping, references, statistics
 from cpc_rl.compare.reading import Run, RunSet
-from cpc_rl.compare.statistics import Estimate
+from cpc_rl.compare.statistics import Estimate, Test
 
 SHORT = 0.5  # of the longest run's frames: a run of fewer would cut the comparison of all others short
 
@@ -40,15 +40,35 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Speedup:
+    """How many times fewer frames an arm needs to the baseline's final return than the baseline itself.
+
+    Biased: what noise does to a mean curve helps the one that is asked to get there. Of two equal arms of three seeds
+    the median is above 1.
+    """
+
+    value: float | None  # None: the arm's mean curve does not get there
+    low: float  # over resamples of the seeds of both arms; one that does not get there counts as 0
+    high: float
+    reached: float  # share of the resamples that get there
+
+
+@dataclass(frozen=True)
 class Contrast:
     """An arm against the baseline, on one level."""
 
     pairs: int  # of runs, by seed (and draw)
-    final: Estimate  # mean difference of final returns, of pairs; of all runs where `pairs` is 0
-    final_t: Estimate | None  # with a t-interval, of pairs
-    area: Estimate
-    improvement: Estimate  # P(arm > baseline) of final returns
-    speedup: float | None  # baseline's frames to its final return over this arm's; None: not reached
+    paired: Test | None  # of final returns, of pairs; None where nothing pairs
+    welch: Test  # of final returns, of all runs
+    area: Estimate  # of means over training, of pairs, or of all runs
+    improvement: float  # P(arm > baseline) of final returns
+    improvement_p: float | None  # of the Mann-Whitney test
+    speedup: Speedup | None  # None where the baseline is at random play, or of fewer than three seeds
+
+    @property
+    def final(self) -> Test:
+        """Of pairs where there are pairs."""
+        return self.paired or self.welch
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,7 @@ class Panel:
     grid: np.ndarray | None  # [POINTS] frames that all counted runs share; None where there are none
     arms: Mapping[str, Arm]
     baseline: Arm | None  # None where this level has no run of it that counts
+    chance: float | None  # mean return of uniform random play, where it is known
     contrasts: Mapping[str, Contrast]  # of all other arms that count
 
     @property
@@ -75,6 +96,7 @@ class Comparison:
     by: tuple[str, ...]
     baseline: str
     panels: Mapping[str, Panel]
+    corrected: Mapping[str, Mapping[str, float]]  # arm -> level -> p of `Contrast.final`, by Holm over its levels
     aggregate: Mapping[str, Estimate]  # arm -> IQM of normalised final returns over levels and runs
     no_aggregate: str  # why there is none, where there are several levels
     lost: tuple[str, ...]  # trials without a run
@@ -118,7 +140,7 @@ def compare(
     panels = {env: _panel(env, arms, base) for env, arms in sorted_runs.items()}
     aggregate, why = _aggregate(panels)
     lost = (*run_set.lost, *([f"{run_set.waiting} trials have not begun"] if run_set.waiting else []))
-    return Comparison(by, base, panels, aggregate, why, lost)
+    return Comparison(by, base, panels, _corrected(panels), aggregate, why, lost)
 
 
 def counting(runs: Sequence[Run]) -> list[Run]:
@@ -141,12 +163,13 @@ def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:
     made = {label: _arm(label, arm, chosen[label], grid, target) for label, arm in arms.items()}
     base_arm = made[base] if target is not None else None
     backends = tuple(sorted({run.backend for run in runs}))
+    chance = next((x for name in backends if (x := references.random_return(env, name)) is not None), None)
     contrasts = {
-        label: _contrast(arm, base_arm)
+        label: _contrast(arm, base_arm, grid, chance)
         for label, arm in made.items()
-        if base_arm is not None and label != base and arm.counted
+        if base_arm is not None and grid is not None and label != base and arm.counted
     }
-    return Panel(env, backends, grid, made, base_arm, contrasts)
+    return Panel(env, backends, grid, made, base_arm, chance, contrasts)
 
 
 def _arm(label: str, runs: Sequence[Run], counted: Sequence[Run], grid: np.ndarray | None, target: float | None) -> Arm:
@@ -155,29 +178,53 @@ def _arm(label: str, runs: Sequence[Run], counted: Sequence[Run], grid: np.ndarr
         return Arm(label, tuple(runs), (), np.empty((0, 0)), empty, empty, None)
     lines = np.stack([curves.resample(run.curve, grid) for run in counted])  # [n, POINTS]
     finals = np.array([curves.final_return(run.curve, grid) for run in counted])
-    reach = None if target is None else curves.frames_to_reach(grid, lines.mean(0), target)
-    return Arm(label, tuple(runs), tuple(counted), lines, finals, curves.area(lines), reach)
-
-
-def _contrast(arm: Arm, base: Arm) -> Contrast:
-    pairs = grouping.pair(arm.counted, base.counted)
-    improvement = statistics.estimate(statistics.probability_of_improvement, arm.finals, base.finals)
-    speedup = base.reach / arm.reach if base.reach and arm.reach else None
-    if not pairs:
-        apart = [(arm.finals, base.finals), (arm.areas, base.areas)]
-        final, area = (statistics.estimate(statistics.difference_of_means, *both) for both in apart)
-        return Contrast(0, final, None, area, improvement, speedup)
-    ours, theirs = (list(index) for index in zip(*pairs, strict=True))
-    final_difference = statistics.difference(arm.finals[ours], base.finals[theirs])
-    area_difference = statistics.difference(arm.areas[ours], base.areas[theirs])
-    return Contrast(
-        len(pairs),
-        statistics.estimate(statistics.mean, final_difference),
-        statistics.t_interval(final_difference),
-        statistics.estimate(statistics.mean, area_difference),
-        improvement,
-        speedup,
+    reach = np.nan if target is None else float(curves.frames_to_reach(grid, lines.mean(0), target))
+    return Arm(
+        label, tuple(runs), tuple(counted), lines, finals, curves.area(lines), None if np.isnan(reach) else reach
     )
+
+
+def at_chance(arm: Arm, chance: float | None) -> bool:
+    """Whether the final returns of an arm may be those of random play: their interval reaches down to it."""
+    found = statistics.t_interval(arm.finals)
+    return chance is not None and (found.value if found.low is None else found.low) <= chance
+
+
+def _contrast(arm: Arm, base: Arm, grid: np.ndarray, chance: float | None) -> Contrast:
+    pairs = grouping.pair(arm.counted, base.counted)
+    improvement = float(statistics.probability_of_improvement(arm.finals, base.finals))
+    improvement_p = statistics.mann_whitney(arm.finals, base.finals)
+    speedup = None if at_chance(base, chance) else _speedup(arm, base, grid)
+    welch = statistics.welch_t(arm.finals, base.finals)
+    if not pairs:
+        area = statistics.welch_t(arm.areas, base.areas).difference
+        return Contrast(0, None, welch, area, improvement, improvement_p, speedup)
+    ours, theirs = (list(index) for index in zip(*pairs, strict=True))
+    paired = statistics.paired_t(statistics.difference(arm.finals[ours], base.finals[theirs]))
+    area = statistics.t_interval(statistics.difference(arm.areas[ours], base.areas[theirs]))
+    return Contrast(len(pairs), paired, welch, area, improvement, improvement_p, speedup)
+
+
+def _speedup(arm: Arm, base: Arm, grid: np.ndarray) -> Speedup | None:
+    if min(len(arm.counted), len(base.counted)) < statistics.FEWEST:
+        return None
+    ours, theirs = statistics.resamples(len(arm.counted), len(base.counted))
+    target = base.finals[theirs].mean(-1)  # [resamples]
+    reach = curves.frames_to_reach(grid, arm.curves[ours].mean(1), target)
+    of_base = curves.frames_to_reach(grid, base.curves[theirs].mean(1), target)
+    ratio = np.nan_to_num(np.where(np.isnan(of_base), grid[-1], of_base) / reach)
+    low, high = np.quantile(ratio, [(1 - statistics.LEVEL) / 2, (1 + statistics.LEVEL) / 2])
+    value = base.reach / arm.reach if base.reach and arm.reach else None
+    return Speedup(value, float(low), float(high), float((~np.isnan(reach)).mean()))
+
+
+def _corrected(panels: Mapping[str, Panel]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for env, panel in panels.items():
+        for label, contrast in panel.contrasts.items():
+            if contrast.final.p is not None:
+                found.setdefault(label, {})[env] = contrast.final.p
+    return {label: dict(zip(each, statistics.holm(list(each.values())), strict=True)) for label, each in found.items()}
 
 
 def _aggregate(panels: Mapping[str, Panel]) -> tuple[dict[str, Estimate], str]:

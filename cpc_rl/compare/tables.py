@@ -13,9 +13,9 @@ import rich.table
 from rich.text import Text
 
 from cpc_rl.compare import statistics
-from cpc_rl.compare.phrases import interval, millions, number
-from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, iqm, mean
-from cpc_rl.compare.summary import Arm, Comparison, Panel
+from cpc_rl.compare.phrases import interval, millions, number, probability
+from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, iqm, t_interval
+from cpc_rl.compare.summary import Arm, Comparison, Panel, Speedup, at_chance
 
 BEST = 3
 
@@ -47,19 +47,19 @@ def _scores(comparison: Comparison) -> Table:
     for panel, arm in arms:
         row = [panel.env, " and ".join(panel.backends), arm.label, _counted(arm), millions(panel.frames)]
         for values in (arm.finals, arm.areas):
-            row.append(interval(estimate(mean, values)))
+            row.append(interval(t_interval(values)))
             row += [interval(estimate(iqm, values))] * any_iqm
         scores, best = arm.normalised(panel.env), statistics.best(arm.finals, BEST)
         row.append(each(arm.finals))
-        row += ["-" if scores is None else interval(estimate(mean, scores), unit=" %")] * any_norm
+        row += ["-" if scores is None else interval(t_interval(scores), unit=" %")] * any_norm
         row += ["-" if best is None else f"{number(best)} (of {len(arm.finals)})"] * any_best
         rows.append(row)
     return Table("Return", head, rows, left=3)
 
 
 def _contrasts(comparison: Comparison) -> Table:
-    head = ["level", "arm", "pairs", "final return, difference", "t-interval", "over training, difference"]
-    head += ["P(better)", "frames to baseline's final return", "times fewer"]
+    head = ["level", "arm", "pairs", "final return, difference", "Holm p", "Welch's interval"]
+    head += ["over training, difference", "P(better)", "frames to baseline's final return", "times fewer"]
     rows = []
     for panel, arm in _arms(comparison):
         contrast = panel.contrasts.get(arm.label)
@@ -67,22 +67,32 @@ def _contrasts(comparison: Comparison) -> Table:
             continue
         reach = "not reached" if arm.reach is None else millions(arm.reach)
         if contrast is None:
-            rows.append([panel.env, f"{arm.label} (baseline)", *["-"] * 5, reach, "1"])
+            chance = " (at random play)" if at_chance(arm, panel.chance) else ""
+            rows.append([panel.env, f"{arm.label} (baseline)", *["-"] * 6, reach + chance, "1"])
             continue
+        p = "" if contrast.improvement_p is None else f" (p {probability(contrast.improvement_p)})"
         rows.append(
             [
                 panel.env,
                 arm.label,
                 str(contrast.pairs or "none"),
-                interval(contrast.final, sign=True),
-                _bounds(contrast.final_t),
+                interval(contrast.final.difference, sign=True),
+                probability(comparison.corrected.get(arm.label, {}).get(panel.env)),
+                _bounds(contrast.welch.difference),
                 interval(contrast.area, sign=True),
-                interval(contrast.improvement),
+                number(contrast.improvement) + p,
                 reach,
-                "-" if contrast.speedup is None else f"{contrast.speedup:.2f}",
+                _times(contrast.speedup),
             ]
         )
     return Table(f"Against {comparison.baseline}", head, rows, left=2)
+
+
+def _times(speedup: Speedup | None) -> str:
+    if speedup is None:
+        return "-"
+    value, low, high, reached = speedup.value, speedup.low, speedup.high, speedup.reached
+    return f"{number(value)} [{number(low, high)}, {number(high)}], reached in {100 * reached:.0f} %"
 
 
 def _aggregate(comparison: Comparison) -> Table:
@@ -124,7 +134,7 @@ def console(table: Table) -> rich.table.Table:
 
 def summary_csv(comparison: Comparison) -> str:
     """One line an arm and level; numbers in full, empty where there is none."""
-    rows = [_numbers(panel, arm) for panel, arm in _arms(comparison)]
+    rows = [_numbers(comparison, panel, arm) for panel, arm in _arms(comparison)]
     for label, value in comparison.aggregate.items():
         rows.append({"env": "(all)", "arm": label, **_columns("normalised_iqm", value)})
     head = list(dict.fromkeys(key for row in rows for key in row))
@@ -155,23 +165,31 @@ def curves_csv(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def _numbers(panel: Panel, arm: Arm) -> dict[str, Any]:
+def _numbers(comparison: Comparison, panel: Panel, arm: Arm) -> dict[str, Any]:
     row: dict[str, Any] = {"env": panel.env, "backend": "+".join(panel.backends), "arm": arm.label}
     row |= {"runs": len(arm.runs), "counted": len(arm.counted), "seeds": len({str(run.seed) for run in arm.counted})}
     row |= {state: sum(run.state == state for run in arm.runs) for state in ("failed", "unfinished")}
     row["frames"] = round(panel.frames)
-    row |= _columns("final_mean", estimate(mean, arm.finals)) | _columns("final_iqm", estimate(iqm, arm.finals))
-    row |= _columns("training_mean", estimate(mean, arm.areas)) | _columns("training_iqm", estimate(iqm, arm.areas))
+    row |= _columns("final_mean", t_interval(arm.finals)) | _columns("final_iqm", estimate(iqm, arm.finals))
+    row |= _columns("training_mean", t_interval(arm.areas)) | _columns("training_iqm", estimate(iqm, arm.areas))
     scores = arm.normalised(panel.env)
-    row |= _columns("normalised_mean", None if scores is None else estimate(mean, scores))
+    row |= _columns("normalised_mean", None if scores is None else t_interval(scores))
     row["best_3"] = statistics.best(arm.finals, BEST)
     contrast = panel.contrasts.get(arm.label)
     row["pairs"] = contrast.pairs if contrast else None
-    row |= _columns("difference", contrast.final if contrast else None)
-    row |= _columns("difference_t", contrast.final_t if contrast else None)
+    paired = contrast.paired if contrast else None
+    row |= _columns("difference", paired.difference if paired else None) | {
+        "difference_p": paired.p if paired else None
+    }
+    row |= _columns("welch", contrast.welch.difference if contrast else None)
+    row |= {"welch_p": contrast.welch.p if contrast else None}
+    row["holm_p"] = comparison.corrected.get(arm.label, {}).get(panel.env)
     row |= _columns("training_difference", contrast.area if contrast else None)
-    row |= _columns("probability_of_improvement", contrast.improvement if contrast else None)
-    row |= {"frames_to_baseline": arm.reach, "speedup": contrast.speedup if contrast else None}
+    row["probability_of_improvement"] = contrast.improvement if contrast else None
+    row["mann_whitney_p"] = contrast.improvement_p if contrast else None
+    speedup = contrast.speedup if contrast else None
+    row |= {"frames_to_baseline": arm.reach, "speedup": speedup.value if speedup else None}
+    row |= {f"speedup_{name}": getattr(speedup, name) if speedup else None for name in ("low", "high", "reached")}
     return row
 
 

@@ -33,11 +33,14 @@ def test_a_comparison_is_printed_and_written(tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert printed.startswith("cpc against none on maze: +5.00 [5.00, 5.00] final return, 3 seeds\n")
     assert rows_of(printed, "│ minilab") == [
-        "maze minilab none 3 seeds 1 k 3.00 [2.00, 4.00] 3.00 [2.00, 4.00] 2.00, 3.00, 4.00",
-        "maze minilab cpc 3 seeds 1 k 8.00 [7.00, 9.00] 8.00 [7.00, 9.00] 7.00, 8.00, 9.00",
+        "maze minilab none 3 seeds 1 k 3.00 [0.52, 5.48] 3.00 [0.52, 5.48] 2.00, 3.00, 4.00",
+        "maze minilab cpc 3 seeds 1 k 8.0 [5.5, 10.5] 8.0 [5.5, 10.5] 7.00, 8.00, 9.00",
     ]
     against = [row for row in rows_of(printed, "maze") if row.startswith("maze cpc")]
-    assert against == ["maze cpc 3 +5.00 [5.00, 5.00] [5.00, 5.00] +5.00 [5.00, 5.00] 1.00 [1.00, 1.00] 100 1.00"]
+    assert against == [
+        "maze cpc 3 +5.00 [5.00, 5.00] < 0.001 [2.73, 7.27] +5.00 [5.00, 5.00] 1.00 (p 0.100) 100 "
+        "1.00 [1.00, 1.00], reached in 100 %"
+    ]
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert str(tmp_path / "out" / "report.html") in printed
 
@@ -65,8 +68,8 @@ def test_the_csv_files_hold_what_was_measured(tmp_path: Path) -> None:
         (aux, str(seed), str(base + seed)) for aux, base in (("none", 1), ("cpc", 6)) for seed in (1, 2, 3)
     }
     assert {(line["arm"], line["episode_return"], line["low"], line["high"]) for line in means} == {
-        ("none", "3", "2", "4"),
-        ("cpc", "8", "7", "9"),
+        ("none", "3", "0.515862", "5.48414"),  # 1, 2 and 3 more than 1: t-interval of 4.302653 / sqrt(3)
+        ("cpc", "8", "5.51586", "10.4841"),
     }
     assert [int(line["frames"]) for line in means[:101]] == np.linspace(100, 1000, 101).round().astype(int).tolist()
 
@@ -100,7 +103,7 @@ def test_the_page_stands_by_itself_and_escapes_names(tmp_path: Path) -> None:
     assert not re.search(r"url\((?!#)|@import|http-equiv", html)
     assert "prefers-color-scheme: dark" in html
     assert hostile not in html and "<script" not in (tmp_path / "out" / "summary.md").read_text()
-    for note in ("percentile bootstrap over runs, 10,000 resamples", "python -m cpc_rl.compare"):
+    for note in ("95 % t-intervals over runs", "python -m cpc_rl.compare"):
         assert note in page.text
 
 

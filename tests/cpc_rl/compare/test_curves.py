@@ -132,11 +132,15 @@ def test_area_is_the_mean_height() -> None:
         ([0, 2, 4], 4.0, 300.0),
         ([5, 0, 9], 4.0, 100.0),
         ([0, 6, 1], 3.0, 150.0),
-        ([0, 1, 2], 3.0, None),
+        ([0, 1, 2], 3.0, np.nan),
         ([0, 1, 3 - 1e-12], 3.0, 300.0),  # rounding is no difference
-        ([0, 1, 3 - 1e-6], 3.0, None),
+        ([0, 1, 3 - 1e-6], 3.0, np.nan),
         ([-3, -1 - 1e-12, -1], -1.0, 200.0),
     ],
 )
-def test_frames_to_reach(values: list[float], target: float, reached: float | None) -> None:
-    assert frames_to_reach(np.array([100.0, 200.0, 300.0]), np.array(values, dtype=float), target) == reached
+def test_frames_to_reach(values: list[float], target: float, reached: float) -> None:
+    grid = np.array([100.0, 200.0, 300.0])
+    found = frames_to_reach(grid, np.array(values, dtype=float), target)
+    assert found == pytest.approx(reached, rel=1e-15, nan_ok=True)
+    both = frames_to_reach(grid, np.array([[0.0, 2.0, 4.0], values]), np.array([4.0, target]))
+    assert both.tolist() == pytest.approx([300.0, reached], nan_ok=True)

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from configs import RunFailure, UsageError
 from cpc_rl.compare import phrases
 from cpc_rl.compare.curves import Curve
 from cpc_rl.compare.reading import Run, RunSet, find
-from cpc_rl.compare.summary import Contrast, Panel, compare, counting
+from cpc_rl.compare.summary import Contrast, Panel, Speedup, compare, counting
+from cpc_rl.compare.tables import tables
 from cpc_rl.runs.sweep_directory import SweepDirectory
 from tests.cpc_rl.made_runs import line, run_set, write_run
 
@@ -31,9 +33,10 @@ def test_an_arm_against_the_baseline(tmp_path: Path) -> None:
     assert panel.arms["cpc"].finals.tolist() == [4, 7, 7]
     contrast = panel.contrasts["cpc"]
     assert contrast.pairs == 3
-    assert contrast.final == (3.0, 1.0, 5.0)  # of 3, 5 and 1
-    assert contrast.improvement.value == pytest.approx(8 / 9)
-    assert contrast.final_t is not None and contrast.final_t.value == 3 and contrast.final_t.low is not None
+    half = 4.302653 * 2 / 3**0.5  # of 3, 5 and 1: t of 2 degrees of freedom, a deviation of 2
+    assert contrast.final.difference == pytest.approx((3.0, 3 - half, 3 + half))
+    assert contrast.final is contrast.paired and contrast.welch.difference.value == pytest.approx(3)
+    assert contrast.improvement == pytest.approx(8 / 9) and contrast.improvement_p is not None
 
 
 CEILINGS = st.one_of(st.sampled_from([0.3, 0.9, 20.1, 1.0]), st.floats(1e-6, 1e9), st.floats(-1e9, -1e-6))
@@ -61,7 +64,11 @@ def test_arms_that_are_constant_and_equal_are_a_tie(x: float, seed: int) -> None
     generator = np.random.default_rng(seed)
     arms = [[line(range(100, 2100, 100), [x] * 20, generator.integers(5, 10, 20)) for _ in range(5)] for _ in range(2)]
     panel, contrast = compared(*arms)
-    assert contrast.speedup == 1 and contrast.improvement == (0.5, 0.5, 0.5) and contrast.final == (0, 0, 0)
+    assert contrast.speedup == Speedup(1.0, 1.0, 1.0, 1.0) and (contrast.improvement, contrast.improvement_p) == (
+        0.5,
+        1,
+    )
+    assert contrast.final == contrast.welch == ((0, 0, 0), 1)
     assert contrast.area == (0, 0, 0) and panel.arms["cpc"].finals.tolist() == [x] * 5
 
 
@@ -74,8 +81,9 @@ def test_a_ceiling_is_reached_at_the_same_frames_whatever_its_height(x: float, s
         return [line(range(100, 2100, 100), returns, generator.integers(5, 10, 20)) for _ in range(3)]
 
     _, contrast = compared(arm([0.0] * 6 + [x] * 14), arm([0.0, x / 2] + [x] * 18))
-    assert contrast.speedup is not None and round(contrast.speedup, 2) == 2.29
-    assert contrast.improvement == (0.5, 0.5, 0.5) and contrast.final == (0, 0, 0)
+    assert contrast.speedup is not None and contrast.speedup.value == pytest.approx(contrast.speedup.low)
+    assert round(contrast.speedup.low, 2) == round(contrast.speedup.high, 2) == 2.29 and contrast.speedup.reached == 1
+    assert contrast.improvement == 0.5 and contrast.final == ((0, 0, 0), 1)
 
 
 def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
@@ -83,7 +91,9 @@ def test_only_pairs_are_subtracted_where_seeds_differ(tmp_path: Path) -> None:
     cpc = [write_run(tmp_path / f"c{seed}", "cpc", 10.0 * seed + seed, seed=seed) for seed in (2, 3, 4, 9)]
     comparison = compare(run_set(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
-    assert (contrast.pairs, contrast.final) == (3, (3.0, 2.0, 4.0))
+    assert contrast.pairs == 3 and contrast.final.difference == pytest.approx(
+        (3.0, 3 - 2.484138, 3 + 2.484138)
+    )  # of 2, 3, 4
     assert "cpc and none share 3 seeds only: their difference is of these pairs" in phrases.notes(comparison)
 
 
@@ -92,7 +102,7 @@ def test_without_common_seeds_means_are_subtracted(tmp_path: Path) -> None:
     cpc = [write_run(tmp_path / f"c{seed}", "cpc", 5.0, seed=seed) for seed in (4, 5, 6)]
     comparison = compare(run_set(*none, *cpc))
     contrast = comparison.panels["maze"].contrasts["cpc"]
-    assert (contrast.pairs, contrast.final, contrast.final_t) == (0, (4.0, 4.0, 4.0), None)
+    assert (contrast.pairs, contrast.paired, contrast.final) == (0, None, ((4.0, 4.0, 4.0), 0.0))
     assert "cannot be paired by seed" in phrases.notes(comparison)[0]
 
 
@@ -100,13 +110,39 @@ def test_frames_to_the_baselines_final_return(tmp_path: Path) -> None:
     """The baseline climbs to 10 over 1000 frames, the other arm twice as fast; one that never gets there has none."""
     ramp = np.arange(1.0, 11.0)
     rows = {"none": ramp, "cpc": np.minimum(2 * ramp, 10), "other": ramp / 2}
-    panel = compare(run_set(*(write_run(tmp_path / aux, aux, list(values)) for aux, values in rows.items()))).panels[
-        "maze"
-    ]
+    made = [write_run(tmp_path / f"{aux}{seed}", aux, list(rows[aux]), seed=seed) for aux in rows for seed in (1, 2, 3)]
+    panel = compare(run_set(*made)).panels["maze"]
     none, cpc, other = (panel.arms[label].reach for label in ("none", "cpc", "other"))
     assert (none, cpc, other) == (pytest.approx(1000, abs=10), pytest.approx(500, abs=10), None)
-    assert panel.contrasts["cpc"].speedup == pytest.approx(2, abs=0.03)
-    assert panel.contrasts["other"].speedup is None
+    cpc_speedup, other_speedup = (panel.contrasts[label].speedup for label in ("cpc", "other"))
+    assert cpc_speedup is not None and other_speedup is not None
+    assert cpc_speedup.value == pytest.approx(2, abs=0.03) and cpc_speedup.reached == 1
+    assert other_speedup == Speedup(None, 0.0, 0.0, 0.0)
+
+
+def test_the_frames_to_reach_are_those_of_resampled_seeds(tmp_path: Path) -> None:
+    """Of three seeds one gets nowhere: a draw of it alone, 1 in 27, and any with it twice miss the baseline's mean."""
+    none = [write_run(tmp_path / f"n{seed}", "none", [0.0] * 5 + [10.0] * 5, seed=seed) for seed in (1, 2, 3)]
+    ways = ([10.0] * 10, [20.0] * 10, [0.0] * 10)
+    cpc = [write_run(tmp_path / f"c{seed}", "cpc", way, seed=seed) for seed, way in enumerate(ways, 1)]
+    speedup = compare(run_set(*none, *cpc)).panels["maze"].contrasts["cpc"].speedup
+    assert speedup is not None and speedup.value is not None and speedup.low == 0.0
+    enough = [a + b + c >= 3 for a in (0, 1, 2) for b in (0, 1, 2) for c in (0, 1, 2)]  # in tens: a mean of 10 or more
+    assert speedup.reached == pytest.approx(np.mean(enough), abs=0.04)  # a standard error of 0.01
+
+
+def test_no_ratio_where_the_baseline_is_at_random_play(tmp_path: Path) -> None:
+    """Uniform play has 1.14 there."""
+    for index, (returns, learnt) in enumerate(
+        (([1.0, 1.2, 1.4], False), ([5.0, 5.2, 5.4], True), ([0.5, 9.0, 3.0], False))
+    ):
+        made = arms(tmp_path / str(index), returns, [9.0, 9.5, 9.7], "rooms_watermaze")
+        comparison = compare(made)
+        panel = comparison.panels["rooms_watermaze"]
+        assert panel.chance == 1.14 and (panel.contrasts["cpc"].speedup is not None) is learnt
+        rows = {row[1]: row for row in tables(comparison)[1].rows}
+        assert rows["none (baseline)"][-2].endswith("(at random play)") is not learnt
+        assert (rows["cpc"][-1] == "-") is not learnt
 
 
 def test_a_run_of_less_than_half_the_frames_does_not_cut_the_others_short(tmp_path: Path) -> None:
@@ -173,7 +209,7 @@ def test_other_differences_are_named(tmp_path: Path) -> None:
 
 def test_two_seeds_are_too_few(tmp_path: Path) -> None:
     comparison = compare(arms(tmp_path, [1.0, 2.0], [4.0, 7.0]))
-    assert comparison.panels["maze"].contrasts["cpc"].final == (4.0, None, None)
+    assert comparison.panels["maze"].contrasts["cpc"].final == ((4.0, None, None), None)
     assert (
         phrases.headline(comparison) == "cpc against none on maze: +4.00 final return, 2 seeds, too few for an interval"
     )
@@ -189,7 +225,7 @@ def test_a_seed_twice_is_no_second_seed(tmp_path: Path) -> None:
 def test_the_finding_in_one_line(tmp_path: Path) -> None:
     assert (
         phrases.headline(compare(arms(tmp_path / "a", [1.0, 2.0, 6.0], [4.0, 7.0, 7.0])))
-        == "cpc against none on maze: +3.00 [1.00, 5.00] final return, 3 seeds"
+        == "cpc against none on maze: +3.00 [-1.97, 7.97] final return, 3 seeds"
     )
     alone = run_set(*(write_run(tmp_path / f"b{seed}", seed=seed) for seed in (1, 2, 3)))
     assert phrases.headline(compare(alone)) == "maze: final return cpc 1.00 [1.00, 1.00] (3 seeds)"
@@ -203,7 +239,9 @@ def test_the_finding_over_levels(tmp_path: Path) -> None:
     }
     given = [run for env, (none, cpc) in scores.items() for run in arms(tmp_path, none, cpc, env).runs]
     comparison = compare(RunSet(given, [], 0))
-    expected = "cpc higher on 2 (1 interval above 0), lower on 1 (1 interval below 0)"
+    p = stats.ttest_1samp([3, 3, 4], 0).pvalue  # on a, the second smallest of three: twice as large after Holm
+    assert 2 * p < 0.05 and comparison.corrected["cpc"]["a"] == pytest.approx(2 * p)
+    expected = "cpc higher on 2 (1 beyond chance), lower on 1 (1 beyond chance), Holm's correction over 3 levels"
     assert phrases.headline(comparison) == f"Final return against none on 3 levels: {expected}"
 
 
@@ -213,7 +251,7 @@ def test_scores_over_all_levels(tmp_path: Path) -> None:
     keys = arms(tmp_path, [4.135] * 3, [4.135] * 3, "rooms_keys_doors_puzzle")
     comparison = compare(RunSet([*watermaze.runs, *keys.runs], [], 0))
     assert comparison.aggregate["none"].value == pytest.approx(0)
-    assert comparison.aggregate["cpc"] == pytest.approx((50, 50, 50))  # resampled within levels only
+    assert comparison.aggregate["cpc"] == (pytest.approx(50), None, None)  # three seeds: no interval
     lucky = [arms(tmp_path / "lucky", [low, low, high], [], env).runs for env, low, high in LUCKY]
     assert compare(RunSet([run for level in lucky for run in level], [], 0)).aggregate["none"].value == pytest.approx(
         25
