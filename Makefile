@@ -5,8 +5,7 @@
 # make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's and the agent's speed there
 # make bench-peers  other libraries beside ours, each in a .venv of its own
 # make compare train one agent without and one with CPC, draw both curves
-# labmaze, which has the mazes and textures, has no wheels for Python 3.13 and later yet.
-PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 RUN ?= runs/first
 FRAMES ?= 4000000
 BIN := .venv/bin
@@ -59,7 +58,7 @@ bench-peers: $(READY)
 	$(BIN)/python benchmarks/loss_peers.py
 
 $(READY): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed and none was found; make PYTHON=/path/to/python3.12"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed and none was found; make PYTHON=/path/to/python3.13"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'

@@ -57,6 +57,7 @@ def make(
             threads=config.env_threads,
             device=device,
             first=part * config.num_envs,
+            textures=config.textures,
         )
     if device != "cpu":
         raise ValueError(f"device is {device!r}: environments of {config.backend} live on the CPU")

@@ -13,6 +13,7 @@ MARK = "a resumed run may change it"  # as in `configs.MayChange`, which this fl
 MayChange = Annotated[T, MARK]
 Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
+Textures = Literal["drawn", "labmaze"]
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
 
 
@@ -59,6 +60,11 @@ class EnvConfig(BaseModel):
         gt=0,
         le=1e6,
         description="Seconds without an answer after which the process of an environment counts as hung.",
+    )
+    textures: Textures = Field(
+        default="drawn",
+        description="Walls, floors and skies of minilab: `drawn` by it, or DeepMind Lab's own, from the package "
+        "`labmaze`. Agents know the look they were trained with only.",
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
         default="software", description="Renderer that your deepmind_lab was built with."

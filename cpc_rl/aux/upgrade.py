@@ -1,4 +1,4 @@
-"""Settings of auxiliary losses as earlier versions wrote them, in today's words."""
+"""Settings as earlier versions wrote them, in today's words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from torch import Tensor
 
 
 def upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration, or a layer of one, with the sections of auxiliary losses as they are now; the rest untouched.
+    """A configuration, or a layer of one, as it is written now; what no version wrote otherwise is untouched.
 
     Until version 0.2 `cpc_action` read the section `cpc`; `negatives` was one word beside `num_negatives`, and all
-    anchors were written 0.
+    anchors were written 0. minilab had the look of `labmaze` only.
     """
     new = dict(settings)
+    env, whole = new.get("env"), {"a2c", "network", "optimiser"} <= new.keys()  # what a run recorded, not a layer
+    if whole and isinstance(env, Mapping) and env.get("backend") == "minilab" and "textures" not in env:
+        new["env"] = {**env, "textures": "labmaze"}
     if new.get("aux") == "cpc_action" and "cpc" in new and "cpc_action" not in new:
         new["cpc_action"] = new.pop("cpc")
     for name in ("cpc", "cpc_action"):

@@ -17,6 +17,8 @@ MOST_ARMS = 8  # that are inferred: a figure of more tells nobody anything
 # Where and how a run went, but not what it learnt. Level and back end are compared panel by panel.
 PLACES = {"env.name", "env.backend", "env.env_threads", "env.env_processes", "env.env_timeout", "env.dmlab_cache"}
 
+LOOK = "env.textures"  # of minilab: another look is another task
+
 
 def plays_a_part(key: str, run: Run) -> bool:
     """Whether a setting means anything to the run: those of an auxiliary loss that it does not use do not."""
@@ -61,7 +63,7 @@ def choose(runs: Sequence[Run], wanted: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(f"--by {key}: no run has such a key in its config.yaml; {suggest(key, known)}")
     if wanted:
         return tuple(wanted)
-    others = tuple(key for key in differing(runs) if key not in ("aux", "run.frames"))
+    others = tuple(key for key in differing(runs) if key not in ("aux", "run.frames", LOOK))
     if "aux" not in differing(runs):
         return others if others and len({label(run, others) for run in runs}) <= MOST_ARMS else ("aux",)
     fine = ("aux", *others)
@@ -101,7 +103,8 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
     """Sort runs into level -> arm -> runs; levels as the suite lists them, arms in natural order, `none` first.
 
     Raises:
-        UsageError: A level was played on several back ends, and `mix_backends` does not allow it.
+        UsageError: A level was played on several back ends, and `mix_backends` does not allow it; or in several looks,
+            which are no arms.
     """
     by_level: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
@@ -111,6 +114,10 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
         if len(played) > 1 and not mix_backends:
             listed = ", ".join(f"{backend} (as in {path})" for backend, path in played.items())
             raise UsageError(f"runs of {env} are of different back ends: {listed}; --mix-backends compares them anyway")
+        looks = {run.settings.get(LOOK): str(run.path) for arm in arms.values() for run in arm}
+        if len(looks) > 1 and LOOK not in by:
+            listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())
+            raise UsageError(f"runs of {env} have different textures: {listed}; --by aux --by {LOOK} compares them")
     order = [*LEVELS, *by_level]
     envs = sorted(by_level, key=lambda env: order.index(env))
     return {env: dict(sorted(by_level[env].items(), key=lambda item: natural(item[0]))) for env in envs}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from envs.api import EnvStep
 from envs.checks import check_actions, check_identity
-from envs.config import EnvConfig
+from envs.config import EnvConfig, Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.levels import Level, load_level
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
@@ -77,6 +77,7 @@ class MinilabEnv:
         device: Literal["cpu", "cuda"] = "cpu",
         layout: str | None = None,
         first: int = 0,
+        textures: Textures = "drawn",
     ) -> None:
         """Prepare the level `name` of `envs.minilab.levels.LEVELS`; nothing is simulated before `reset`.
 
@@ -91,6 +92,7 @@ class MinilabEnv:
             device: where the environments live; "cuda" is torch's current GPU.
             layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
             first: number of the first environment: a batch can be shared out among processes.
+            textures: look of walls, floors and skies, see `EnvConfig`.
 
         Raises:
             ValueError: unknown level, a number out of `EnvConfig`'s bounds, bad seed, no such device, or a layout that
@@ -103,7 +105,7 @@ class MinilabEnv:
         self._pool = "layout" if layout is not None else "evaluation" if evaluation else "training"
         self.level = load_level(name)
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation, first=first))
-        self.scene = _new_scene(name, self.level, evaluation, layout)
+        self.scene = _new_scene(name, self.level, evaluation, layout, textures)
         self.outputs: Any = new_outputs(num_envs, height, width)
         arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
         self.runner = _runner_type(device)(name, arrays, threads)
@@ -247,12 +249,12 @@ def _runner_type(device: str) -> Any:
     return CudaRunner
 
 
-def _new_scene(name: str, level: Level, evaluation: bool, layout: str | None) -> Any:
+def _new_scene(name: str, level: Level, evaluation: bool, layout: str | None, textures: Textures) -> Any:
     if layout is None:
-        return level.new_scene(evaluation=evaluation)
+        return level.new_scene(evaluation=evaluation, textures=textures)
     if not hasattr(level, "scene_of_layout"):
         raise ValueError(f"{name} is not made of text: it takes no layout")
-    return level.scene_of_layout(layout)
+    return level.scene_of_layout(layout, textures=textures)
 
 
 def _signed(tensor: Tensor) -> Tensor:

@@ -67,12 +67,29 @@ class _EngineCache(FunctionCache):  # type: ignore[misc]
         super().save_overload(sig, data)
 
 
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a scalar function that other compiled functions call, in front of the simulation."""
+    result: Callable[P, R] = _njit(**_OPTIONS)(function)
+    return result
+
+
 def device_function(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a scalar function that other compiled functions call."""
-    if numba.config.ENABLE_CUDASIM:  # numba's CUDA simulator runs kernels, and what they call, as plain Python
-        return function
-    compiled: Callable[P, R] = _njit(**_OPTIONS)(function)
-    return compiled
+    """Compile a scalar function that other compiled functions call, on a GPU too."""
+    # numba's CUDA simulator runs kernels, and what they call, as plain Python.
+    return function if numba.config.ENABLE_CUDASIM else compiled(function)
+
+
+def cached(level: str, source: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile a function that Python calls without the GIL, and keep it on disk; see `launcher`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        result = _njit(**_OPTIONS)(function)
+        with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
+            result._cache = _EngineCache(function, level, Path(source))
+        typed: Callable[P, R] = result
+        return typed
+
+    return decorate
 
 
 def launcher(level: str, source: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -83,13 +100,7 @@ def launcher(level: str, source: str) -> Callable[[Callable[P, R]], Callable[P, 
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        if numba.config.ENABLE_CUDASIM:
-            return function
-        compiled = _njit(**_OPTIONS)(function)
-        with contextlib.suppress(RuntimeError):  # no writable directory for the cache: compile in every process
-            compiled._cache = _EngineCache(function, level, Path(source))
-        result: Callable[P, R] = compiled
-        return result
+        return function if numba.config.ENABLE_CUDASIM else cached(level, source)(function)
 
     return decorate
 

@@ -1,4 +1,4 @@
-"""Pools of mazes made ahead by DeepMind Lab's own generator (`labmaze`), decorated, and stacked for the engine.
+"""Pools of mazes made ahead by `maze_generator`, decorated, and stacked for the engine.
 
 An episode takes one maze of the pool, so that a reset costs microseconds. Training and evaluation have pools of their
 own, the same in every run: mazes are numbered like the seeds of a data set.
@@ -6,7 +6,6 @@ own, the same in every run: mazes are numbered like the seeds of a data set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -14,12 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import label
 
+from envs.config import Textures
 from envs.minilab.decals import COUNT as DECALS
 from envs.minilab.decals import decal
 from envs.minilab.grid import Cells
+from envs.minilab.jit import cached, compiled
+from envs.minilab.maze_generator import FREE, OBJECT, SPAWN, Rooms, below, generate, random_states
+from envs.minilab.papers import Kind
 from envs.minilab.rng import EVALUATION_MIXER
 from envs.minilab.state import Int32Array
-from envs.minilab.textures import Image, lab_sky, lab_texture
+from envs.minilab.textures import Image, sky, surface
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -32,19 +35,10 @@ WALL = 4
 FLOOR = WALL + 20
 DECAL = FLOOR + 20
 FIRST_FREE = DECAL + DECALS
-_CORRIDOR = "."
+_CONTENTS = {"*": 0, "P": SPAWN, "G": OBJECT}  # of a layout; anything else is floor
 _MOST = 64  # cells to a side of a layout
-_TRIES = 1000  # how often the generator tries to place a room
-
-
-class Rooms(NamedTuple):
-    """What a level asks of the generator."""
-
-    rooms: int
-    extra_connections: float  # probability
-    variations: int  # how many looks rooms may have
-    spawns: int  # a room
-    objects: int  # a room
+_PAPERS = 20  # walls, and floors
+_DECORATION = 1  # tells the random numbers of papers and decals from those of mazes
 
 
 class Mazes(NamedTuple):
@@ -59,36 +53,26 @@ class Mazes(NamedTuple):
     object_count: Int32Array  # [N]
 
 
-def maze_textures() -> list[Image]:
+def maze_textures(textures: Textures) -> list[Image]:
     """What mazes are papered with, in the order of SKY, WALL, FLOOR and DECAL."""
+    styles: tuple[tuple[Kind, tuple[str, ...]], ...] = (("wall", _WALLS), ("floor", _FLOORS))
     papers = [
-        lab_texture(surface, f"style_{style:02}", f"{colour}{bright}")
-        for surface, colours in (("wall", _WALLS), ("floor", _FLOORS))
+        surface(textures, kind, f"style_{style:02}", f"{colour}{bright}")
+        for kind, colours in styles
         for style, names in enumerate(colours, 1)
         for colour in names.split()
         for bright in ("", "_bright")
     ]
-    return [*lab_sky("sky_03"), *papers, *(decal(index) for index in range(DECALS))]
+    return [*sky(textures), *papers, *(decal(index) for index in range(DECALS))]
 
 
 @cache
 def new_pool(rooms: Rooms, *, evaluation: bool = False, count: int = POOL) -> Mazes:
     """`count` mazes of 11 x 11 cells, always the same ones."""
-    import labmaze
-
-    texts = []
-    for number in range(count):
-        maze = labmaze.RandomMaze(
-            max_rooms=rooms.rooms,
-            retry_count=_TRIES,
-            extra_connection_probability=rooms.extra_connections,
-            max_variations=rooms.variations,
-            spawns_per_room=rooms.spawns,
-            objects_per_room=rooms.objects,
-            random_seed=number ^ (EVALUATION_MIXER if evaluation else 0),
-        )
-        texts.append((str(maze.entity_layer), str(maze.variations_layer)))
-    return _stack(texts, seed=EVALUATION_MIXER if evaluation else 0)
+    key = EVALUATION_MIXER if evaluation else 0
+    contents, room = generate(rooms, count, key)
+    looks = np.where(room == 0, 0, 1 + (room - 1) % rooms.variations).astype(np.uint8)
+    return _stack(contents, looks, key)
 
 
 def pool_of_layout(layout: str) -> Mazes:
@@ -108,53 +92,58 @@ def pool_of_layout(layout: str) -> Mazes:
         raise ValueError(f"the border of the layout must be walls (*); it has {''.join(sorted(set(border) - {'*'}))!r}")
     if "P" not in layout:
         raise ValueError("the layout has no spawn point (P)")
-    text = "\n".join(rows)
-    entities = _grid(text)
-    parts, _ = label(entities != ord("*"))
-    if len(set(parts[(entities == ord("P")) | (entities == ord("G"))].tolist())) > 1:
+    contents = np.array([[_CONTENTS.get(character, FREE) for character in row] for row in reversed(rows)], np.uint8)
+    parts, _ = label(contents != 0)
+    if len(set(parts[(contents == SPAWN) | (contents == OBJECT)].tolist())) > 1:
         raise ValueError("the places marked P and G in the layout cannot all be reached from one another")
-    return _stack([(text, "\n".join(_CORRIDOR * len(row) for row in rows))], seed=0)
+    return _stack(contents[None], np.zeros_like(contents)[None], 0)
 
 
-def _stack(texts: Iterable[tuple[str, str]], seed: int) -> Mazes:
-    entity, look = (np.stack([_grid(text) for text in layer]) for layer in zip(*texts, strict=True))  # [N, R, C]
-    room = np.where(look == ord(_CORRIDOR), 0, look.astype(np.int16) - ord("A") + 1)
-    cells = np.where(entity == ord("*"), 0, room + 1).astype(np.uint8)
-    generator = np.random.default_rng([seed, 1])
-    spawns, spawn_count = _places(entity == ord("P"))
-    objects, object_count = _places(entity == ord("G"))
-    return Mazes(
-        cells=cells,
-        surfaces=_surfaces(len(cells), int(cells.max()), generator),
-        decals=np.stack([_decals(maze, generator) for maze in cells]),
-        spawns=spawns,
-        spawn_count=spawn_count,
-        objects=objects,
-        object_count=object_count,
-    )
+def _stack(contents: UInt8Array, looks: UInt8Array, key: int) -> Mazes:
+    """Mazes of what their cells hold and of their rooms' looks (0 corridors), both [N, R, C]."""
+    cells = np.where(contents == 0, 0, looks + 1).astype(np.uint8)
+    surfaces = np.zeros((len(cells), max(1, int(cells.max())), 2), np.uint8)
+    decals = np.zeros((*cells.shape, 4), np.uint8)
+    _decorate(random_states(len(cells), key, _DECORATION), np.arange(DECALS, dtype=np.int32), cells, surfaces, decals)
+    spawns, spawn_count = _places(contents == SPAWN)
+    objects, object_count = _places(contents == OBJECT)
+    return Mazes(cells, surfaces, decals, spawns, spawn_count, objects, object_count)
 
 
-def _grid(text: str) -> UInt8Array:
-    rows = text.strip("\n").splitlines()
-    return np.array([np.frombuffer(row.encode("ascii"), np.uint8) for row in reversed(rows)])
+@compiled
+def _is_face(cells: UInt8Array, i: int, row: int, column: int, side: int) -> bool:
+    """Whether a floor has a wall to the east, north, west or south."""
+    y, x = row + (side == 1) - (side == 3), column + (side == 0) - (side == 2)
+    outside = y < 0 or x < 0 or y >= cells.shape[1] or x >= cells.shape[2]
+    return cells[i, row, column] > 0 and (outside or cells[i, y, x] == 0)
 
 
-def _surfaces(count: int, looks: int, generator: np.random.Generator) -> UInt8Array:
-    surfaces = generator.integers(0, 20, (count, max(looks, 1), 2))
-    surfaces += np.array([WALL, FLOOR])
-    surfaces[:, 0] = WALL, FLOOR
-    return surfaces.astype(np.uint8)
-
-
-def _decals(cells: UInt8Array, generator: np.random.Generator) -> UInt8Array:
-    """Different pictures on a tenth of the walls."""
-    wall = np.pad(cells == 0, 1, constant_values=True)
-    beside = np.stack([wall[1:-1, 2:], wall[2:, 1:-1], wall[1:-1, :-2], wall[:-2, 1:-1]], -1)  # [R, C, 4]
-    faces = np.flatnonzero(beside & (cells > 0)[..., None])
-    number = min(int(0.5 + 0.1 * len(faces)), DECALS)
-    decals = np.zeros(beside.size, np.uint8)
-    decals[generator.choice(faces, number, replace=False)] = DECAL + generator.permutation(DECALS)[:number]
-    return decals.reshape(beside.shape)
+@cached("mazes", __file__)
+def _decorate(
+    state: npt.NDArray[np.uint64], order: Int32Array, cells: UInt8Array, surfaces: UInt8Array, decals: UInt8Array
+) -> None:
+    """Any papers on the walls and floors of rooms, and different pictures on a tenth of all walls."""
+    for i in range(len(cells)):
+        surfaces[i, 0, 0], surfaces[i, 0, 1] = WALL, FLOOR
+        for look in range(1, surfaces.shape[1]):
+            surfaces[i, look, 0] = WALL + below(state, i, _PAPERS)
+            surfaces[i, look, 1] = FLOOR + below(state, i, _PAPERS)
+        faces, hung, seen = 0, 0, 0
+        for again in range(2):  # count them; then take each with the probability that leaves all choices equally likely
+            wanted = min(int(0.5 + 0.1 * faces), DECALS)
+            for row in range(cells.shape[1]):
+                for column in range(cells.shape[2]):
+                    for side in range(4):
+                        if not _is_face(cells, i, row, column, side):
+                            continue
+                        if again == 0:
+                            faces += 1
+                        elif below(state, i, faces - seen) < wanted - hung:
+                            other = hung + below(state, i, DECALS - hung)
+                            order[hung], order[other] = order[other], order[hung]
+                            decals[i, row, column, side] = DECAL + order[hung]
+                            hung += 1
+                        seen += again
 
 
 def _places(marked: npt.NDArray[np.bool_]) -> tuple[UInt8Array, Int32Array]:

@@ -1,20 +1,28 @@
-"""Textures: square, 128 texels a side, with their mip chain, packed as one uint32 a texel."""
+"""Textures: square, 128 texels a side, with their mip chain, packed as one uint32 a texel.
+
+Walls, floors and skies come in two looks: `drawn` by us (`papers.py`), and DeepMind Lab's own, from `labmaze`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from envs.config import Textures
+from envs.minilab import papers
+
 LEVELS = 8  # 128, 64, ..., 1
-SIZE = 1 << (LEVELS - 1)
+SIZE = papers.SIZE
+assert SIZE == 1 << (LEVELS - 1)
 # Where each level begins in a texture's row of the atlas.
 OFFSETS = np.cumsum([0] + [(SIZE >> level) ** 2 for level in range(LEVELS)]).astype(np.int64)
 _COVERED = 80  # alpha from which a texel is drawn: below a half, so that thin things do not vanish far away
 
-Image = npt.NDArray[np.uint8]  # [SIZE, SIZE, 3], or 4 with transparency
+Image = papers.Image
 Atlas = npt.NDArray[np.uint32]  # [textures, OFFSETS[-1]]
 
 
@@ -56,19 +64,40 @@ def _load(path: str) -> Image:
     return np.asarray(reduced, np.uint8)
 
 
-@cache
-def lab_texture(surface: str, style: str, name: str) -> Image:
-    """A texture of DeepMind Lab from the `labmaze` package (Apache-2.0), reduced; `surface` is "wall" or "floor"."""
-    from labmaze import assets
+def surface(textures: Textures, kind: papers.Kind, style: str, colour: str) -> Image:
+    """A wall or a floor of `style_01` to `style_05`; the colours of each are those of DeepMind Lab's.
 
-    paths = assets.get_wall_texture_paths(style) if surface == "wall" else assets.get_floor_texture_paths(style)
+    Raises:
+        ValueError: `labmaze` is asked for and not installed.
+    """
+    return papers.surface(kind, style, colour) if textures == "drawn" else _lab_surface(kind, style, colour)
+
+
+def sky(textures: Textures) -> tuple[Image, ...]:
+    """The four sides of the sky: east, north, west, south, each as seen from inside. Raises as `surface`."""
+    return papers.sky() if textures == "drawn" else _lab_sky("sky_03")
+
+
+@cache
+def _lab_surface(kind: papers.Kind, style: str, name: str) -> Image:
+    """A texture of DeepMind Lab from the `labmaze` package (Apache-2.0), reduced."""
+    assets = _lab_assets()
+    paths = assets.get_wall_texture_paths(style) if kind == "wall" else assets.get_floor_texture_paths(style)
     return _load(paths[name])
 
 
 @cache
-def lab_sky(style: str) -> tuple[Image, ...]:
-    """The four sides of a sky of `labmaze`: east, north, west, south, each as seen from inside."""
-    from labmaze import assets
-
-    box = assets.get_sky_texture_paths(style)
+def _lab_sky(style: str) -> tuple[Image, ...]:
+    box = _lab_assets().get_sky_texture_paths(style)
     return tuple(_load(path) for path in (box.right, box.front, box.left, box.back))
+
+
+def _lab_assets() -> Any:
+    try:
+        from labmaze import assets
+    except ImportError as error:
+        raise ValueError(
+            f"textures is 'labmaze', which is not installed ({error}): pip install 'cpc-rl[labmaze]' (Python 3.12 and "
+            "older), or --textures drawn, which is another look"
+        ) from None
+    return assets

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from envs.config import Textures
 from envs.minilab.hud import draw_cross_hair, draw_two_numbers
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag.arena import (
@@ -69,12 +70,12 @@ _GADGET_COLOURS = pack(
 
 
 @cache
-def new_atlas() -> Atlas:
+def new_atlas(textures: Textures) -> Atlas:
     """The textures of a maze and of all that moves in it."""
     gadgets = [orb_gadget(), beam_gadget(), disc_gadget()]
     tracer = np.broadcast_to(np.array(_TRACER_COLOUR, np.uint8), (SIZE, SIZE, 3))
     robots = [robot(360 * hue / HUES, view) for hue in range(HUES) for view in ("front", "side", "back")]
-    return build_atlas([*maze_textures(), *gadgets, health(), armour(), orb(), flash(), tracer, *robots])
+    return build_atlas([*maze_textures(textures), *gadgets, health(), armour(), orb(), flash(), tracer, *robots])
 
 
 @device_function

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:  # listing the levels must not import numba
     import numpy as np
 
+    from envs.config import Textures
     from envs.minilab.render import Obs
     from envs.minilab.rng import Streams
     from envs.minilab.state import Body, Outputs
@@ -47,7 +48,7 @@ class Level(Protocol):
         """Arrays for as many environments as `streams` has."""
         ...
 
-    def new_scene(self, *, evaluation: bool = False) -> Any:
+    def new_scene(self, *, evaluation: bool = False, textures: Textures = "drawn") -> Any:
         """What never changes: geometry, pool of mazes, textures, as a named tuple of arrays."""
         ...
 

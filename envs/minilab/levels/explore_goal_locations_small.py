@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.config import Textures
 from envs.minilab import rng
 from envs.minilab.grid import CELL, draw_maze_column, middle_of, slide_in_grid
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
-from envs.minilab.mazes import FIRST_FREE, SKY, Mazes, Rooms, maze_textures, new_pool, pool_of_layout
+from envs.minilab.maze_generator import Rooms
+from envs.minilab.mazes import FIRST_FREE, SKY, Mazes, maze_textures, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS, EYE_HEIGHT, accelerate, place_body, touches_item, turn
 from envs.minilab.plans import maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
@@ -71,22 +73,22 @@ def new_state(streams: rng.Streams) -> ExploreState:
 
 
 @cache
-def new_scene(*, evaluation: bool = False) -> Scene:
+def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
     """The pool of mazes and their textures."""
-    return Scene(new_pool(ROOMS, evaluation=evaluation), _new_atlas())
+    return Scene(new_pool(ROOMS, evaluation=evaluation), _new_atlas(textures))
 
 
-def scene_of_layout(layout: str) -> Scene:
+def scene_of_layout(layout: str, *, textures: Textures = "drawn") -> Scene:
     """A pool of the one maze in a text."""
     mazes = pool_of_layout(layout)
     if not mazes.object_count[0]:
         raise ValueError("the layout has no place for the goal (G)")
-    return Scene(mazes, _new_atlas())
+    return Scene(mazes, _new_atlas(textures))
 
 
 @cache
-def _new_atlas() -> Atlas:
-    return build_atlas([*maze_textures(), goal()])
+def _new_atlas(textures: Textures) -> Atlas:
+    return build_atlas([*maze_textures(textures), goal()])
 
 
 @device_function

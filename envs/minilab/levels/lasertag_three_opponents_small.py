@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from envs.config import Textures
 from envs.minilab import rng
 from envs.minilab.grid import CELL, draw_maze_column
 from envs.minilab.jit import device_function
@@ -36,7 +37,8 @@ from envs.minilab.lasertag.players import may_respawn, play_frame, spawn
 from envs.minilab.lasertag.routes import new_routes
 from envs.minilab.lasertag.weapons import move_orbs
 from envs.minilab.levels import PlanShape
-from envs.minilab.mazes import SKY, Mazes, Rooms, new_pool, pool_of_layout
+from envs.minilab.maze_generator import Rooms
+from envs.minilab.mazes import SKY, Mazes, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.plans import maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
@@ -63,18 +65,18 @@ def _pool(evaluation: bool) -> tuple[Mazes, npt.NDArray[np.uint8]]:
     return mazes, new_routes(mazes.cells)
 
 
-def new_scene(*, evaluation: bool = False) -> Scene:
+def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
     """The pool of mazes, the ways through them, and the textures."""
-    return Scene(*_pool(evaluation), picture.new_atlas())
+    return Scene(*_pool(evaluation), picture.new_atlas(textures))
 
 
-def scene_of_layout(layout: str) -> Scene:
+def scene_of_layout(layout: str, *, textures: Textures = "drawn") -> Scene:
     """A pool of the one maze in a text."""
     mazes = pool_of_layout(layout)
     empty = int((mazes.cells[0] > 0).sum()) - int(mazes.spawn_count[0])
     if empty < FIXED_ITEMS:
         raise ValueError(f"the layout has {empty} empty cells that are not spawn points; the items need {FIXED_ITEMS}")
-    return Scene(mazes, new_routes(mazes.cells), picture.new_atlas())
+    return Scene(mazes, new_routes(mazes.cells), picture.new_atlas(textures))
 
 
 @device_function

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.config import Textures
 from envs.minilab import rng
 from envs.minilab.grid import CELL, draw_floor_column, slide_in_grid
 from envs.minilab.jit import device_function
@@ -47,7 +48,7 @@ from envs.minilab.render import Obs, draw_sky, fill
 from envs.minilab.sprites import COLOURS as PAINTS
 from envs.minilab.sprites import fence, ice_lolly, key
 from envs.minilab.state import Body, BoolArray, Int32Array, Outputs, new_body
-from envs.minilab.textures import Atlas, build_atlas, lab_sky, lab_texture
+from envs.minilab.textures import Atlas, build_atlas, sky, surface
 from envs.minilab.textures import pack as pack_colour
 from envs.minilab.view import COSINE, SINE, View, X, Y, add_item, add_panel, draw_panels, look
 
@@ -113,14 +114,14 @@ def _pool(evaluation: bool) -> PuzzlePool:
     return pack(new_puzzles(POOL, seed=rng.EVALUATION_MIXER, unlike=training) if evaluation else training)
 
 
-def new_scene(*, evaluation: bool = False) -> Scene:
+def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
     """The pool of puzzles and the textures."""
-    return Scene(_pool(evaluation), _new_atlas())
+    return Scene(_pool(evaluation), _new_atlas(textures))
 
 
-def scene_of_layout(layout: str) -> Scene:
+def scene_of_layout(layout: str, *, textures: Textures = "drawn") -> Scene:
     """A pool of the one puzzle in a text (see `read_puzzle`)."""
-    return Scene(pack([read_puzzle(layout)]), _new_atlas())
+    return Scene(pack([read_puzzle(layout)]), _new_atlas(textures))
 
 
 def read_puzzle(text: str) -> Puzzle:
@@ -175,9 +176,9 @@ def _colours(lines: Sequence[str], name: str, symbols: str) -> list[int]:
 
 
 @cache
-def _new_atlas() -> Atlas:
-    floor = lab_texture("floor", "style_01", "orange")
-    return build_atlas([*lab_sky("sky_03"), floor, ice_lolly(), *map(key, COLOURS), *map(fence, COLOURS)])
+def _new_atlas(textures: Textures) -> Atlas:
+    floor = surface(textures, "floor", "style_01", "orange")
+    return build_atlas([*sky(textures), floor, ice_lolly(), *map(key, COLOURS), *map(fence, COLOURS)])
 
 
 @device_function

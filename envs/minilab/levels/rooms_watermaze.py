@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.config import Textures
 from envs.minilab import rng
 from envs.minilab.items import draw_octagon
 from envs.minilab.jit import device_function
@@ -33,7 +34,7 @@ from envs.minilab.pictures import PICTURES, draw_picture
 from envs.minilab.plans import ring, square
 from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_strip, fill, row_of
 from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
-from envs.minilab.textures import Atlas, build_atlas, lab_texture, pack
+from envs.minilab.textures import Atlas, build_atlas, pack, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, look
 
 EPISODE_FRAMES = 7200
@@ -118,7 +119,7 @@ def new_state(streams: rng.Streams) -> WatermazeState:
 
 
 @cache
-def new_scene(*, evaluation: bool = False) -> Scene:
+def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
     """The room and its textures, the same for training and evaluation."""
     del evaluation
     angles = np.arange(16, dtype=np.float32) * np.float32(22.5)
@@ -127,9 +128,9 @@ def new_scene(*, evaluation: bool = False) -> Scene:
         picture[round(PICTURE_ANGLES[name] / 22.5)] = _FIRST_PICTURE + number
     room = new_room(angles, np.array(WALL_DISTANCES * 4, np.float32), picture)
     surfaces = [
-        lab_texture("wall", "style_01", "blue"),
-        lab_texture("floor", "style_01", "blue"),
-        lab_texture("floor", "style_01", "orange"),
+        surface(textures, "wall", "style_01", "blue"),
+        surface(textures, "floor", "style_01", "blue"),
+        surface(textures, "floor", "style_01", "orange"),
     ]
     return Scene(room, build_atlas(surfaces + [draw_picture(name) for name in PICTURES]))
 

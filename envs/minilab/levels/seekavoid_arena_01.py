@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.config import Textures
 from envs.minilab import rng
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
@@ -30,7 +31,7 @@ from envs.minilab.plans import ring
 from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_sky, draw_strip, row_of
 from envs.minilab.sprites import apple, lemon
 from envs.minilab.state import Body, BoolArray, Int32Array, Outputs, new_body
-from envs.minilab.textures import Atlas, build_atlas, lab_sky, lab_texture
+from envs.minilab.textures import Atlas, build_atlas, sky, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, add_item, draw_panels, look
 
 EPISODE_FRAMES = 1200
@@ -87,13 +88,13 @@ def new_state(streams: rng.Streams) -> SeekavoidState:
 
 
 @cache
-def new_scene(*, evaluation: bool = False) -> Scene:
+def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
     """The arena and its textures, the same for training and evaluation."""
     del evaluation
     angles = np.array([0, 90, 180, 270], np.float32)
     room = new_room(angles, np.array([EAST, NORTH, -WEST, -SOUTH], np.float32), np.full(4, -1, np.int32))
-    surfaces = [lab_texture("wall", "style_01", "green"), lab_texture("floor", "style_01", "orange")]
-    return Scene(room, build_atlas([*lab_sky("sky_03"), *surfaces, apple(), lemon()]))
+    surfaces = [surface(textures, "wall", "style_01", "green"), surface(textures, "floor", "style_01", "orange")]
+    return Scene(room, build_atlas([*sky(textures), *surfaces, apple(), lemon()]))
 
 
 @device_function

@@ -138,6 +138,15 @@ def test_settings_of_earlier_versions_are_read_in_todays_words(old, new):
     full_config().model_validate(new)
 
 
+def test_a_recorded_run_without_textures_had_those_of_labmaze_and_a_file_of_ones_own_has_todays():
+    recorded = full_config()(env={"backend": "minilab"}).model_dump(mode="json")
+    del recorded["env"]["textures"]
+    assert full_config().model_validate(upgrade(recorded)).env.textures == "labmaze"
+    other = {**recorded, "env": {**recorded["env"], "backend": "dmlab"}}
+    layer = {"env": {"backend": "minilab", "num_envs": 8}}
+    assert upgrade(other) == other and upgrade(layer) == layer
+
+
 @pytest.mark.parametrize("section", [{"negatives": [1], "num_negatives": 9}, {"negatives": 3}, 5, ["cpc"]])
 def test_what_no_version_wrote_is_left_for_the_models_to_refuse(section):
     assert upgrade({"cpc": section}) == {"cpc": section}

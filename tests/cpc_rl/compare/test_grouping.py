@@ -5,7 +5,8 @@ import pytest
 
 from configs import UsageError
 from cpc_rl.compare import grouping
-from tests.cpc_rl.made_runs import runs, write_run
+from cpc_rl.compare.summary import compare
+from tests.cpc_rl.made_runs import run_set, runs, write_run
 
 
 def arms(tmp_path: Path, each: list[tuple[str, int, dict[str, Any]]], **more: Any) -> list[Any]:
@@ -127,3 +128,18 @@ def test_numbers_are_sorted_as_numbers() -> None:
     labels = ["cpc, steps=30", "none", "cpc, steps=5", "adam", "cpc, steps=100"]
     assert sorted(labels, key=grouping.natural) == ["none", "adam", "cpc, steps=5", "cpc, steps=30", "cpc, steps=100"]
     assert sorted([10, 9.5, "none", 1e-3], key=grouping.natural) == ["none", 1e-3, 9.5, 10]
+
+
+def test_looks_are_not_mixed_unless_they_are_the_arms(tmp_path: Path) -> None:
+    """A run of minilab's earlier look beside one of today's; where all have one look nothing is said."""
+    looks = [("drawn", 1), ("drawn", 2), ("labmaze", 1), ("labmaze", 2)]
+    made = [
+        write_run(tmp_path / f"{aux}-{look}{seed}", aux, seed=seed, settings={"env.textures": look})
+        for look, seed in looks
+        for aux in ("none", "cpc")
+    ]
+    with pytest.raises(UsageError, match=r"maze have different textures: drawn \(as in .*labmaze.*--by env.textures"):
+        compare(run_set(*made))
+    by_look = compare(run_set(*made), ("aux", "env.textures"))
+    assert set(by_look.labels) == {f"{aux}, textures={look}" for aux in ("none", "cpc") for look in ("drawn", "labmaze")}
+    assert compare(run_set(*made[:4])).labels == ["none", "cpc"]

@@ -55,7 +55,7 @@ def test_corridors_are_green_and_orange_and_rooms_take_any_paper(pool):
     assert (pool.surfaces[:, 0] == [WALL, FLOOR]).all()
     for surface, first in ((0, WALL), (1, FLOOR)):
         assert set(pool.surfaces[:, 1, surface].tolist()) == set(range(first, first + 20))
-    wall, floor = (maze_textures()[number].reshape(-1, 3).mean(0) for number in (WALL, FLOOR))
+    wall, floor = (maze_textures("drawn")[number].reshape(-1, 3).mean(0) for number in (WALL, FLOOR))
     assert wall.argmax() == 1 and floor.argmax() == 0
 
 

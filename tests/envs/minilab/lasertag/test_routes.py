@@ -3,7 +3,8 @@ from collections import deque
 import numpy as np
 
 from envs.minilab.lasertag.routes import ARRIVED, cell_number, new_routes
-from envs.minilab.mazes import Rooms, new_pool
+from envs.minilab.maze_generator import Rooms
+from envs.minilab.mazes import new_pool
 
 STEPS = [(0, 1), (1, 0), (0, -1), (-1, 0)]  # east, north, west, south as (row, column)
 CELLS = new_pool(Rooms(3, 0.05, 26, 3, 0), count=8).cells

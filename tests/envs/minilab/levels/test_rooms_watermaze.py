@@ -190,7 +190,7 @@ def test_ceiling_wall_and_floor_lie_where_perspective_puts_them():
     assert ceiling[: round(top)].all() and not ceiling[round(top) :].any()
     assert column[0].tolist() == [168, 214, 245]
     wall, floor = column[round(top) : round(bottom)], column[round(bottom) :]
-    assert (wall[:, 2] > 140).all() and (floor[:, 2] < 140).all()
+    assert (wall[:, 2] > 1.6 * wall[:, 1]).all() and (floor[:, 2] < 1.6 * floor[:, 1]).all()  # strong blue, and slate
 
 
 def test_straight_walls_stay_straight():
@@ -200,7 +200,8 @@ def test_straight_walls_stay_straight():
     sky = (env.outputs.obs[0] == (168, 214, 245)).all(-1)  # [H, W]
     assert not sky.any()  # the wall is 40 away and fills the picture to the top
     env.place(0, *(wall * 620), 22.5)
-    dark = env.outputs.obs[0, ::-1, :, 2] < 140
+    _, green, blue = np.moveaxis(env.outputs.obs[0, ::-1].astype(int), -1, 0)
+    dark = blue < 1.6 * green
     floor_rows = np.argmin(dark, 0)  # [W] from the bottom up
     assert set(floor_rows[3:93].tolist()) == {36 - round(48 * 50.12 / 140.86)}  # no fish-eye: its foot is level
 
