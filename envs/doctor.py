@@ -63,7 +63,8 @@ def _minilab() -> list[str]:
 
     count = torch.cuda.device_count()
     cuda = f"{count} CUDA devices" if count else "no CUDA device: it runs on the processor"
-    return [f"{len(LEVELS)} levels, built in (python -m envs list); {_versions('numba', 'labmaze')}; {cuda}"]
+    look = "--textures labmaze is there" if not why_not("labmaze") else "without labmaze: --textures drawn alone"
+    return [f"{len(LEVELS)} levels, built in (python -m envs list); {_versions('numba')}; {look}; {cuda}"]
 
 
 def _dmlab() -> list[str]:
