@@ -141,5 +141,7 @@ def test_looks_are_not_mixed_unless_they_are_the_arms(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"maze have different textures: drawn \(as in .*labmaze.*--by env.textures"):
         compare(run_set(*made))
     by_look = compare(run_set(*made), ("aux", "env.textures"))
-    assert set(by_look.labels) == {f"{aux}, textures={look}" for aux in ("none", "cpc") for look in ("drawn", "labmaze")}
+    assert set(by_look.labels) == {
+        f"{aux}, textures={look}" for aux in ("none", "cpc") for look in ("drawn", "labmaze")
+    }
     assert compare(run_set(*made[:4])).labels == ["none", "cpc"]
