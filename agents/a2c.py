@@ -28,6 +28,7 @@ from cpc_rl.distributed import SINGLE, ProcessGroup, together
 from cpc_rl.environments import default_preset, opened
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
+from cpc_rl.processor import bfloat16_notice
 from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
 from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, set_up
@@ -273,7 +274,8 @@ def train(config: Config, group: ProcessGroup = SINGLE) -> int:
         env_device, notice = envs.best_device(env_config, device.type)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
     with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
-        for line in filter(None, (why, notice, env.reading) if group.is_main else ()):
+        slow = bfloat16_notice(config.network.precision, device)
+        for line in filter(None, (why, notice, slow, env.reading) if group.is_main else ()):
             print(line)
         return train_in(env, config, device, group)
 

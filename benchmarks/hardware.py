@@ -10,6 +10,8 @@ from pathlib import Path
 import numba
 import torch
 
+from cpc_rl.processor import instruction_set
+
 
 def hardware() -> str:
     """Processor (and GPU), cores, threads of PyTorch, versions."""
@@ -19,6 +21,7 @@ def hardware() -> str:
     if torch.cuda.is_available():
         names.append(torch.cuda.get_device_name())
     return (
-        f"{' and '.join(names)}; {os.cpu_count()} cores, {torch.get_num_threads()} PyTorch threads; "
+        f"{' and '.join(names)} ({instruction_set()}); {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} PyTorch threads; "
         f"{platform.system()}, Python {platform.python_version()}, torch {torch.__version__}, numba {numba.__version__}"
     )

@@ -62,6 +62,9 @@ class EvaluateConfig(Frozen):
         pattern=DEVICE,
         description="Device of the network: auto (a GPU where there is one), cpu, cuda or cuda:N.",
     )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
+    )
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -210,6 +213,8 @@ def _film_one(
 def show(config: EvaluateConfig) -> int:
     """Evaluate, and say how it went."""
     console = rich.console.Console()
+    if config.threads:
+        torch.set_num_threads(config.threads)
 
     def known(result: dict[str, Any]) -> None:
         rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
@@ -217,7 +222,9 @@ def show(config: EvaluateConfig) -> int:
         console.print(summary_table(title, rows, result["action_repeat"]))
 
     with playing(console, config.episodes) as progress:
-        evaluate_run(config.run, progress=progress, known=known, **config.model_dump(exclude={"run", "debug"}))
+        evaluate_run(
+            config.run, progress=progress, known=known, **config.model_dump(exclude={"run", "threads", "debug"})
+        )
     written = [config.run / "report" / "evaluation.json", *([config.video] if config.video is not None else [])]
     try:
         written.append(plot_curve(config.run))

@@ -26,7 +26,7 @@ class RunSettings(Frozen):
         description="Device of the networks: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
     )
     threads: MayChange[int] = Field(
-        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice."
+        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
     )
     run: MayChange[Folder] = Field(
         default=None, description="Run directory to make. By default a fresh one: runs/<what>-s<seed>-<time>."
