@@ -68,3 +68,13 @@ def test_nothing_is_written_where_a_name_is_wrong(tmp_path):
     with pytest.raises(ValueError, match="Did you mean rooms_watermaze"):
         list(gallery.write_gallery(["seekavoid_arena_01", "room_watermaze"], tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("level", ["explore_goal_locations_small", "lasertag_three_opponents_small"])
+def test_the_poses_to_look_from_are_no_walls(level):
+    env = new_env(level)
+    env.reset()
+    (maze,) = (tensor[0] for name, tensor in env.tensors.items() if name.endswith("maze"))
+    assert len(env.level.SHOWCASE) == 8
+    for x, y, _ in env.level.SHOWCASE:
+        assert env.scene.mazes.cells[int(maze), int(y // 100), int(x // 100)] > 0
