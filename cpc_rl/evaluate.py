@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
 from configs import Frozen, RunFailure, UsageError, explain, guarded, load, load_yaml
+from cpc_rl.aux import upgrade
 from cpc_rl.environments import opened
 from cpc_rl.episodes import MAX_STEPS, NetworkPolicy, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
@@ -108,7 +109,7 @@ def evaluate_run(
         check_video_path(video)  # now, not after the episodes have been played
         check_writable(video, "--video")
     check_writable(run.path / "report" / "evaluation.json")
-    saved = load_yaml(run.config_path)
+    saved = upgrade(load_yaml(run.config_path))
     env_config = _section(EnvConfig, saved, "env", run.config_path)
     env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
     network = _section(NetworkConfig, saved, "network", run.config_path)

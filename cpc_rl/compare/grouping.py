@@ -114,7 +114,8 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
         if len(played) > 1 and not mix_backends:
             listed = ", ".join(f"{backend} (as in {path})" for backend, path in played.items())
             raise UsageError(f"runs of {env} are of different back ends: {listed}; --mix-backends compares them anyway")
-        looks = {run.settings.get(LOOK): str(run.path) for arm in arms.values() for run in arm}
+        of_minilab = [run for arm in arms.values() for run in arm if run.backend == "minilab"]
+        looks = {run.settings.get(LOOK): str(run.path) for run in of_minilab}
         if len(looks) > 1 and LOOK not in by:
             listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())
             raise UsageError(f"runs of {env} have different textures: {listed}; --by aux --by {LOOK} compares them")

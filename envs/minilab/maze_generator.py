@@ -336,7 +336,12 @@ def generate(options: Rooms, count: int, *key: int) -> tuple[UInt8Array, UInt8Ar
     Returns:
         What each cell holds, [N, SIZE, SIZE] of `WALL`, `FREE`, `SPAWN`, `OBJECT`; and the number of the room that it
         belongs to, from 1 on, 0 for corridors, doors and walls between.
+
+    Raises:
+        ValueError: More rooms than a maze has memory for.
     """
+    if not 0 < options.rooms <= _MOST_ROOMS:
+        raise ValueError(f"rooms is {options.rooms}; it must lie in 1..{_MOST_ROOMS}")
     cells, rooms = np.zeros((2, count, SIZE, SIZE), np.uint8)
     work = _Work(
         cells=np.zeros((SIZE, SIZE), np.uint8),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import envs
-from configs import Frozen, RunFailure, UsageError, guarded
+from configs import Frozen, RunFailure, UsageError, guarded, load_yaml
 from cpc_rl import evaluate as module
 from cpc_rl.evaluate import evaluate_run
 from cpc_rl.networks import ActorCritic, NetworkConfig
@@ -175,3 +175,24 @@ def test_the_mean_of_the_weights_plays_where_the_run_has_one(run: RunDirectory, 
     run.checkpoints.save({**state, "average": {"policy.bias": bias}})
     evaluate_run(run.path, episodes=1, device="cpu")
     assert torch.cat(made[0].actions).unique().tolist() == [1]
+
+
+def test_a_run_of_before_textures_is_evaluated_in_the_look_it_was_trained_with(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one of today's in its own."""
+    seen = []
+
+    def make(config: EnvConfig, seed: int, **_: object) -> CountingEnv:
+        seen.append(config.textures)
+        return CountingEnv([3] * config.num_envs, obs_shape=SHAPE)
+
+    monkeypatch.setattr(envs, "make", make)
+    recorded = load_yaml(run.config_path) | {"a2c": {}, "optimiser": {}}
+    recorded["env"]["backend"] = "minilab"
+    for textures in (None, "drawn", "labmaze"):
+        env = {key: value for key, value in recorded["env"].items() if key != "textures"}
+        env |= {} if textures is None else {"textures": textures}
+        run.config_path.write_text(json.dumps(recorded | {"env": env}))  # JSON is YAML
+        evaluate_run(run.path, episodes=1, greedy=False, device="cpu")
+    assert seen == ["labmaze", "drawn", "labmaze"]

@@ -145,3 +145,10 @@ def test_looks_are_not_mixed_unless_they_are_the_arms(tmp_path: Path) -> None:
         f"{aux}, textures={look}" for aux in ("none", "cpc") for look in ("drawn", "labmaze")
     }
     assert compare(run_set(*made[:4])).labels == ["none", "cpc"]
+
+
+def test_other_back_ends_have_no_look(tmp_path: Path) -> None:
+    """A run of before the setting was there, and one of today, which records it whatever plays."""
+    old = write_run(tmp_path / "old", "none", backend="dmlab")
+    new = write_run(tmp_path / "new", "cpc", backend="dmlab", settings={"env.textures": "drawn"})
+    assert compare(run_set(old, new)).labels == ["none", "cpc"]

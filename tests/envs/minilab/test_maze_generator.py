@@ -115,3 +115,9 @@ def test_a_key_gives_the_same_mazes_on_every_machine():
     assert digest.hexdigest()[:16] == "83899346b5787345"
     assert np.array_equal(generate(ROOMS, 50, 0)[0][:10], generate(ROOMS, 10, 0)[0])
     assert not np.array_equal(generate(ROOMS, 10, 0)[0], generate(ROOMS, 10, 1)[0])
+
+
+@pytest.mark.parametrize("rooms", [0, 9])
+def test_more_rooms_than_there_is_memory_for_are_refused(rooms):
+    with pytest.raises(ValueError, match=rf"rooms is {rooms}; it must lie in 1..8"):
+        generate(ROOMS._replace(rooms=rooms), 1, 0)
