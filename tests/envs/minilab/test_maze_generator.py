@@ -14,7 +14,31 @@ from envs.minilab.levels.lasertag_three_opponents_small import ROOMS as LASERTAG
 from envs.minilab.maze_generator import OBJECT, SIZE, SPAWN, Rooms, below, generate, random_states
 
 COUNT = 1000
-MEASURES = ("rooms", "open cells", "cells of rooms", "dead ends", "junctions", "doors", "mean way", "longest way")
+MEASURES = (
+    "rooms",
+    "open cells",
+    "cells of rooms",
+    "dead ends",
+    "junctions",
+    "doors",
+    "mean way",
+    "longest way",
+    "has bends",
+)
+
+
+def has_bends(is_open: np.ndarray) -> bool:
+    """Whether a corridor goes one cell aside, along a wall and back; most are pulled straight, some come with a door."""
+    padded = np.pad(is_open, 2)
+    for turned in (np.rot90(padded, turn) for turn in range(4)):
+        for length in range(1, SIZE - 3):
+            wanted = np.full((4, length + 4), -1)  # -1: anything
+            wanted[0, 1:-1], wanted[1] = 0, [0, *[1] * (length + 2), 0]
+            wanted[2, 1:-1], wanted[3, 2:-2] = [1, *[0] * length, 1], 0
+            seen = np.lib.stride_tricks.sliding_window_view(turned, wanted.shape)
+            if ((wanted < 0) | (seen == wanted)).all((2, 3)).any():
+                return True
+    return False
 
 
 def measure(is_open: np.ndarray, room: np.ndarray) -> list[float]:
@@ -35,7 +59,7 @@ def measure(is_open: np.ndarray, room: np.ndarray) -> list[float]:
             beside |= np.roll(room, step, axis)
     doors = is_open & (room == 0) & (beside > 0)
     sizes = (is_open.sum(), (is_open & (room > 0)).sum(), (degree == 1).sum(), (degree >= 3).sum(), doors.sum())
-    return [room.max(), *sizes, ways.mean(), ways.max()]
+    return [room.max(), *sizes, ways.mean(), ways.max(), has_bends(is_open)]
 
 
 def of_labmaze(options: Rooms, seed: int) -> tuple[np.ndarray, np.ndarray]:
