@@ -20,16 +20,22 @@ from pydantic import Field
 import envs
 from configs import Frozen, as_usage_error, guarded, load
 from cpc_rl.environments import opened
-from cpc_rl.episodes import MAX_STEPS, RandomPolicy, evaluate
+from cpc_rl.episodes import AT_ONCE, MAX_STEPS, RandomPolicy, at_once, evaluate
 from cpc_rl.evaluate import playing, summary_table
 from cpc_rl.runs.files import check_writable, write_atomic
 from envs.config import EnvConfig
 
 
+class PlayedConfig(EnvConfig):
+    """Environment."""
+
+    num_envs: int = Field(default=0, ge=0, le=8192, description=AT_ONCE)
+
+
 class RandomConfig(Frozen):
     """What to play."""
 
-    env: tyro.conf.OmitArgPrefixes[EnvConfig] = EnvConfig(num_envs=32)
+    env: tyro.conf.OmitArgPrefixes[PlayedConfig] = PlayedConfig()
     episodes: int = Field(default=200, ge=1, le=1_000_000, description="Whole episodes to play.")
     max_steps: int = Field(
         default=MAX_STEPS, ge=1, le=10**9, description="Agent steps after which an episode that does not end is cut."
@@ -48,6 +54,9 @@ def play(config: RandomConfig) -> int:
         check_writable(config.out, "--out")
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
+        env_config = env_config.model_copy(
+            update={"num_envs": at_once(env_config, config.episodes, env_config.num_envs)}
+        )
     if why:
         console.print(why, highlight=False, soft_wrap=True)
     with opened(env_config, config.seed, evaluation=True) as env:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,10 @@ from envs.api import EnvironmentFailure
 from envs.dmlab import DMLabEnv
 level, steps, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 size = {"num_envs": 4, "height": 24, "width": 24}
-env = DMLabEnv(EnvConfig(name=level, backend="dmlab", env_timeout=2, dmlab_seeds=8, **size), seed)
 out = {"lost": 0, "valid": 0, "ended": 0, "others": 0, "slowest": 0.0}
+env = None
 try:
+    env = DMLabEnv(EnvConfig(name=level, backend="dmlab", env_timeout=2, dmlab_seeds=8, **size), seed)
     row = env.reset()
     print("playing", flush=True)
     for _ in range(steps):
@@ -51,10 +52,10 @@ try:
         out["valid"] += int(row.valid.sum())
         out["ended"] += int((row.terminated | row.truncated).sum())
         out["others"] += int((lost.any() & row.valid & (row.reward == 4)).sum()) if lost.any() else 0
-except EnvironmentFailure as error:
+except (EnvironmentFailure, ValueError) as error:
     out["failure"] = str(error)
 print(json.dumps(out), flush=True)
-env.close()
+env and env.close()
 """
 MAP, PLAIN = "explore_goal_locations_small", "rooms_watermaze"
 
@@ -70,12 +71,19 @@ class Run:
 
     def start(self, words: list[str], **settings: Any) -> subprocess.Popen[str]:
         """Start a program with the stand-in importable and its faults set."""
-        text = json.dumps({"episode_frames": 80, "log": str(self.folder / "log"), **settings})
-        (self.folder / "double.json").write_text(text)
+        from tests.envs.dmlab.double import lay_out  # found below ROOT
+
+        fixed = {"episode_frames": 80, "log": str(self.folder / "log"), "runfiles": str(self.folder / "runfiles")}
+        lay_out(self.folder / "runfiles")
+        for path in settings.pop("without", ()):
+            (self.folder / "runfiles" / path).unlink()
+        (self.folder / "double.json").write_text(json.dumps({**fixed, **settings}))
         (self.folder / "tmp").mkdir(exist_ok=True)
         env = {**os.environ, "DEEPMIND_LAB_DOUBLE": str(self.folder / "double.json"), "OMP_NUM_THREADS": "1"}
         env |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{DOUBLE}", "TMPDIR": str(self.folder / "tmp")}
         env |= {"HOME": str(self.folder)}  # where the cache of maps is
+        folder = self.folder / "runfiles" / "bin"
+        env["PATH"] = f"{folder}{os.pathsep}{env['PATH']}" if (folder / "zip").exists() else str(folder)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         command = [sys.executable, *words]
         process = subprocess.Popen(command, cwd=self.folder, env=env, start_new_session=True, **pipes)
@@ -140,10 +148,12 @@ def outcome(run: Run, process: subprocess.Popen[str], what: str) -> tuple[str, s
     run.watch(lambda: process.poll() is not None)
     out, err = process.communicate()
     result = json.loads(out.splitlines()[-1])
-    reports = [line for line in err.splitlines() if "restarted with seed" in line]
+    reports = err.splitlines()
     steps = 4 * STEPS
     if "failure" in result:
-        return f"{what}; {len(reports)} lines, then stopped: {result['failure']}", "the run: nothing can be played"
+        tries = f"{run.log('compile')} compilations by 4 workers, {len(reports)} lines before"
+        says = result["failure"].replace(f"{run.folder}/", "")
+        return f"{what}; {tries}: {says}", "the run: nothing can be played"
     happened = f"{what}; {len(reports)} line on stderr, worker replaced"
     ended = f"{result['ended']} episodes ended"
     if not result["lost"]:
@@ -152,11 +162,11 @@ def outcome(run: Run, process: subprocess.Popen[str], what: str) -> tuple[str, s
     return f"{happened}; the step took {result['slowest']:.1f} s", f"{result['lost']} of {steps} rows, {rest} ({ended})"
 
 
-def fault(what: str, level: str, **strike: Any) -> Callable[[Run], tuple[str, str]]:
-    """A worker's fault, made by the stand-in."""
+def fault(what: str, level: str, without: Sequence[str] = (), **strike: Any) -> Callable[[Run], tuple[str, str]]:
+    """A worker's fault, made by the stand-in, or what it does `without` some file."""
 
     def play(run: Run) -> tuple[str, str]:
-        return outcome(run, run.play(level, faults=[strike] if strike else []), what)
+        return outcome(run, run.play(level, faults=[strike] if strike else [], without=without), what)
 
     return play
 
@@ -197,7 +207,10 @@ FAULTS: dict[str, Callable[[Run], tuple[str, str]]] = {
     "segmentation fault": fault("died by SIGSEGV in a step", PLAIN, at="step", step=7, do="segfault"),
     "exception in step": fault("RuntimeError in a step", PLAIN, at="step", step=7, do="raise"),
     "exception in reset": fault("RuntimeError in the first reset", PLAIN, at="reset", do="raise"),
-    "missing level": fault("exit code 1 in each reset", "tests/missing_map"),
+    "missing map": fault("exit code 1 in a reset", "tests/missing_map"),
+    "`zip` missing": fault("an exception of 30 lines, and 230 lines on stderr", MAP, without=["bin/zip"]),
+    "`q3map2` missing": fault("an exception of 30 lines", MAP, without=["q3map2/q3map2"]),
+    "the engine's library missing": fault("refused before workers start", PLAIN, without=["libdmlab_headless_sw.so"]),
     "two runs share a cache of maps": shared_cache,
     "Ctrl-C in the first reset": signalled(signal.SIGINT, group=True, in_reset=True),
     "SIGTERM in the first reset": signalled(signal.SIGTERM, group=False, in_reset=True),
@@ -209,6 +222,7 @@ FAULTS: dict[str, Callable[[Run], tuple[str, str]]] = {
 
 
 def main() -> int:
+    sys.path.append(str(ROOT))
     print("# Faults of DeepMind Lab\n\n    python benchmarks/faults.py | tee benchmarks/results/faults.md\n")
     print(f"{hardware()}\n")
     print("| fault | what happened | what was lost | what was left behind |\n|---|---|---|---|", flush=True)

@@ -13,8 +13,14 @@ from torch import Tensor
 
 from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic
+from envs import resolve
 from envs.api import BatchedEnv, EnvStep
+from envs.config import EnvConfig
+from envs.cores import cores
 
+AT_ONCE = (
+    "Environments played at once, at most; 0: 32, or one a core where each is a process of its own (DeepMind Lab)."
+)
 MAX_STEPS = 100_000  # 111 minutes of DeepMind Lab, whose episodes take some; Atari's end after 27,000
 
 
@@ -96,6 +102,20 @@ def interval(values: np.ndarray) -> tuple[float, float]:
         return float(values.min()), float(values.max())
     result = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0))
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def at_once(config: EnvConfig, episodes: int, most: int = 0) -> int:
+    """In how many environments to play `episodes`, `most` at most.
+
+    0 of `most` means 32, or one a core where each environment is a process of its own: more processes take memory (230
+    MB a DeepMind Lab) and play no faster.
+
+    Raises:
+        ValueError: Nobody plays `config`.
+    """
+    config, _ = resolve(config)
+    processes = config.backend == "dmlab" or (config.backend == "gymnasium" and config.env_processes)
+    return min(episodes, most or (cores() if processes else 32))
 
 
 def play(env: BatchedEnv, policy: Policy) -> Iterator[EnvStep]:

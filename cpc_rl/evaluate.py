@@ -23,10 +23,10 @@ import tyro
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
-from configs import Frozen, RunFailure, UsageError, explain, guarded, load, load_yaml
+from configs import Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.environments import opened
-from cpc_rl.episodes import MAX_STEPS, NetworkPolicy, evaluate
+from cpc_rl.episodes import AT_ONCE, MAX_STEPS, NetworkPolicy, at_once, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
@@ -51,7 +51,7 @@ class EvaluateConfig(Frozen):
     video: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = Field(
         default=None, description="Film one episode of the sampled policy."
     )
-    num_envs: int = Field(default=32, ge=1, le=8192, description="Environments played at once, at most.")
+    num_envs: int = Field(default=0, ge=0, le=8192, description=AT_ONCE)
     max_steps: int = Field(
         default=MAX_STEPS, ge=1, le=10**9, description="Agent steps after which an episode that does not end is cut."
     )
@@ -75,7 +75,7 @@ def evaluate_run(
     *,
     greedy: bool = True,
     video: Path | None = None,
-    num_envs: int = 32,
+    num_envs: int = 0,
     max_steps: int = MAX_STEPS,
     seed: int = 1,
     device: str = "auto",
@@ -89,7 +89,7 @@ def evaluate_run(
         episodes: Whole episodes for each policy.
         greedy: Score the greedy policy too.
         video: Where to film one episode of the sampled policy, if at all.
-        num_envs: Environments at once, at most.
+        num_envs: Environments at once, at most; 0: as `cpc_rl.episodes.at_once` finds good.
         max_steps: Agent steps after which an episode that does not end is cut.
         seed: Of the evaluation's own episodes and of the sampled actions.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
@@ -111,7 +111,8 @@ def evaluate_run(
     check_writable(run.path / "report" / "evaluation.json")
     saved = upgrade(load_yaml(run.config_path))
     env_config = _section(EnvConfig, saved, "env", run.config_path)
-    env_config = env_config.model_copy(update={"num_envs": min(num_envs, episodes)})
+    with as_usage_error():
+        env_config = env_config.model_copy(update={"num_envs": at_once(env_config, episodes, num_envs)})
     network = _section(NetworkConfig, saved, "network", run.config_path)
     with _newest(run, env_config, network, seed) as (env, net, checkpoint):
         net.to(target)

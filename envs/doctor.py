@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -15,6 +14,8 @@ import rich.console
 
 from envs import LEVELS, EnvConfig, make
 from envs.dmlab.levels import DMLAB_LEVELS
+from envs.dmlab.module import no_compiler
+from envs.dmlab.module import why_not as why_not_dmlab
 from envs.errors import EnvironmentFailure
 from envs.lookup import why_not
 
@@ -31,7 +32,7 @@ class Finding(NamedTuple):
 def examine(backend: str) -> Finding:
     """Look what `backend` needs, and play a few steps of a small task where that is there."""
     module, trial, describe = _BACKENDS[backend]
-    missing = why_not(module)
+    missing = why_not_dmlab() if backend == "dmlab" else why_not(module)
     if missing:
         return Finding("missing", [f"{module} cannot be imported ({missing})", _GET[backend]])
     works, line = _try(EnvConfig(name=trial, backend=backend, num_envs=1, env_timeout=120))
@@ -68,8 +69,8 @@ def _minilab() -> list[str]:
 
 
 def _dmlab() -> list[str]:
-    zip_path = shutil.which("zip")
-    found = f"zip is {zip_path}" if zip_path else "zip is not on the PATH: levels that make their maps need it"
+    missing = no_compiler()
+    found = f"levels that make their maps cannot be played: {missing}" if missing else "maps can be compiled"
     return [f"{len(DMLAB_LEVELS)} levels by name, others by path (python -m envs list dmlab); {found}"]
 
 

@@ -3,3 +3,7 @@
 
 class EnvironmentFailure(RuntimeError):
     """Environments that cannot go on: a worker that died or hung once too often, named with its task and seed."""
+
+
+class Incurable(EnvironmentFailure):
+    """What neither another seed nor a restart cures; the message names in one line what is missing."""

@@ -6,6 +6,7 @@ import importlib
 
 from envs.config import BACKENDS, EnvConfig
 from envs.dmlab.levels import DMLAB_LEVELS
+from envs.dmlab.module import why_not as why_not_dmlab
 from envs.envpool.registry import supported_ids
 from envs.lookup import unknown, why_not
 from envs.minilab.levels import LEVELS
@@ -31,7 +32,7 @@ def resolve(config: EnvConfig) -> tuple[EnvConfig, str]:
     name = config.name
     if name not in LEVELS and name not in DMLAB_LEVELS:
         raise ValueError(unknown(name, "environment", [*LEVELS, *DMLAB_LEVELS, *_installed_ids()]))
-    missing = why_not("deepmind_lab")
+    missing = why_not_dmlab()
     if name in DMLAB_LEVELS and not missing:
         return config.model_copy(update={"backend": "dmlab"}), f"{name} is played by DeepMind Lab, which is installed"
     if name in LEVELS:

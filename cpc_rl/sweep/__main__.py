@@ -29,6 +29,7 @@ from cpc_rl.sweep.file import SweepFile, Trials, load_sweep
 from cpc_rl.sweep.launchers import ClusterLauncher, LauncherName, LocalLauncher, SlurmConfig, check_launcher
 from cpc_rl.sweep.process import end_leftovers
 from cpc_rl.sweep.progress import View
+from envs.cores import cores
 
 CHECKED = 1000  # trials whose flags are read before the first one starts: 15 ms each
 
@@ -169,11 +170,6 @@ def slots_of(config: SweepConfig, trials: int) -> list[dict[str, str]]:
 def where_to_look(ours: bool) -> dict[str, str]:
     """Let trials of programs of ours look for packages where this process did: not here, unless it did so itself."""
     return {} if not ours or str(Path.cwd()) in sys.path else {"PYTHONSAFEPATH": "1"}
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

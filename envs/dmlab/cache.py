@@ -19,7 +19,7 @@ class LevelCache:
     """What `deepmind_lab.Lab` takes as `level_cache`: compiling a map takes seconds, copying one milliseconds.
 
     Nothing that is wrong with the disk or an entry stops a run: a damaged entry is a miss and is replaced; what cannot
-    be written is left out.
+    be written is left out. The engine swallows what is raised here, so that all of it is said here.
 
     Attributes:
         warn: nothing has been said yet, and something may be.
@@ -41,7 +41,7 @@ class LevelCache:
             entry = path.read_bytes()
         except FileNotFoundError:
             return False
-        except OSError as error:
+        except Exception as error:
             self._complain(error)
             return False
         digest, pk3 = entry[:DIGEST_BYTES], entry[DIGEST_BYTES:]
@@ -50,9 +50,9 @@ class LevelCache:
             return False
         try:
             Path(pk3_path).write_bytes(pk3)
-        except OSError as error:
+        except Exception as error:
             self._complain(error)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 Path(pk3_path).unlink()
             return False
         return True
@@ -67,7 +67,7 @@ class LevelCache:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(pk3).digest() + pk3)
             os.replace(temporary, self._path(key))
-        except OSError as error:
+        except Exception as error:
             self._complain(error)
             if temporary is not None:
                 with contextlib.suppress(OSError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import shutil
 import sys
 import weakref
 from collections.abc import Iterator
@@ -20,16 +19,15 @@ from envs.api import EnvironmentFailure, EnvStep
 from envs.checks import check_actions, check_identity, check_seed
 from envs.config import EnvConfig
 from envs.dmlab.cache import LevelCache
+from envs.dmlab.diagnosis import advise, no_map
 from envs.dmlab.folder import RunFolder
-from envs.dmlab.lab import ACTION_REPEAT, ACTIONS, LabEnv, LabSettings
-from envs.dmlab.levels import DMLAB_LEVELS, HOLD_OUT_LEVELS
-from envs.lookup import unknown, why_not
+from envs.dmlab.lab import ACTION_REPEAT, ACTIONS, MAX_SEED, LabEnv, LabSettings
+from envs.dmlab.levels import DMLAB_LEVELS, EVALUATION_LEVELS, HOLD_OUT_LEVELS
+from envs.dmlab.module import no_level, no_renderer, why_not
+from envs.lookup import unknown
 from envs.workers import Workers
-from envs.workers.child import Phase
-from envs.workers.process import Failure
 
 DEFAULT_CACHE = Path("~/.cache/cpc-rl/dmlab")
-MAX_SEED = 2**31 - 1  # the engine takes C's int
 
 __all__ = ["DMLabEnv", "LabEnv", "episode_seed"]
 
@@ -57,19 +55,24 @@ class DMLabEnv:
             evaluation: draw episodes from a seed space that training never sees.
 
         Raises:
-            ValueError: unknown level, bad picture size or seed, or deepmind_lab cannot be imported.
+            ValueError: unknown level or renderer, bad picture size or seed, or deepmind_lab cannot be imported.
         """
         height, width = config.height or 72, config.width or 96
         path = level_path(config.name)
         if height % 4 or width % 4:
             raise ValueError(f"pictures are {height} x {width}; DeepMind Lab draws multiples of 4 only")
         check_seed(seed)
-        if missing := why_not("deepmind_lab"):
-            raise ValueError(f"deepmind_lab cannot be imported ({missing}); docs/dmlab.md says how to get it")
-        if path.rpartition("/")[2].startswith("language_"):
+        if missing := why_not():
+            raise ValueError(f"deepmind_lab cannot be imported ({missing})")
+        if wrong := no_level(path) or no_renderer(config.dmlab_renderer):
+            raise ValueError(wrong)
+        short = path.rpartition("/")[2]
+        if short.startswith("language_"):
             _say_once(f"{config.name} gives instructions in words (INSTR), which the agent does not see")
-        if config.name in HOLD_OUT_LEVELS and not evaluation:
-            _say_once(f"{config.name} is meant for evaluation only, after {config.name.replace('_test', '_train')}")
+        if short in EVALUATION_LEVELS and not evaluation:
+            _say_once(
+                f"{config.name} is meant for evaluation only: train on the levels of its suite that end in _train"
+            )
         self.name, self.num_envs = config.name, config.num_envs
         self.obs_shape: tuple[int, ...] = (height, width, 3)
         self.device = torch.device("cpu")
@@ -84,7 +87,7 @@ class DMLabEnv:
             renderer=config.dmlab_renderer,
             cache=cache,
             evaluation=evaluation,
-            hold_out=config.name in HOLD_OUT_LEVELS,
+            hold_out=short in HOLD_OUT_LEVELS,
             warn=False,
         )
         self._folder = RunFolder()
@@ -95,6 +98,7 @@ class DMLabEnv:
                 seeds=functools.partial(episode_seed, seed, pool=None if evaluation else config.dmlab_seeds),
                 timeout=config.env_timeout,
                 folder=self._folder.path,
+                incurable=no_map,
                 advise=advise,
             )
         except BaseException:
@@ -191,21 +195,6 @@ def episode_seed(run_seed: int, worker: int, episode: int, pool: int | None) -> 
     """
     words = np.random.SeedSequence(run_seed, spawn_key=(worker, episode)).generate_state(1, np.uint64)
     return 1 + int(words[0]) % (MAX_SEED if pool is None else pool)
-
-
-def advise(failure: Failure) -> str:
-    """What to check after the last failure of a worker."""
-    if failure.exit_code == 1 and failure.phase is not Phase.STEP:
-        zip_is = "which is not there" if shutil.which("zip") is None else "which it is"
-        return (
-            "Exit code 1 at the beginning of an episode mostly means that the level's map is missing or could not be "
-            f"compiled: check the level's name, and that `zip` is on the PATH ({zip_is})"
-        )
-    if failure.phase is Phase.STEP and failure.exit_code == -9:
-        return "Was it killed for memory? Each Lab takes about 230 MB"
-    if "raised" in failure.what and failure.phase is Phase.RESET:
-        return "Check the level's name, and that dmlab_renderer is what your deepmind_lab was built for"
-    return ""
 
 
 def _row(obs: Any, reward: Any, terminated: Any, truncated: Any, is_first: Any, valid: Any) -> EnvStep:

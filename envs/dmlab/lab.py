@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,15 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from envs.dmlab.cache import LevelCache
+from envs.dmlab.diagnosis import not_built, not_compiled
+from envs.dmlab.module import why_not
+from envs.errors import Incurable
+from envs.workers.overheard import overheard
 
 Frame = np.ndarray[Any, np.dtype[np.uint8]]
 
 ACTION_REPEAT = 4  # engine frames in an agent step
+MAX_SEED = 2**31 - 1  # the engine takes C's int, and of greater ones the lower bits
 EVALUATION_MIXER_SEED = 0x600D5EED  # IMPALA's; mixed into every seed by the engine
 FRAME = "RGB_INTERLEAVED"
 REMAINING = "FRAMES_REMAINING_AT_60"  # not every level has it
@@ -68,12 +74,25 @@ class LabEnv(gymnasium.Env[Frame, np.int64]):
         self._remaining = 0.0  # frames, by the level's own clock
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
-        """Begin the episode of `seed`, in [0, 2**31); there is no unseeded one. Frames are uint8 [H, W, 3]."""
+        """Begin the episode of `seed`, in [0, 2**31); there is no unseeded one. Frames are uint8 [H, W, 3].
+
+        Raises:
+            ValueError: no seed, or one out of range.
+            Incurable: no seed can be played.
+        """
         if seed is None:  # the engine would take the second of the day, and so would its neighbours
             raise ValueError("an episode of DeepMind Lab needs a seed")
-        if self._lab is None:
-            self._lab = self._build()
-        self._lab.reset(seed=int(seed))  # NumPy's integers are refused
+        if not 0 <= seed <= MAX_SEED:  # the engine would take another one, without a word
+            raise ValueError(f"seed is {seed}; DeepMind Lab has those in [0, {MAX_SEED}]")
+        with overheard(Path(tempfile.gettempdir())) as said:
+            if self._lab is None:
+                self._lab = self._build(said)
+            try:
+                self._lab.reset(seed=int(seed))  # NumPy's integers are refused
+            except RuntimeError as error:
+                if why := not_compiled(error):
+                    raise Incurable(why) from error
+                raise
         return self._observe(), {}
 
     def step(self, action: np.int64 | int) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
@@ -106,10 +125,12 @@ class LabEnv(gymnasium.Env[Frame, np.int64]):
         self._remaining = float(observations.get(REMAINING, np.zeros(1))[0])
         return frame
 
-    def _build(self) -> Any:
+    def _build(self, said: Callable[[], str]) -> Any:
+        if missing := why_not():
+            raise Incurable(f"deepmind_lab cannot be imported ({missing})")
         deepmind_lab = importlib.import_module("deepmind_lab")
         s = self._settings
-        config = {"width": str(s.width), "height": str(s.height)}
+        config = {"width": str(s.width), "height": str(s.height), "logLevel": "WARN"}  # or it prints its mazes
         if s.evaluation:
             config["mixerSeed"] = str(EVALUATION_MIXER_SEED)
         if s.hold_out:
@@ -127,6 +148,9 @@ class LabEnv(gymnasium.Env[Frame, np.int64]):
             )
 
         try:
-            return build([FRAME, REMAINING])
-        except ValueError:  # how an engine says that this level has no such observation; or it is something else
-            return build([FRAME])
+            try:
+                return build([FRAME, REMAINING])
+            except ValueError:  # how an engine says that this level has no such observation; or it is something else
+                return build([FRAME])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise Incurable(not_built(error, said(), s.level, s.renderer)) from error

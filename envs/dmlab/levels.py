@@ -74,12 +74,53 @@ _PSYCHLAB = (
     "visual_search",
 )
 
+_VISUOSPATIAL = (
+    "memory_guided_saccade",
+    "odd_one_out",
+    "pathfinder",
+    "pursuit",
+    "visual_match",
+    "visually_guided_antisaccade",
+    "visually_guided_prosaccade",
+)
+
+# The levels of "Generalization of Reinforcement Learners with Working and Episodic Memory" (Fortunato et al. 2019).
+_MEMORY = (
+    "arbitrary_visuomotor_mapping_holdout_extrapolate",
+    "arbitrary_visuomotor_mapping_holdout_interpolate",
+    "arbitrary_visuomotor_mapping_train",
+    "change_detection_holdout_extrapolate",
+    "change_detection_holdout_interpolate",
+    "change_detection_train",
+    "continuous_recognition_holdout_extrapolate",
+    "continuous_recognition_holdout_interpolate",
+    "continuous_recognition_train",
+    "explore_goal_locations_extrapolate",
+    "explore_goal_locations_holdout_extrapolate",
+    "explore_goal_locations_holdout_interpolate",
+    "explore_goal_locations_holdout_large",
+    "explore_goal_locations_holdout_small",
+    "explore_goal_locations_interpolate",
+    "explore_goal_locations_train_large",
+    "explore_goal_locations_train_small",
+    "what_then_where_holdout_interpolate",
+    "what_then_where_train",
+)
+
+# The one name that two suites have is Psychlab's; the other suite's is reached with the suite's in front.
+_TAKEN = {"odd_one_out": "visuospatial_suite_odd_one_out"}
+
 DMLAB_LEVELS: dict[str, str] = {
     **{name: name for name in _FIRST},
     **{name: f"contributed/dmlab30/{name}" for name in _DMLAB30},
     **{name: f"contributed/fast_mapping/{name}" for name in _FAST_MAPPING},
     **{name: f"contributed/psychlab/{name}" for name in _PSYCHLAB},
+    **{_TAKEN.get(name, name): f"contributed/psychlab/visuospatial_suite/{name}" for name in _VISUOSPATIAL},
+    **{name: f"contributed/psychlab/memory_suite_01/{name}" for name in _MEMORY},
 }
 
 # Halves of DMLab-30's train and test pairs that ask for the setting allowHoldOutLevels.
 HOLD_OUT_LEVELS = frozenset(name for name in _DMLAB30 if name.endswith("_test"))
+
+# Levels meant for evaluation only, after the `_train` levels of their suite.
+EVALUATION_LEVELS = frozenset(name for name in DMLAB_LEVELS if name.endswith("_test") or "_holdout_" in name)

@@ -11,22 +11,32 @@ import os
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
+from envs.errors import Incurable
 from envs.quantities import RAW_REWARD, check_finite, one_number
 from envs.signals import FOR_THE_PROGRAM
 
 Env = gymnasium.Env[Any, Any]
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+LONGEST = 400  # characters of an exception's text
+
+
+class Raised(NamedTuple):
+    """An exception of an environment, on its way to the parent."""
+
+    text: str  # one line
+    incurable: bool
 
 
 class Phase(IntEnum):
@@ -41,7 +51,7 @@ class Child:
     """The target of a worker process.
 
     A worker ignores SIGINT and SIGTERM (what becomes of a run is the parent's to say), leads a process group of its
-    own (so that what it starts can be killed with it) and dies with its parent.
+    own (so that what it starts can be killed with it), dies with its parent, and prints on standard error only.
     """
 
     def __init__(self, frames: Any, phases: Any, times: Any, folder: Path | None) -> None:
@@ -74,6 +84,7 @@ class Child:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PROGRAM)  # which blocked them for us
         os.setpgid(0, 0)
+        os.dup2(2, 1)  # standard output is the program's: environments would print into the middle of its tables
         if sys.platform == "linux" and self.tied:  # an engine that holds the interpreter would not see its pipe end
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self.parent:
@@ -95,7 +106,8 @@ class Child:
                 env = env_fn() if env is None else env
                 answer: Any = True, self._obey(env, index, command, data)
             except BaseException as error:  # sys.exit() of an environment is a failure like others
-                answer = False, describe(error)
+                hopeless = isinstance(error, Incurable)
+                answer = False, Raised(str(error) if hopeless else describe(error), hopeless)
             pipe.send(answer)
         if env is not None:
             with contextlib.suppress(Exception, SystemExit):
@@ -142,7 +154,7 @@ class Child:
 
 def describe(error: BaseException) -> str:
     """An exception in one line, with the place where it was raised."""
-    text = " ".join(str(error).split())
+    text = textwrap.shorten(str(error), LONGEST, placeholder=" ...")  # engines tell hundreds of lines
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

@@ -7,12 +7,14 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
-from envs.workers.child import Child, Phase
+from envs.workers.child import Child, Phase, Raised
+from envs.workers.overheard import SAID
 
 START_SECONDS = 120.0  # an interpreter and its imports, on a busy machine
 END_SECONDS = 3.0  # from the end of a worker's pipe to that of its process
@@ -28,6 +30,9 @@ class Failure:
     phase: Phase
     what: str  # "was killed by SIGSEGV in step 12 of its episode"
     exit_code: int | None  # negative: the signal; None: it hung, or raised an exception
+    incurable: str = ""  # what is missing, where neither another seed nor a restart helps
+    said: str = ""  # what it printed at the beginning of its episode, where that was overheard
+    files: tuple[str, ...] = ()  # names of what it leaves in its temporary folder
 
 
 @dataclass
@@ -65,7 +70,7 @@ class Worker:
                 if self.pipe.poll(min(max(left, 0.0), LOOK_SECONDS) if alive else 0.0):
                     done, answer = self.pipe.recv()
                     self.fresh = False
-                    return answer if done else self._failure(f"raised {answer}")
+                    return answer if done else self._raised(answer)
                 if not alive:
                     raise EOFError  # something that it started still holds its end of the pipe
                 if left <= 0 and self._limit(begun, timeout) <= limit:
@@ -88,9 +93,14 @@ class Worker:
                 os.killpg(pid, signal.SIGKILL)  # its group outlives it as long as something in there runs
             self.process.kill()  # it may not have had the time to make a group
             self.process.join(END_SECONDS)
-            if self.child.folder is not None:
-                shutil.rmtree(self.child.folder / str(pid), ignore_errors=True)
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
         self.pipe.close()
+
+    def _raised(self, raised: Raised) -> Failure:
+        if raised.incurable:
+            return replace(self._failure(raised.text), incurable=raised.text)
+        return self._failure(f"raised {raised.text}")
 
     def _failure(self, what: str, exit_code: int | None = None) -> Failure:
         phase = Phase(self.child.phases[self.index])
@@ -100,7 +110,22 @@ class Worker:
             Phase.RESET: "at the beginning of its episode",
             Phase.STEP: f"in step {self.steps} of its episode",
         }[phase]
-        return Failure(self.index, self.next_seed if between else self.seed, phase, f"{what} {place}", exit_code)
+        seed = self.next_seed if between else self.seed
+        return Failure(self.index, seed, phase, f"{what} {place}", exit_code, said=self._said(), files=self._files())
+
+    @property
+    def _folder(self) -> Path | None:
+        return None if self.child.folder is None else self.child.folder / str(self.process.pid)
+
+    def _said(self) -> str:
+        if self._folder is None:
+            return ""
+        with contextlib.suppress(OSError):
+            return (self._folder / SAID).read_text(errors="replace")
+        return ""
+
+    def _files(self) -> tuple[str, ...]:
+        return () if self._folder is None else tuple(sorted(path.name for path in self._folder.rglob("*")))
 
 
 def ending(exit_code: int | None) -> str:

@@ -28,7 +28,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from gymnasium.vector.async_vector_env import AsyncState
 from gymnasium.vector.utils import CloudpickleWrapper, iterate
 
-from envs.errors import EnvironmentFailure
+from envs.errors import EnvironmentFailure, Incurable
 from envs.quantities import RAW_REWARD
 from envs.signals import FOR_THE_PROGRAM
 from envs.workers.child import Child, Env, Phase
@@ -46,7 +46,7 @@ FAILURES = 3  # of one worker without a whole episode in between, and the batch 
 CLOSE_SECONDS = 3.0  # for all workers together; who needs longer is killed
 
 
-def no_advice(failure: Failure) -> str:
+def nothing(failure: Failure) -> str:
     """Nothing is known about this kind of environment."""
     return ""
 
@@ -57,7 +57,8 @@ class Workers(_AsyncVectorEnv):
     A worker that dies, gives no answer within `timeout` seconds, or whose environment raises, is killed with all that
     it started, reported in one line on stderr and replaced, within the same `reset` or `step`. Its row then shows the
     first frame of a new episode, and `lost` is true there; the rows of others are what they are. The third failure of
-    one worker without a whole episode in between closes all and raises `envs.api.EnvironmentFailure`.
+    one worker without a whole episode in between closes all and raises `envs.api.EnvironmentFailure`; so does the first
+    one that no other seed cures (`Incurable`).
 
     `step` returns infos with `final_obs` and `_final_obs` (as gymnasium has them) where episodes ended, and
     `RAW_REWARD` where environments tell it; what else they put into their own infos stays in the worker. Observations
@@ -76,7 +77,8 @@ class Workers(_AsyncVectorEnv):
         seeds: Callable[[int, int], int],
         timeout: float = 300.0,
         folder: Path | None = None,
-        advise: Callable[[Failure], str] = no_advice,
+        incurable: Callable[[Failure], str] = nothing,
+        advise: Callable[[Failure], str] = nothing,
     ) -> None:
         """Start the workers. Each makes its environment in the first `reset`; one is made here, and asked its spaces.
 
@@ -86,6 +88,7 @@ class Workers(_AsyncVectorEnv):
             seeds: gives worker i's k-th episode (from 1) its seed; a pure function, called in this process.
             timeout: seconds.
             folder: where workers put temporary files; each makes a folder in it that goes when the worker goes.
+            incurable: says what is missing where a worker's death shows that no restart would help, or nothing.
             advise: says what to check, or nothing, after the last failure.
 
         Raises:
@@ -97,7 +100,8 @@ class Workers(_AsyncVectorEnv):
         if not isinstance(space, Box):
             raise ValueError(f"{name} has observations in {space}; only a Box can be shared between processes")
         count, ctx = len(env_fns), multiprocessing.get_context("spawn")
-        self.name, self._seeds_of, self._timeout, self._advise = name, seeds, timeout, advise
+        self.name, self._seeds_of, self._timeout = name, seeds, timeout
+        self._incurable, self._advise = incurable, advise
         self.lost = np.zeros(count, np.bool_)
         self.episodes = np.zeros(count, np.int64)
         frames = ctx.RawArray("B", count * int(np.prod(space.shape)) * space.dtype.itemsize)  # nameless: cannot leak
@@ -238,6 +242,10 @@ class Workers(_AsyncVectorEnv):
     def _replace(self, failures: list[Failure]) -> None:
         """Kill and restart workers until each shows the first frame of another episode."""
         while failures:
+            for failure in failures:
+                if why := failure.incurable or self._incurable(failure):
+                    self.close(terminate=True)
+                    raise Incurable(f"{self.name}: {why}")
             failed = [self._workers[failure.worker] for failure in failures]
             for worker, failure in zip(failed, failures, strict=True):
                 worker.kill()
@@ -264,7 +272,8 @@ class Workers(_AsyncVectorEnv):
         child_pipe.close()
 
     def _report(self, failures: list[Failure]) -> None:
-        """One line for all workers that failed in the same way."""
+        """What they said last, and one line for all workers that failed in the same way."""
+        sys.stderr.write("".join(failure.said for failure in failures))
         for what in dict.fromkeys(failure.what for failure in failures):
             same = [failure for failure in failures if failure.what == what]
             workers, old = ", ".join(str(f.worker) for f in same), ", ".join(str(f.seed) for f in same)
@@ -279,7 +288,8 @@ class Workers(_AsyncVectorEnv):
     def _give_up(self, worker: Worker) -> None:
         failures = worker.failures
         self.close(terminate=True)
-        tries = "; ".join(f"seed {failure.seed}: {failure.what}" for failure in failures)
+        seeds = {what: [str(f.seed) for f in failures if f.what == what] for what in [f.what for f in failures]}
+        tries = "; ".join(f"seed{'s' * (len(s) > 1)} {', '.join(s)}: {what}" for what, s in seeds.items())
         message = f"{self.name}: worker {worker.index} failed {FAILURES} times without a whole episode in between"
         advice = self._advise(failures[-1])
         raise EnvironmentFailure(f"{message} ({tries}). {advice}" if advice else f"{message} ({tries})")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from cpc_rl.episodes import EpisodeStats, NetworkPolicy, RandomPolicy, evaluate, interval
+from cpc_rl.episodes import EpisodeStats, NetworkPolicy, RandomPolicy, at_once, evaluate, interval
+from envs.config import EnvConfig
 from tests.toys import CountingEnv, CountingNet
 
 CPU = torch.device("cpu")
@@ -108,3 +109,20 @@ def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     evaluate(CountingEnv([2, 3]), RandomPolicy(3, seed=1), 3, progress=lambda done, steps: told.append((done, steps)))
     assert told == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "episodes", "most", "chosen"),
+    [
+        ({"name": "minilab/rooms_watermaze"}, 100, 0, 32),
+        ({"name": "minilab/rooms_watermaze"}, 5, 0, 5),
+        ({"name": "dmlab/rooms_watermaze"}, 100, 0, 3),
+        ({"name": "dmlab/rooms_watermaze"}, 2, 0, 2),
+        ({"name": "dmlab/rooms_watermaze"}, 100, 40, 40),
+        ({"name": "gymnasium/CartPole-v1"}, 100, 0, 32),
+        ({"name": "gymnasium/CartPole-v1", "env_processes": True}, 100, 0, 3),
+    ],
+)
+def test_as_many_processes_as_cores_unless_told_otherwise(settings, episodes, most, chosen, monkeypatch):
+    monkeypatch.setattr("cpc_rl.episodes.cores", lambda: 3)
+    assert at_once(EnvConfig(**settings), episodes, most) == chosen

@@ -45,7 +45,7 @@ def test_auto_says_who_and_why():
     _, why = resolve(EnvConfig(name="rooms_watermaze"))
     assert why == (
         "rooms_watermaze is played by the built-in minilab: "
-        "deepmind_lab cannot be imported (No module named 'deepmind_lab')"
+        "deepmind_lab cannot be imported (No module named 'deepmind_lab'; docs/dmlab.md says how to build it)"
     )
     assert resolve(EnvConfig(name="rooms_watermaze", backend="minilab"))[1] == ""  # who chose needs no reason
 

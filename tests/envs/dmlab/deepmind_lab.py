@@ -1,9 +1,12 @@
-"""A stand-in for DeepMind Lab's module: its surface, its errors, its deaths, and none of its graphics.
+"""A stand-in for DeepMind Lab's module: its surface, errors, noise and deaths, and none of its graphics.
 
 It is importable under its one right name when this folder is on `sys.path` (see `double.py`). What it should do apart
 from its defaults stands in a JSON file named by the environment variable DEEPMIND_LAB_DOUBLE, read again whenever it
 has changed, with any of
 
+- `runfiles`: folder with the engine's library, its level scripts and its map compilers, empty files all of them (see
+  `double.lay_out`); what is not there is missing, as in the engine;
+- `lacks`: a module that the wheel imports and that is not installed;
 - `episode_frames`: engine frames until the time is up;
 - `goal_frames`: frames after which the episode ends early (a goal);
 - `compile_seconds`: how long a generated level compiles, with the interpreter locked as in the engine;
@@ -30,6 +33,8 @@ from pathlib import Path
 import numpy as np
 
 DEFAULTS = {
+    "runfiles": "",
+    "lacks": "",
     "episode_frames": 40,
     "goal_frames": 0,
     "compile_seconds": 0.0,
@@ -37,15 +42,27 @@ DEFAULTS = {
     "log": "",
     "faults": [],
 }
-PREBUILT = {"seekavoid_arena_01", "contributed/dmlab30/rooms_watermaze"}
+SCRIPTS = "baselab/game_scripts/levels"
+LIBRARIES = {"software": "libdmlab_headless_sw.so", "hardware": "libdmlab_headless_hw.so"}
 GENERATED = {
     f"contributed/dmlab30/{name}"
     for name in ("explore_goal_locations_small", "lasertag_three_opponents_small", "rooms_keys_doors_puzzle")
 }
 WITHOUT_MAP = {"tests/missing_map"}
-OTHERS = {"contributed/dmlab30/language_execute_random_task", "contributed/dmlab30/rooms_collect_good_objects_test"}
 KEYS = {"width", "height", "fps", "mixerSeed", "levelDirectory", "appendCommand", "logLevel", "episodeLengthSeconds"}
 KEYS |= {"allowHoldOutLevels", "randomSeed", "datasetPath", "minimalUI", "hasAltCameras", "localLevelCache"}
+MAZE = "*********\n" * 11
+# Beside pictures. Players are as many as there are, and before a reset there are none; texts have no length yet.
+FLOATS = {
+    "MAP_FRAME_NUMBER": (1,), "VEL.TRANS": (3,), "VEL.ROT": (3,), "TEAM.SCORE": (2,), "DEBUG.POS.TRANS": (3,),
+    "DEBUG.POS.ROT": (3,), "DEBUG.PLAYERS.EYE.POS": (0, 3), "DEBUG.PLAYERS.EYE.ROT": (0, 3),
+    "DEBUG.PLAYERS.VELOCITY": (0, 3), "DEBUG.FLAGS.RED": (5,), "DEBUG.FLAGS.BLUE": (5,), "DEBUG.FLAGS.RED_HOME": (4,),
+    "DEBUG.FLAGS.BLUE_HOME": (4,),
+}  # fmt: skip
+OF_PLAYERS = ("ARMOR", "GADGET", "GADGET_AMOUNT", "HEALTH", "HOLDING_FLAG", "TEAM", "CAPTURES", "SCORE")
+BYTES = {"DEBUG.PLAYER_ID": (1,), "DEBUG.PLAYERS.ID": (0,), "DEBUG.PLAYERS.IS_BOT": (0,)}
+TEXTS = {"INSTR": (), "DEBUG.MAZE.LAYOUT": (0,), "DEBUG.MAZE.VARIATION": (0,), "DEBUG.PLAYERS.NAME": (1,)}
+CAMERAS = ("TOP_DOWN", "PLAYER_VIEW", "PLAYER_VIEW_NO_RETICLE")
 
 _read: tuple[int, dict] = (-1, dict(DEFAULTS))
 _owner: int | None = None  # the process in which the first Lab was built
@@ -56,7 +73,7 @@ def version():
 
 
 def runfiles_path():
-    return str(Path(__file__).parent)
+    return _settings()["runfiles"]
 
 
 def set_runfiles_path(path):
@@ -125,6 +142,19 @@ def _claim(number, times):
     return False
 
 
+def _say(handle, text):
+    os.write(handle, text.encode())
+
+
+def _no_map(name):
+    _say(2, f"Didn't find map '{name}'\n: No such file or directory\n")
+    os._exit(1)
+
+
+if _settings()["lacks"]:
+    raise ModuleNotFoundError(f"No module named '{_settings()['lacks']}'", name=_settings()["lacks"])
+
+
 class Lab:
     def __init__(self, level, observations, config=None, renderer="software", level_cache=None, temp_folder=""):
         global _owner
@@ -135,20 +165,10 @@ class Lab:
             raise TypeError("level, renderer and temp_folder must be str")
         if not isinstance(observations, list) or not isinstance(config, dict):
             raise TypeError("observations must be a list and config a dict")
-        if renderer != "software":
-            raise RuntimeError("Failed to connect RL API")
-        for key, value in config.items():
-            if not isinstance(key, str) or not isinstance(value, str):
-                raise TypeError("bad argument type for built-in operation")
-            if key not in KEYS:
-                raise RuntimeError(f"Failed to apply setting '{key} = {value}' - \"Invalid setting\"")
-        self._width, self._height = int(config.get("width", "320")), int(config.get("height", "240"))
-        if self._width % 4 or self._height % 4 or self._width <= 0 or self._height <= 0:
-            raise RuntimeError("Failed to init environment - width and height must be multiples of 4")
-        if level not in PREBUILT | GENERATED | WITHOUT_MAP | OTHERS and not level.endswith(".lua"):
-            raise RuntimeError(f"Failed to init environment - \"Could not find script '{level}'\"")
-        if level.endswith("_test") and config.get("allowHoldOutLevels") != "true":
-            raise RuntimeError('Failed to init environment - set "allowHoldOutLevels" = "true" explicitly')
+        self._runfiles = Path(runfiles_path())
+        self._connect(renderer)
+        self._apply(config)
+        self._init(level, config)
         _owner = os.getpid()
         _strike("construct", None, None)
         self._level, self._mixer, self._cache = level, int(config.get("mixerSeed", "0")), level_cache
@@ -159,9 +179,44 @@ class Lab:
         for name in observations:
             if name not in known:
                 raise ValueError(f"Unknown observation '{name}'.")
-        self._folder = tempfile.mkdtemp(prefix="dmlab_temp_folder_", dir=temp_folder or None)
-        Path(self._folder, "baselab").mkdir()
+        self._given = bool(temp_folder)
+        self._folder = temp_folder or tempfile.mkdtemp(prefix="dmlab_temp_folder_")
+        self._talks = config.get("logLevel", "INFO") not in ("WARN", "ERROR", "NEVER")
         _log(f"construct {level}")
+
+    def _connect(self, renderer):
+        if renderer not in LIBRARIES:
+            raise RuntimeError(f'Failed to set renderer must be "hardware" or "software" actual "{renderer}"!')
+        library = self._runfiles / LIBRARIES[renderer]
+        if not library.is_file():
+            _say(2, f"Failed to open library! - {library}\n{library}: cannot open shared object file: No such file\n")
+        elif library.read_bytes():
+            _say(2, f"Failed to open library! - {library}\n{library.read_text()}: cannot open shared object file\n")
+        else:
+            return
+        raise RuntimeError("Failed to connect RL API")
+
+    def _apply(self, config):
+        for key, value in config.items():
+            if not isinstance(key, str) or not isinstance(value, str):
+                raise TypeError("bad argument type for built-in operation")
+            if key in ("width", "height") and (int(value) < 4 or int(value) % 4):
+                why = f"'{key}' must be a positive multiple of 4. Actual {value}"
+                raise RuntimeError(f"Failed to apply setting '{key} = {value}' - \"{why}\"")
+        self._width, self._height = int(config.get("width", "320")), int(config.get("height", "240"))
+
+    def _init(self, level, config):
+        path = Path(level) if level.endswith(".lua") else self._runfiles / SCRIPTS / f"{level}.lua"
+        why = "" if path.is_file() else f"Level not found: Failed to open file '{path}'"
+        for key in set(config) - KEYS:
+            why = (
+                why or f'[init] - {SCRIPTS}/../decorators/setting_overrides.lua:140:\nInvalid setting: "{key}" = "..."'
+            )
+        if level.startswith("contributed/dmlab30") and level.endswith("_test"):
+            allowed = config.get("allowHoldOutLevels") == "true"
+            why = why or ("" if allowed else "[init] - This level must only be used during evaluation.")
+        if why:
+            raise RuntimeError(f'Failed to init environment - "{why}"')
 
     def reset(self, episode=-1, seed=None):
         self._check_process()
@@ -169,14 +224,17 @@ class Lab:
             os.kill(os.getpid(), signal.SIGSEGV)
         if seed is None:
             seed = int(time.time())  # as the real one in effect: workers of the same second share it
-        if type(seed) is not int:
+        if not isinstance(seed, int):
             raise ValueError(f"'seed' must be int or None, was '{type(seed).__name__}'.")
-        if not -(2**31) <= seed < 2**31:
-            raise OverflowError("Python int too large to convert to C int")
+        if not -(2**63) <= seed < 2**63:
+            raise OverflowError("Python int too large to convert to C long")
+        seed = ctypes.c_int(seed).value  # the lower bits, without a word
+        Path(self._folder, "qkey").touch()
         if self._level in WITHOUT_MAP:
-            os.write(2, b"Didn't find map 'nowhere'\n")
-            os._exit(1)
+            _no_map("nowhere")
         _strike("reset", seed, None)
+        if self._level.endswith("explore_goal_locations_small") and self._talks:
+            _say(1, f"I game_scripts/factories/explore/factory.lua:166] Maze Generated (seed {seed}):\n{MAZE}\n")
         if self._level in GENERATED:
             self._make_map(seed)
         self._episode = self._episode if episode < 0 else episode
@@ -215,15 +273,20 @@ class Lab:
             raise RuntimeError("Environment in wrong status for call to observations()")
         values = {
             "RGB_INTERLEAVED": self._draw,
-            "INSTR": lambda: "",
             "FRAMES_REMAINING_AT_60": lambda: np.array([float(_settings()["episode_frames"] - self._frames)]),
-            "DEBUG.POS.TRANS": lambda: np.zeros(3),
         }
-        return {name: values[name]() for name in self._names}
+        specs = {spec["name"]: spec for spec in self.observation_spec()}
+
+        def blank(name):
+            dtype, shape = specs[name]["dtype"], specs[name]["shape"]
+            return "" if dtype is str else np.zeros(shape, dtype)
+
+        return {name: values.get(name, lambda name=name: blank(name))() for name in self._names}
 
     def _draw(self):
         frame = np.full((self._height, self._width, 3), self._seed & 255, np.uint8)
-        numbers = [self._frames, self._seed, self._mixer, self._episode, *(int(a) + 512 for a in self._action)]
+        seed = self._seed % 2**32
+        numbers = [self._frames, seed, self._mixer, self._episode, *(int(a) + 512 for a in self._action)]
         frame.reshape(-1)[: 4 * len(numbers)] = np.array(numbers, "<u4").view(np.uint8)
         return frame
 
@@ -244,15 +307,16 @@ class Lab:
         return [{"name": name, "min": low, "max": high} for name, low, high in [*looks, *moves, ("CROUCH", 0, 1)]]
 
     def observation_spec(self):
-        picture = (self._height, self._width, 3)
-        specs = [
-            {"name": "RGB_INTERLEAVED", "shape": picture, "dtype": np.uint8},
-            {"name": "INSTR", "shape": (), "dtype": str},
-            {"name": "DEBUG.POS.TRANS", "shape": (3,), "dtype": np.float64},
-        ]
-        if _settings()["has_clock"]:
-            specs.append({"name": "FRAMES_REMAINING_AT_60", "shape": (1,), "dtype": np.float64})
-        return specs
+        size = (self._height, self._width)
+        shapes = {name: (*size, 4 if "D_" in name else 3) for name in ("RGB_INTERLEAVED", "RGBD_INTERLEAVED")}
+        shapes |= {"RGB": (3, *size), "RGBD": (4, *size), "BGR_INTERLEAVED": (*size, 3), "BGRD_INTERLEAVED": (*size, 4)}
+        shapes |= {"RGB_INTERLACED": (*size, 3), "RGBD_INTERLACED": (*size, 4)}
+        shapes |= {f"DEBUG.CAMERA_INTERLEAVED.{name}": (*size, 3) for name in CAMERAS}
+        shapes |= {f"DEBUG.CAMERA.{name}": (3, *size) for name in CAMERAS}
+        floats = FLOATS | {f"DEBUG.PLAYERS.{name}": (0,) for name in OF_PLAYERS}
+        floats |= {"FRAMES_REMAINING_AT_60": (1,)} if _settings()["has_clock"] else {}
+        types = ((shapes | BYTES, np.uint8), (floats, np.float64), (TEXTS, str))
+        return [{"name": n, "shape": s, "dtype": dtype} for of, dtype in types for n, s in of.items()]
 
     def properties(self, key=""):
         return {}
@@ -267,39 +331,59 @@ class Lab:
         if self._status == "closed":
             return False
         self._status = "closed"
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(Path(self._folder, "baselab") if self._given else self._folder, ignore_errors=True)
         return True
 
     def _make_map(self, seed):
         text = f"{self._level} {seed} {self._mixer}"
         key = f"map_noaas_{md5(text.encode()).hexdigest()}"
         target = Path(self._folder, "baselab", "map.pk3")
-        if self._cache is not None and self._cache.fetch(key, str(target)):
+        target.parent.mkdir(exist_ok=True)
+        hit, works = self._ask("fetch", key, target)
+        if hit:
             _log(f"hit {seed}")
         else:
             _log(f"compile {seed}")
             self._compile(target, text)
-            if self._cache is not None:
-                self._cache.write(key, str(target))
+            if works:  # it is not asked again where it has raised
+                self._ask("write", key, target)
         try:
             with zipfile.ZipFile(target) as archive:
                 good = archive.testzip() is None and archive.read("maps/map.bsp").decode().startswith(text)
         except Exception:
             good = False
         if not good:
-            os.write(2, b"Didn't find map 'map'\n")
-            os._exit(1)
-        target.unlink()
+            _no_map("map")
+
+    def _ask(self, method, *arguments):
+        """What the cache answers, and whether it did not raise: nobody hears of that."""
+        if self._cache is None:
+            return False, False
+        try:
+            return bool(getattr(self._cache, method)(*map(str, arguments))), True
+        except Exception:
+            return False, False
 
     def _compile(self, target, text):
         """As the engine: a child process in which the work is done, and which does not die with this one."""
+        tools = {"q3map2": self._runfiles / "q3map2/q3map2", "bspc": self._runfiles / "bspc"}
+        for name, path in tools.items():
+            if not os.access(path, os.X_OK):
+                self._fail(f"Error: could not find {name} tool")
         seconds = _settings()["compile_seconds"]
         if seconds:
             child = os.posix_spawnp("sleep", ["sleep", str(seconds)], os.environ)
             _log(f"compiler {child}")
             ctypes.PyDLL(None).waitpid(child, None, 0)
+        if not shutil.which("zip"):
+            self._fail("Light pass\n" * 230 + "compile_map.sh: line 116: zip: command not found")
         with zipfile.ZipFile(target, "w") as archive:
             archive.writestr("maps/map.bsp", text + " " * 20_000)
+
+    def _fail(self, output):
+        _say(2, f"E0000 compile_map.cc:109] {output}\n")
+        layers = f"Failed to compile map.\nMap Name:\nmapEntity Layer:\n{MAZE}Variations Layer:\n{MAZE}"
+        raise RuntimeError(f'Failed to start environment - "[nextMap] - {layers}"')
 
     def _check_process(self):
         if _owner != os.getpid():

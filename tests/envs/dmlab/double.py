@@ -13,7 +13,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.dmlab.levels import DMLAB_LEVELS
+from envs.dmlab.module import SCRIPTS
+
 HERE = Path(__file__).parent
+
+
+def lay_out(folder: Path) -> None:
+    """Make what the double looks for in its `runfiles`, as it lies in the engine's wheel, and `bin/zip` besides."""
+    levels = [*DMLAB_LEVELS.values(), "tests/missing_map"]
+    for path in (
+        "libdmlab_headless_sw.so",
+        "q3map2/q3map2",
+        "bspc",
+        "bin/zip",
+        *(f"{SCRIPTS}/{level}.lua" for level in levels),
+    ):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch(mode=0o755)
 
 
 class Shown(NamedTuple):
@@ -37,13 +54,15 @@ class Double:
 
     def __init__(self, folder: Path) -> None:
         self.settings, self.log_file = folder / "double.json", folder / "double.log"
+        self.runfiles = folder / "runfiles"
+        lay_out(self.runfiles)
         self.set()
 
     def set(self, **settings: Any) -> None:
         """What it does from now on (see `deepmind_lab.py`); faults that have struck may strike again."""
         for claim in self.settings.parent.glob(f"{self.settings.name}.*.*"):
             claim.unlink()
-        text = json.dumps({"log": str(self.log_file), **settings})
+        text = json.dumps({"log": str(self.log_file), "runfiles": str(self.runfiles), **settings})
         temporary = self.settings.with_suffix(".new")
         temporary.write_text(text)
         os.replace(temporary, self.settings)
@@ -60,7 +79,8 @@ class Double:
 def installed(folder: Path) -> Iterator[Double]:
     """As if deepmind_lab were installed; its settings lie in `folder`."""
     double = Double(folder)
-    path, before = str(HERE), {name: os.environ.get(name) for name in ("DEEPMIND_LAB_DOUBLE", "PYTHONPATH")}
+    path, before = str(HERE), {name: os.environ.get(name) for name in ("DEEPMIND_LAB_DOUBLE", "PYTHONPATH", "PATH")}
+    os.environ["PATH"] = os.pathsep.join([str(double.runfiles / "bin"), os.environ["PATH"]])
     os.environ["DEEPMIND_LAB_DOUBLE"] = str(double.settings)
     os.environ["PYTHONPATH"] = os.pathsep.join([path, *filter(None, [before["PYTHONPATH"]])])
     sys.path.insert(0, path)

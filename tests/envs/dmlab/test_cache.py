@@ -80,6 +80,15 @@ def test_a_bad_folder_is_said_once_and_stops_nothing(tmp_path, pk3, capsys):
     assert not capsys.readouterr().err
 
 
+def test_all_that_goes_wrong_is_said_for_the_engine_swallows_it(tmp_path, pk3, capsys):
+    cache = LevelCache(tmp_path / "cache")
+    cache.write("key", pk3)
+    for call in (lambda cache: cache.fetch("key", "nul\0"), lambda cache: cache.write("key", "nul\0")):
+        assert not call(LevelCache(tmp_path / "cache"))
+        assert "level cache: embedded null byte" in capsys.readouterr().err
+    assert fetched(cache, "key", tmp_path) == MAP
+
+
 def test_a_full_disk_stops_nothing(tmp_path, pk3, capsys):
     """A limit on the size of files stands in for it."""
     code = (

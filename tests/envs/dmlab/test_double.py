@@ -15,6 +15,7 @@ from envs.dmlab.lab import ACTIONS, LabEnv, LabSettings
 from tests.envs.dmlab.double import HERE, read
 
 FRAME, LEVEL = "RGB_INTERLEAVED", "seekavoid_arena_01"
+GENERATED = "contributed/dmlab30/explore_goal_locations_small"
 NOTHING = np.zeros(7, np.intc)
 
 
@@ -40,15 +41,73 @@ def test_construction_is_picky(build, lab):
     for error, arguments in [
         (TypeError, (LEVEL, (FRAME,))),
         (TypeError, (LEVEL, [FRAME], {"width": 24})),
-        (RuntimeError, (LEVEL, [FRAME], {"widht": "24"})),
-        (RuntimeError, (LEVEL, [FRAME], {"width": "26", "height": "24"})),
-        (RuntimeError, (LEVEL, [FRAME], {}, "hardware")),
         (ValueError, (LEVEL, ["RGB_INTERLACE"])),
-        (RuntimeError, ("no_such_level", [FRAME])),
     ]:
         with pytest.raises(error):
             deepmind_lab.Lab(*arguments)
-    assert build(config={}).observation_spec()[0]["shape"] == (240, 320, 3)
+    for says, arguments in [
+        ('Failed to init environment - "[^"]*\nInvalid setting', (LEVEL, [FRAME], {"widht": "24"})),
+        ("Failed to apply setting 'width = 95' - \"'width' must be a pos", (LEVEL, [FRAME], {"width": "95"})),
+        ("^Failed to connect RL API$", (LEVEL, [FRAME], {}, "hardware")),
+        ('^Failed to set renderer must be .* actual "none"!$', (LEVEL, [FRAME], {}, "none")),
+        ("Level not found: Failed to open file '.*/no_such_level.lua'", ("no_such_level", [FRAME])),
+        ("only be used during evaluation", ("contributed/dmlab30/rooms_collect_good_objects_test", [FRAME])),
+    ]:
+        with pytest.raises(RuntimeError, match=says):
+            deepmind_lab.Lab(*arguments)
+
+
+def test_its_observations(build):
+    one = build(config={})
+    specs = {spec["name"]: spec["shape"] for spec in one.observation_spec()}
+    assert len(specs) == 43 and specs[FRAME] == (240, 320, 3)
+    assert specs["DEBUG.PLAYERS.EYE.POS"] == (0, 3) and specs["DEBUG.PLAYERS.ID"] == (0,)
+    one = build(observations=list(specs))
+    one.reset(seed=1)
+    seen = one.observations()
+    assert set(seen) == set(specs) and seen["DEBUG.PLAYERS.EYE.POS"].shape == (0, 3) and seen["INSTR"] == ""
+
+
+@pytest.mark.parametrize(("seed", "taken"), [(2**31, -(2**31)), (2**32, 0), (2**40, 0), (-1, -1), (True, 1)])
+def test_it_takes_the_lower_bits_of_any_seed(build, seed, taken):
+    one = build()
+    one.reset(seed=seed)
+    assert read(one.observations()[FRAME]).seed == taken % 2**32
+
+
+def test_it_leaves_a_file_in_a_folder_that_it_was_given(build, tmp_path, lab):
+    (tmp_path / "own").mkdir()
+    one = build(GENERATED, temp_folder=str(tmp_path / "own"))
+    one.reset(seed=1)
+    assert sorted(os.listdir(tmp_path / "own")) == ["baselab", "qkey"] and not os.listdir(lab.temporary)
+    assert os.listdir(tmp_path / "own" / "baselab") == ["map.pk3"]
+    one.close()
+    assert os.listdir(tmp_path / "own") == ["qkey"]
+
+
+def test_it_swallows_what_a_cache_raises(build, lab):
+    class Broken(Cache):
+        def fetch(self, key, path):
+            raise KeyError(key)
+
+    cache = Broken()
+    one = build(GENERATED, level_cache=cache)
+    assert one.reset(seed=1) and not cache.maps and len(lab.log("compile")) == 1
+
+
+def test_it_prints_its_mazes_unless_it_is_told_not_to(build, capfd):
+    build(GENERATED).reset(seed=1)
+    out, err = capfd.readouterr()
+    assert len(out.splitlines()) == 13 and not err
+    build(GENERATED, config={"logLevel": "WARN"}).reset(seed=1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_map_that_it_cannot_compile_is_an_exception_of_many_lines(build, lab, monkeypatch, capfd):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="Failed to start environment - (.|\n)*Failed to compile map") as caught:
+        build(GENERATED).reset(seed=1)
+    assert len(str(caught.value).splitlines()) > 20 and len(capfd.readouterr().err.splitlines()) > 200
 
 
 def test_life_of_a_lab(build, lab):
@@ -153,8 +212,9 @@ def test_lab_env_builds_its_lab_in_the_first_reset_and_keeps_it(lab, lab_env):
     assert env.observation_space.shape == (24, 28, 3) and env.action_space.n == 9
     with pytest.raises(RuntimeError, match="reset"):
         env.step(0)
-    with pytest.raises(ValueError, match="seed"):
-        env.reset()
+    for seed in (None, -1, 2**31, 2**40):  # the engine would take another one
+        with pytest.raises(ValueError, match="seed"):
+            env.reset(seed=seed)
     assert not lab.log("construct") and not os.listdir(lab.temporary)
     for seed in (5, np.int64(6)):
         obs, _ = env.reset(seed=seed)

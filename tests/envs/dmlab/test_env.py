@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import psutil
 import pytest
@@ -12,11 +13,9 @@ import torch
 
 from envs import EnvConfig
 from envs.api import EnvironmentFailure
-from envs.dmlab.env import DMLabEnv, advise, episode_seed
+from envs.dmlab.env import DMLabEnv, episode_seed
 from envs.dmlab.levels import DMLAB_LEVELS
 from envs.minilab.physics import ACTION_NAMES
-from envs.workers.child import Phase
-from envs.workers.process import Failure
 from tests.envs.dmlab.double import frames
 from tests.envs.processes import ROOT, eventually, gone
 
@@ -170,56 +169,34 @@ def test_bad_input_is_refused(lab, make):
 
 def test_names(lab, make, tmp_path):
     env = make(num_envs=1)
+    (tmp_path / "own.lua").touch()
     for name in (str(tmp_path / "own.lua"), "tests/missing_map"):
         assert make(name, num_envs=1).name == name
     frames(make(str(tmp_path / "own.lua"), num_envs=1).reset())
     assert lab.log("construct", str(tmp_path / "own.lua"))
     env.reset()
     assert lab.log("construct", "contributed/dmlab30/rooms_watermaze")
-    assert sum(path.startswith("contributed/dmlab30/") for path in DMLAB_LEVELS.values()) == 32  # two are pairs
+    of = Counter(path.rpartition("/")[0] for path in DMLAB_LEVELS.values())
+    assert of["contributed/dmlab30"] == 32 and of["contributed/psychlab/memory_suite_01"] == 19  # two are pairs
+    assert of["contributed/psychlab/visuospatial_suite"] == 7 and len(set(DMLAB_LEVELS.values())) == len(DMLAB_LEVELS)
+    assert DMLAB_LEVELS["odd_one_out"] != DMLAB_LEVELS["visuospatial_suite_odd_one_out"]
 
 
 def test_what_is_said_once(lab, make, capfd):
     for _ in range(2):
         make("language_execute_random_task", num_envs=1)
-        make("rooms_collect_good_objects_test", num_envs=1)
-    first, second = capfd.readouterr().err.splitlines()
+        make("contributed/dmlab30/rooms_collect_good_objects_test", num_envs=1).reset()
+        make("change_detection_holdout_extrapolate", num_envs=1)
+    first, second, third = capfd.readouterr().err.splitlines()
     assert "language_execute_random_task" in first and "INSTR" in first
-    assert "rooms_collect_good_objects_train" in second
+    assert "rooms_collect_good_objects_test is meant for evaluation only" in second
+    assert "change_detection_holdout_extrapolate is meant for evaluation only" in third
 
 
-def test_without_the_module(tmp_path):
-    with pytest.raises(ValueError, match=r"deepmind_lab cannot be imported \(No module.*docs/dmlab.md"):
-        DMLabEnv(EnvConfig(name="rooms_watermaze", backend="dmlab"), 0)
-
-
-def test_a_missing_map_ends_with_what_to_check(lab, make, capfd):
-    env = make("tests/missing_map")
-    with pytest.raises(EnvironmentFailure) as caught:
-        env.reset()
-    message = str(caught.value)
-    assert (
-        message.startswith("tests/missing_map: worker 0 failed 3 times")
-        and message.count("exit code 1 at the beg") == 3
-    )
-    assert all(f"seed {seed}: " in message for seed in seeds(0, 3)) and "map is missing" in message and "zip" in message
-    lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("Didn't find")]
-    assert len(lines) == 2 and all("worker 0, 1 (seed " in line for line in lines)
-    assert not os.listdir(lab.temporary)
-    env.close()
-
-
-def test_a_wrong_renderer_ends_with_what_to_check(lab, make):
-    with pytest.raises(EnvironmentFailure, match=r"Failed to connect RL API.*dmlab_renderer"):
-        make(num_envs=1, dmlab_renderer="hardware").reset()
-
-
-def test_advice_depends_on_the_failure():
-    def of(phase, code, what=""):
-        return advise(Failure(0, 1, phase, what, code))
-
-    assert "map" in of(Phase.RESET, 1) and "230 MB" in of(Phase.STEP, -9)
-    assert of(Phase.STEP, 1) == of(Phase.STEP, -11) == of(Phase.RESET, None, "gave no answer") == ""
+def test_mazes_are_not_printed(lab, make, capfd):
+    env = make("explore_goal_locations_small")
+    env.reset()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_faults_of_a_lab_give_lost_rows(lab, make, capfd):

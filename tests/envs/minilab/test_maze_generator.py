@@ -28,7 +28,7 @@ MEASURES = (
 
 
 def has_bends(is_open: np.ndarray) -> bool:
-    """Whether a corridor goes one cell aside, along a wall and back; most are pulled straight, some come with a door."""
+    """Whether a corridor goes one cell aside, along a wall and back; most are pulled straight, some have a door."""
     padded = np.pad(is_open, 2)
     for turned in (np.rot90(padded, turn) for turn in range(4)):
         for length in range(1, SIZE - 3):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from envs.api import EnvironmentFailure
+from envs.errors import Incurable
 from envs.workers import Workers
 from envs.workers.child import describe
 from tests.envs.processes import ROOT, eventually, gone, named_memory
@@ -167,6 +168,32 @@ def test_it_gives_up_after_three_failures_without_a_whole_episode(make):
     assert message.endswith("Look at STEP and None") and "\n" not in message
     assert workers.closed and all(map(gone, pids))
     workers.close()
+
+
+def test_what_no_seed_cures_is_tried_and_said_once(make, capfd):
+    workers = make(faults={(1, 0): "incurable", (101, 0): "incurable"})
+    with pytest.raises(Incurable, match=r"^toy: zip is not there$"):
+        workers.reset()
+    assert workers.closed and capfd.readouterr().err == ""
+    workers = make(faults={(1, 0): "leave"})
+    workers._incurable = lambda failure: "no map" if failure.exit_code == 7 else ""
+    with pytest.raises(Incurable, match=r"^toy: no map$"):
+        workers.reset()
+
+
+def test_the_same_text_is_said_once(make):
+    workers = make(count=1, faults={(seed, 0): "leave" for seed in (1, 2, 3)})
+    with pytest.raises(
+        EnvironmentFailure, match=r"in between \(seeds 1, 2, 3: ended with exit code 7 at the beg[^:]*\)$"
+    ):
+        workers.reset()
+
+
+def test_what_environments_print_is_not_on_standard_output(make, capfd):
+    workers = make(count=1, faults={(1, 0): "print"})
+    workers.reset()
+    out, err = capfd.readouterr()
+    assert out == "" and err.splitlines() == ["from C", "from Python"]
 
 
 def test_a_whole_episode_forgives(make):

@@ -14,6 +14,8 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
+from envs.errors import Incurable
+
 CHILDREN: list[Any] = []
 
 
@@ -52,6 +54,11 @@ class Toy(gymnasium.Env):
         what = self.faults.get((self.seed, self.steps))
         if what == "raise":
             raise KeyError("as asked")
+        if what == "incurable":
+            raise Incurable("zip is not there")
+        if what == "print":
+            os.write(1, b"from C\n")
+            print("from Python", flush=True)
         if what == "exit":
             sys.exit(3)
         if what == "leave":
