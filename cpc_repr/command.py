@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import rich.console
 
-from configs import UsageError, guarded, load
+from configs import UsageError, guarded, load, preset_names
 from cpc_repr.config import CommandConfig, arms, recorded
 from cpc_repr.context import Session
 from cpc_repr.experiment import Data, Experiment, run_experiment
@@ -38,16 +38,22 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
         Exit code: 0 done, 130 stopped by a signal, 2 bad input, 1 anything else.
     """
     argv = sys.argv[1:] if argv is None else argv
+    family = experiment.family
     keep_freed_memory()
+
+    def preset(chosen: Callable[[str], object]) -> str:
+        size = "smoke" if "--smoke" in argv else "small"
+        own = f"{size}-{chosen('method')}" if "method" in settings.model_fields else size
+        return own if own in preset_names(family) else size
 
     def parse() -> C:
         return load(
             settings,
             argv,
-            prog=f"python -m cpc_repr.{experiment.family}",
+            prog=f"python -m cpc_repr.{family}",
             description=description,
-            default_preset=lambda chosen: "smoke" if "--smoke" in argv else "small",
-            family=experiment.family,
+            default_preset=preset,
+            family=family,
             upgrade=upgrade,
         )
 

@@ -1,9 +1,9 @@
-"""Optimisers, their schedule and the mean of weights: Adam, and RMSProp as TensorFlow 1 (and so IMPALA) has it."""
+"""Optimisers, their schedule and the mean of weights: Adam, SGD, and RMSProp as TensorFlow 1 (and so IMPALA) has it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -16,9 +16,9 @@ from configs import Frozen, RunFailure, UsageError
 class OptimiserConfig(Frozen):
     """Optimiser and learning-rate schedule."""
 
-    name: Literal["adam", "rmsprop"] = Field(
+    name: Literal["adam", "rmsprop", "sgd"] = Field(
         default="adam",
-        description="Optimiser: `adam`, torch's, or `rmsprop`, TensorFlow 1's, which IMPALA used.",
+        description="Optimiser: `adam`, torch's, `rmsprop`, TensorFlow 1's, which IMPALA used, or `sgd`.",
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size at the start, or after the warm-up.")
     warmup: int = Field(
@@ -28,6 +28,9 @@ class OptimiserConfig(Frozen):
         default="constant",
         description="Course of the learning rate: `constant`, or `linear`, which falls to 0 over the run "
         "(`linear_frames`: the same, by its old name).",
+    )
+    drops: tuple[Annotated[int, Field(ge=1, le=10**9)], ...] = Field(
+        default=(), description="Updates after which the learning rate is divided by 10, each time."
     )
     epsilon: float = Field(
         default=1e-8, gt=0, le=10, description="Number added to the denominator, at `epsilon_place`."
@@ -42,7 +45,10 @@ class OptimiserConfig(Frozen):
     mean_square_init: float = Field(
         default=1.0, ge=0, le=1e6, description="Mean square before the first step (rmsprop)."
     )
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum (rmsprop).")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum (rmsprop, sgd).")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=1, description="Weight decay of matrices and kernels, not of biases and norms (sgd)."
+    )
     clip_norm: float | None = Field(
         default=None,
         gt=0,
@@ -60,6 +66,8 @@ class OptimiserConfig(Frozen):
     def _adam_has_no_choice(self) -> Self:
         if self.name == "adam" and self.epsilon_place == "inside_root":
             raise ValueError("epsilon_place 'inside_root' is for rmsprop; adam allows 'outside_root'")
+        if self.name != "sgd" and self.weight_decay:
+            raise ValueError(f"weight_decay {self.weight_decay:g} is for sgd; {self.name} allows 0")
         return self
 
 
@@ -130,6 +138,13 @@ def build_optimiser(config: OptimiserConfig, params: Iterable[nn.Parameter]) -> 
             inside_root=config.epsilon_place == "inside_root",
             mean_square_init=config.mean_square_init,
         )
+    if config.name == "sgd":
+        weights = [*params]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in weights if (p.ndim > 1) == decays], "weight_decay": config.weight_decay * decays}
+            for decays in (True, False)
+        ]
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
     return torch.optim.Adam(params, lr=config.learning_rate, betas=(config.beta1, 0.999), eps=config.epsilon)
 
 
@@ -137,7 +152,7 @@ def learning_rate(config: OptimiserConfig, update: int, done: float) -> float:
     """Learning rate of the update with this number, from 0, when this share of the run is done."""
     rise = min(1.0, (update + 1) / max(1, config.warmup))
     fall = 1.0 if config.schedule == "constant" else max(0.0, 1.0 - done)
-    return config.learning_rate * rise * fall
+    return config.learning_rate * rise * fall * 0.1 ** sum(update >= drop for drop in config.drops)
 
 
 def check_finite(values: Mapping[str, float], when: str) -> None:

@@ -73,7 +73,8 @@ class VisionConfig(CommandConfig):
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
     ablation: Literal["none", "directions", "augmentation"] = Field(
-        default="none", description="Run CPC with one, two and four directions, or with less and more augmentation."
+        default="none",
+        description="Run CPC with one, two and four directions, or a method with less and more augmentation.",
     )
     augment: AugmentConfig = AugmentConfig()
     pictures: SyntheticPicturesConfig = SyntheticPicturesConfig()
@@ -86,6 +87,9 @@ class VisionConfig(CommandConfig):
     def _refuse(self) -> Self:
         if self.method not in METHODS:
             raise ValueError(f"--method {self.method}: there are {', '.join(METHODS)}")
+        ablations = ("none", *METHODS[self.method].ablations)
+        if self.ablation not in ablations:
+            raise ValueError(f"--ablation {self.ablation}: --method {self.method} allows {', '.join(ablations)}")
         return self
 
     @property

@@ -59,14 +59,21 @@ def check_nothing_is_computed_anew(main: Main, finished: Path, capsys: pytest.Ca
 
 
 def check_a_stopped_run_goes_on(
-    family: str, main: Main, flags: Sequence[str], finished: Path, run: Path, parts: Sequence[str] = ("module",)
+    family: str,
+    main: Main,
+    flags: Sequence[str],
+    finished: Path,
+    run: Path,
+    parts: Sequence[str] = ("module",),
+    by: signal.Signals = signal.SIGTERM,
 ) -> None:
-    """SIGTERM after the first checkpoint, then --resume: weights and results are those of `finished`, bit for bit."""
+    """A signal after the first checkpoint, then --resume: weights and results are those of `finished`, bit for bit."""
     process = start(family, *flags, "--run", run)
     while not list(run.glob("checkpoint-*.pt")) and process.poll() is None:
         time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    assert f"--resume {run}" in finish(process, code=130)
+    process.send_signal(by)
+    said = finish(process, code=130 if by == signal.SIGTERM else -by)
+    assert by != signal.SIGTERM or f"--resume {run}" in said
     assert main(["--resume", str(run)]) == 0
     one, two = newest(finished), newest(run)
     assert one["updates"] == two["updates"] == 8

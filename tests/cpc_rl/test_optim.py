@@ -7,7 +7,15 @@ import torch
 from pydantic import ValidationError
 
 from configs import RunFailure
-from cpc_rl.optim import OptimiserConfig, RMSProp, WeightAverage, build_optimiser, check_finite, learning_rate
+from cpc_rl.optim import (
+    Optimiser,
+    OptimiserConfig,
+    RMSProp,
+    WeightAverage,
+    build_optimiser,
+    check_finite,
+    learning_rate,
+)
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -53,6 +61,41 @@ def test_build_reads_every_setting():
     assert adam.defaults["eps"] == 1e-3
 
 
+def test_sgd_follows_the_formula_and_decays_kernels_only():
+    kernel, bias = torch.nn.Parameter(torch.tensor([[1.0]])), torch.nn.Parameter(torch.tensor([1.0]))
+    config = OptimiserConfig(name="sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.5)
+    optimiser = build_optimiser(config, iter([bias, kernel]))
+    x, y, m, n = 1.0, 1.0, 0.0, 0.0
+    for g in (0.5, -2.0, 0.3):
+        for p in (kernel, bias):
+            p.grad = torch.full_like(p, g)
+        optimiser.step()
+        m, n = 0.9 * m + g + 0.5 * x, 0.9 * n + g
+        x, y = x - 0.1 * m, y - 0.1 * n
+        assert (kernel.item(), bias.item()) == pytest.approx((x, y), rel=1e-5)
+    with pytest.raises(ValidationError, match=r"weight_decay 0.5 is for sgd; adam allows 0"):
+        OptimiserConfig(weight_decay=0.5)
+
+
+def test_sgds_state_survives_a_round_trip_through_disk(tmp_path):
+    def trained(steps, saved=None):
+        torch.manual_seed(0)
+        net = torch.nn.Linear(3, 2)
+        optimiser = Optimiser(OptimiserConfig(name="sgd", momentum=0.9, drops=(2,)), list(net.parameters()), net)
+        if saved is not None:
+            net.load_state_dict(saved["net"])
+            optimiser.load_state_dict(saved, steps[0], 4)
+        for i in steps:
+            optimiser.zero_grad()
+            net(torch.full((1, 3), float(i))).square().sum().backward()
+            optimiser.step(i, i / 4)
+        return {"net": net.state_dict(), **optimiser.state_dict(4)}
+
+    torch.save(trained(range(2)), tmp_path / "x.pt")
+    halves, whole = trained(range(2, 4), torch.load(tmp_path / "x.pt", weights_only=True)), trained(range(4))
+    assert all(torch.equal(x, halves["net"][name]) for name, x in whole["net"].items())
+
+
 def test_adam_with_epsilon_inside_the_root_is_refused():
     with pytest.raises(ValidationError, match="outside_root"):
         OptimiserConfig(name="adam", epsilon_place="inside_root")
@@ -86,6 +129,13 @@ def test_learning_rate_rises_over_the_warm_up_and_stays_or_falls():
     assert [learning_rate(warm, n, n / 6) for n in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
     both = OptimiserConfig(learning_rate=0.4, warmup=2, schedule="linear")
     assert [learning_rate(both, n, n / 4) for n in range(6)] == pytest.approx([0.2, 0.3, 0.2, 0.1, 0, 0])
+
+
+def test_learning_rate_drops_to_a_tenth_each_time():
+    steps = OptimiserConfig(learning_rate=0.4, warmup=2, drops=(3, 5))
+    assert [learning_rate(steps, n, n / 6) for n in range(7)] == pytest.approx(
+        [0.2, 0.4, 0.4, 0.04, 0.04, 0.004, 0.004]
+    )
 
 
 def test_the_mean_of_weights_has_the_buffers_of_the_last():

@@ -67,12 +67,16 @@ class PictureBatches:
         return order
 
 
+def augmented(images: Tensor, config: AugmentConfig, draws: torch.Generator) -> Tensor:
+    """`augment` each picture or patch by itself, uint8 [..., 3, s, s]; all off draws nothing."""
+    if config == AugmentConfig():
+        return images
+    return augment(images.flatten(0, -4), config, draws).view_as(images)
+
+
 def patches(images: Tensor, view: ViewConfig, config: AugmentConfig, draws: torch.Generator) -> Tensor:
     """Patches to train on: jittered and augmented, float [B, H, W, 3, p, p] of images uint8 [B, 3, S, S]."""
-    cells = cut(images, view, draws)  # [B, H, W, 3, s, s]
-    if config != AugmentConfig():
-        cells = augment(cells.flatten(0, 2), config, draws).view_as(cells)
-    return normalised(cells, view.patch)
+    return normalised(augmented(cut(images, view, draws), config, draws), view.patch)
 
 
 def plain_patches(images: Tensor, view: ViewConfig) -> Tensor:

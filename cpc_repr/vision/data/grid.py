@@ -6,7 +6,9 @@ of each a random 60 x 60 padded back to 64. Hénaff et al. 2020: 300, 260, a 6 x
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from pydantic import Field, model_validator
@@ -15,6 +17,8 @@ from torch.nn import functional as F
 
 from configs import Frozen
 
+Share = Annotated[float, Field(gt=0, le=1)]
+ASPECT = 4 / 3  # width by height of a crop of random size is at most this, at least its inverse (Szegedy et al. 2015)
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL and torchvision have it
 
 
@@ -33,6 +37,11 @@ class ViewConfig(Frozen):
         le=1024,
         description="Side of the random square of each patch that is looked at, padded back to a patch; 0: all of it.",
     )
+    area: tuple[Share, Share] | None = Field(
+        default=None,
+        description="Smallest and largest share of the picture that a crop of random size takes in training, brought "
+        "to --crop; none: crops of --crop out of --resize.",
+    )
     flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a mirror image in training.")
     grey: float = Field(
         default=1.0, ge=0, le=1, description="Probability that a picture loses its colours; at 1 in evaluation too."
@@ -48,6 +57,8 @@ class ViewConfig(Frozen):
                 f"--stride {self.stride}: patches of {self.patch} must end where the crop of {self.crop} does, "
                 f"so it must divide {self.crop - self.patch}"
             )
+        if self.area is not None and self.area[0] > self.area[1]:
+            raise ValueError(f"--area {self.area[0]:g} {self.area[1]:g}: the smaller share comes first")
         return self
 
     @property
@@ -69,25 +80,53 @@ def crop(picture: Tensor, view: ViewConfig, draws: torch.Generator | None) -> Te
         view: See there.
         draws: Of place, mirroring and loss of colours. None is for evaluation: the centre, not mirrored.
     """
-    height, width = picture.shape[-2:]
-    short = min(height, width)
-    if short != view.resize:
-        size = [max(view.resize, round(side * view.resize / short)) for side in (height, width)]
-        resized = F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
-        picture = resized.round().clamp(0, 255).to(torch.uint8)
-        height, width = size
-    rest = (height - view.crop, width - view.crop)
     if draws is None:
-        top, left = rest[0] // 2, rest[1] // 2
+        picture = _scaled_crop(picture, view, None)
         mirrored, grey = False, view.grey >= 1
     else:
         u = torch.rand(4, generator=draws).tolist()  # always four, so that no option shifts what another one draws
-        top, left = int(u[0] * (rest[0] + 1)), int(u[1] * (rest[1] + 1))
         mirrored, grey = u[2] < view.flip, u[3] < view.grey
-    picture = picture[:, top : top + view.crop, left : left + view.crop]
+        if view.area is None:
+            picture = _scaled_crop(picture, view, u)
+        else:
+            picture = _sized_crop(picture, view.area, view.crop, [*u[:2], *torch.rand(2, generator=draws).tolist()])
     if mirrored:
         picture = picture.flip(-1)
     return to_grey(picture) if grey else picture.contiguous()
+
+
+def _scaled_crop(picture: Tensor, view: ViewConfig, u: Sequence[float] | None) -> Tensor:
+    """`view.crop` out of `view.resize`; `u` [0, 1): place from the top and from the left; None: the centre."""
+    short = min(picture.shape[-2:])
+    if short != view.resize:
+        picture = _resized(picture, [max(view.resize, round(n * view.resize / short)) for n in picture.shape[-2:]])
+    rest = [n - view.crop for n in picture.shape[-2:]]
+    top, left = (n // 2 if u is None else int(u[i] * (n + 1)) for i, n in enumerate(rest))
+    return picture[:, top : top + view.crop, left : left + view.crop]
+
+
+def _sized_crop(picture: Tensor, area: tuple[float, float], side: int, u: Sequence[float]) -> Tensor:
+    """A part of a picture uint8 [3, h, w], brought to [3, side, side].
+
+    Args:
+        picture: See above.
+        area: Bounds of its share of the picture.
+        side: See above.
+        u: Four numbers in [0, 1): place from the top and from the left, share, aspect.
+    """
+    share = area[0] + u[2] * (area[1] - area[0])
+    aspect = ASPECT ** (2 * u[3] - 1)
+    height, width = picture.shape[-2:]
+    size = math.sqrt(share * height * width)
+    h, w = min(height, max(1, round(size / math.sqrt(aspect)))), min(width, max(1, round(size * math.sqrt(aspect))))
+    top, left = int(u[0] * (height - h + 1)), int(u[1] * (width - w + 1))
+    return _resized(picture[:, top : top + h, left : left + w], [side, side])
+
+
+def _resized(picture: Tensor, size: list[int]) -> Tensor:
+    """A picture uint8 [3, h, w] brought to another height and width."""
+    resized = F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
+    return resized.round().clamp(0, 255).to(torch.uint8)
 
 
 def to_grey(pictures: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from typing import Any
 
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
+from cpc_repr.vision.pretext.rotation import Rotation
 
-METHODS: dict[str, type[PictureObjective[Any]]] = {"cpc": VisionCPC}
+METHODS: dict[str, type[PictureObjective[Any]]] = {"cpc": VisionCPC, "rotation": Rotation}
 
 __all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from cpc_repr.context import Context
 from cpc_repr.objective import Objective
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.batches import PictureBatches, patches, plain_patches
-from cpc_repr.vision.data.grid import ViewConfig
+from cpc_repr.vision.data.grid import ViewConfig, normalised
 from cpc_repr.vision.data.pictures import Pictures, Split
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_rl.optim import OptimiserConfig
@@ -31,7 +31,13 @@ class PictureRepresentation(NamedTuple):
 
 
 class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
-    """A method on pictures: a file of this package, and a line in `METHODS`."""
+    """A method on pictures: a file of this package, and a line in `METHODS`.
+
+    Attributes:
+        ablations: Those that it has, of `--ablation`.
+    """
+
+    ablations: ClassVar[tuple[str, ...]] = ("augmentation",)
 
     def __init__(
         self, context: Context[Any, Pictures], build: Callable[[], nn.Module], optimiser: OptimiserConfig | None = None
@@ -40,6 +46,16 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
         super().__init__(context, build, optimiser)
         self.pictures = picture_batches(context, context.data.unlabeled or context.data.train)
         self.test_pictures = picture_batches(context, context.data.test)
+
+    @staticmethod
+    def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
+        """What a trained encoder gives to probes, and to who loads it."""
+        return patch_representation(model, view)
+
+    def representations(self) -> Mapping[str, PictureRepresentation]:
+        """The encoder, as `look` has it."""
+        (row,) = self.rows
+        return {row: self.look(cast(PatchEncoder, self.module.model), self.context.config.view)}
 
 
 def picture_batches(context: Context[Any, Pictures], split: Split) -> PictureBatches:
@@ -55,5 +71,15 @@ def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepres
         x = plain_patches(images, view) if draws is None else patches(images, view, AugmentConfig(), draws)
         z: Tensor = model(x)
         return z
+
+    return PictureRepresentation(model.encoder, model.size, cells)
+
+
+def map_representation(model: PatchEncoder) -> PictureRepresentation:
+    """The encoder's maps of the whole picture; the crop is all that is drawn."""
+
+    def cells(images: Tensor, draws: torch.Generator | None) -> Tensor:
+        maps: Tensor = model.encoder(normalised(images).contiguous(memory_format=torch.channels_last))
+        return maps.permute(0, 2, 3, 1)
 
     return PictureRepresentation(model.encoder, model.size, cells)

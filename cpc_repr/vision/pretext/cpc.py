@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, cast
 
 import torch
@@ -21,7 +21,7 @@ from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.pixelcnn import PixelCNN
 from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.figures import figure_5
-from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation, patch_representation
+from cpc_repr.vision.pretext.base import PictureObjective
 from cpc_repr.vision.throughput import describe_speed, throughput
 from cpc_rl.infonce import CPC, PerOffset, linear_heads
 from cpc_rl.negatives import Negatives
@@ -135,6 +135,7 @@ class VisionCPC(PictureObjective[Tensor]):
     Config = VisionCPCConfig
     title = "CPC"
     rows: ClassVar = {"cpc": "CPC"}
+    ablations: ClassVar = ("directions", "augmentation")
 
     @classmethod
     def check(cls, config: Any) -> None:
@@ -166,10 +167,6 @@ class VisionCPC(PictureObjective[Tensor]):
         """InfoNCE, summed over directions."""
         result = self._contrast(batch, number)
         return result.loss, offset_metrics(result.per_offset, self.config.offsets)
-
-    def representations(self) -> Mapping[str, PictureRepresentation]:
-        """The encoder, patch by patch."""
-        return {"cpc": patch_representation(self._model, self.context.config.view)}
 
     def diagnostics(self) -> Iterator[Stage]:
         """Contrastive accuracy of each offset; what excites units of z (Figure 5); pictures a second."""

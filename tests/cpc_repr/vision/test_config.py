@@ -26,7 +26,7 @@ def config(*argv: str) -> VisionConfig:
 
 
 def test_presets() -> None:
-    assert preset_names("vision") == ["paper", "paper-v2", "small", "small-v2", "smoke"]
+    assert {"paper", "paper-v2", "small", "small-v2", "smoke"} < set(preset_names("vision"))
     small, two = config(), config("--preset", "small-v2")
     assert small.augment == AugmentConfig() and small.cpc.directions == 1 and small.model.norm == "none"
     assert two.augment == FULL and two.cpc.directions == 4 and two.model.norm == "layer" and two.view.grey == 0

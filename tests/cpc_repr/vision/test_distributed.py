@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from cpc_repr.vision.__main__ import main
@@ -14,9 +15,10 @@ from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
 
 
-def test_two_ranks_are_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method, metric", [("cpc", "cpc/log_n"), ("rotation", "accuracy")])
+def test_two_ranks_are_one(method: str, metric: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
-    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml")]
+    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml"), "--method", method]
     out = finish(start("vision", *flags, "--run", tmp_path / "two", launcher=TWO))
     assert out.count("done:") == 1 and out.count("8 updates (100%)") == 1
     assert main([*flags, "--run", str(tmp_path / "one")]) == 0
@@ -26,7 +28,7 @@ def test_two_ranks_are_one(tmp_path: Path) -> None:
     rows = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
     assert [row["updates"] for row in rows[1]] == [2, 4, 6, 8]
     for a, b in zip(*rows, strict=True):
-        assert abs(a["loss/total"] - b["loss/total"]) < 1e-4 and abs(a["cpc/log_n"] - b["cpc/log_n"]) < 1e-5
+        assert abs(a["loss/total"] - b["loss/total"]) < 1e-4 and abs(a[metric] - b[metric]) < 1e-5
     results = [json.loads((tmp_path / n / "report/results.json").read_text())["results"].keys() for n in ("one", "two")]
     assert results[0] == results[1]
     assert (tmp_path / "two/supervised").is_dir()

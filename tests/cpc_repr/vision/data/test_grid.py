@@ -100,6 +100,40 @@ def test_training_crops_flip_and_move() -> None:
     assert len(places) == 18 and sum(places.values()) == 200
 
 
+def test_crops_of_random_size_take_their_share_at_any_place() -> None:
+    """A picture whose red says the row and whose green says the column: a crop's corners say where it is from."""
+    size, side = 100, 40
+    view = ViewConfig(resize=side, crop=side, patch=8, stride=8, jitter=0, area=(0.1, 0.5), flip=0.0, grey=0.0)
+    ramp = torch.arange(size, dtype=torch.uint8)
+    p = torch.stack([ramp[:, None].expand(size, size), ramp.expand(size, size), torch.zeros(size, size)]).byte()
+    shares, aspects, tops = [], [], []
+    for seed in range(300):
+        found = crop(p, view, draws(seed)).float()
+        assert found.shape == (3, side, side)
+        height = (found[0, -1].mean() - found[0, 0].mean()) * side / (side - 1)
+        width = (found[1, :, -1].mean() - found[1, :, 0].mean()) * side / (side - 1)
+        shares.append(float(height * width) / size**2)
+        aspects.append(float(width / height))
+        tops.append(float(found[0, 0].mean()))
+    assert 0.08 < min(shares) < 0.14 and 0.45 < max(shares) < 0.52 and abs(sum(shares) / 300 - 0.3) < 0.02
+    assert 0.7 < min(aspects) < 0.8 and 1.25 < max(aspects) < 1.42
+    assert min(tops) < 5 and max(tops) > 50
+    plain = view.model_copy(update={"area": None})
+    assert torch.equal(crop(p, view, None), crop(p, plain, None))  # evaluation has no crops of random size
+
+
+def test_a_random_size_shifts_nothing_else_that_is_drawn() -> None:
+    """Mirroring and loss of colours are those of the same seed without it."""
+    plain = ViewConfig(resize=12, crop=12, patch=4, stride=2, jitter=0, flip=0.5, grey=0.5)
+    whole = plain.model_copy(update={"area": (1.0, 1.0)})
+    p = torch.zeros(3, 12, 12, dtype=torch.uint8)
+    p[0, :, 6:] = 255
+    for seed in range(20):
+        a, b = (crop(p, view, draws(seed)) for view in (plain, whole))
+        assert (a[0, :, 0].float().mean() > 30) == (b[0, :, 0].float().mean() > 30)  # which half is bright
+        assert torch.equal(a[0], a[1]) == torch.equal(b[0], b[1])
+
+
 def test_grey() -> None:
     p = picture(12, 12)
     grey = crop(p, TINY.model_copy(update={"grey": 1.0}), None)
@@ -126,7 +160,12 @@ def test_crops_are_drawn_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     "sizes, words",
-    [({"jitter": 70}, "--jitter"), ({"crop": 301}, "--resize"), ({"stride": 33}, "--stride 33.*192")],
+    [
+        ({"jitter": 70}, "--jitter"),
+        ({"crop": 301}, "--resize"),
+        ({"stride": 33}, "--stride 33.*192"),
+        ({"area": (0.5, 0.1)}, "--area 0.5 0.1: the smaller share comes first"),
+    ],
 )
 def test_views_that_do_not_fit(sizes: dict[str, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -1,0 +1,95 @@
+"""What every method does by the command: trained, judged, probed, stopped and gone on with, loaded."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from cpc_repr.vision import load
+from cpc_repr.vision.__main__ import main
+from cpc_repr.vision.data.pictures import open_pictures
+from cpc_repr.vision.pretext import METHODS
+from cpc_repr.vision.pretext.task import PretextTask
+from cpc_rl.runs import read_metrics
+from tests.cpc_repr.commands import check_a_stopped_run_goes_on, check_kills, check_one_line, finish, results, start
+from tests.cpc_repr.vision.test_command import TINY
+from tests.cpc_repr.vision.toy import write_toy
+
+TASKS = [name for name, method in METHODS.items() if issubclass(method, PretextTask)]
+OWN: dict[str, list[str]] = {}  # flags that a method needs on the toy
+FEW = ["--supervised-updates", "0", "--efficient.fractions", "0.5"]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--data", str(write_toy(folder / "toy")), "--config", str(folder / "tiny.yaml"), *FEW]
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def method(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def flags(method: str, toy: list[str]) -> list[str]:
+    return [*toy, "--method", method, *OWN.get(method, [])]
+
+
+@pytest.fixture(scope="module")
+def finished(flags: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    assert main([*flags, "--run", str(run)]) == 0
+    return run
+
+
+def test_what_a_run_leaves(method: str, finished: Path) -> None:
+    rows, found = read_metrics(finished / "metrics.jsonl"), results(finished)
+    assert [row["updates"] for row in rows] == [2, 4, 6, 8]
+    assert {"loss/total", "accuracy", "gradient_norm"} <= rows[0].keys() and 0 <= rows[0]["accuracy"] <= 1
+    assert {method, f"{method}_grid", "random", "random_grid", "pixels", "labels_0.5", "task"} <= found.keys()
+    task = found["task"]
+    assert task["loss"] > 0 and 0 < task["chance_accuracy"] < 1 and task["chance_loss"] > 0
+    table = (finished / "report/table.md").read_text()
+    assert f"| {METHODS[method].title} |" in table and "| CPC |" not in table
+
+
+def test_a_killed_run_goes_on_bit_for_bit(finished: Path, flags: list[str], tmp_path: Path) -> None:
+    parts = ("module", "average")
+    check_a_stopped_run_goes_on("vision", main, flags, finished, tmp_path / "run", parts, by=signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_is_the_run_that_was_never_killed(
+    finished: Path, flags: list[str], tmp_path: Path
+) -> None:
+    check_kills("vision", flags, finished, tmp_path)
+
+
+def test_what_is_loaded_is_what_was_probed(method: str, finished: Path, flags: list[str]) -> None:
+    pictures = open_pictures("folder", Path(flags[1])).test.pictures(range(5))
+    sight = load(finished)
+    z = sight.encode(pictures)
+    assert z.ndim == 4 and z.shape[0] == 5 and z.shape[3] == 8 and z.isfinite().all()
+    assert sight.encode([]).shape == (0, *z.shape[1:])
+    torch.testing.assert_close(sight.encode(pictures, chunk=2), z)
+
+
+def test_smoke(method: str, tmp_path: Path) -> None:
+    """With nothing but --method and --smoke: drawn pictures, all stages, tables."""
+    flags = ["--method", method, "--smoke", "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    out = finish(start("vision", *flags))
+    assert "6 updates (100%)" in out and "on test pictures: loss" in out and "chance" in out
+    table = (tmp_path / "run/report/table.md").read_text()
+    for row in ("chance", "pixels", "random encoder", METHODS[method].title, "supervised, end to end", "50 % of"):
+        assert f"| {row}" in table, row
+
+
+def test_directions_are_refused(method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--method", method, "--smoke", "--ablation", "directions"]
+    words = f"--ablation directions: --method {method} allows none, augmentation"
+    check_one_line(main, flags, words, tmp_path / "run", capsys)
