@@ -14,7 +14,7 @@ from torch import Tensor
 from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic
 from envs import resolve
-from envs.api import BatchedEnv, EnvStep
+from envs.api import BatchedEnv, EnvStep, Restful
 from envs.config import EnvConfig
 from envs.cores import cores
 
@@ -153,6 +153,8 @@ def evaluate(
         next(rows)  # the reset: no transition led to it
         tally.begin()
         while tally.going:
+            if isinstance(env, Restful):
+                env.rest(tally.last)
             tally.count(next(rows))
             steps += 1
             if progress is not None:
@@ -188,6 +190,12 @@ class _Tally:
     def going(self) -> bool:
         """Whether an episode that is missing may still come without a reset."""
         return bool((self._left & ~self.stuck).any())
+
+    @property
+    def last(self) -> Tensor:
+        """Environments whose present episode is the last that is wanted of them: bool [B]."""
+        counted = torch.tensor([len(each) for each in self.played]) + (~self.stuck).long()
+        return counted >= self.wanted
 
     @property
     def done(self) -> int:

@@ -16,13 +16,15 @@ class EnvStep(NamedTuple):
 
     The tensors belong to the environment and may be overwritten by its next `reset` or `step`: copy what you keep.
 
-    An episode ends and the next one begins in one of three ways, told by these fields alone:
+    An episode ends and the next one begins in one of these ways, told by these fields alone:
 
     - *same-step* autoreset (minilab, DeepMind Lab): the row that ends an episode already shows the first frame of the
       next one, so `terminated | truncated` and `is_first` are true together. `final_obs` has the true last
       observation where the back end knows it;
     - *next-step* autoreset (Gymnasium's default, envpool): the row that ends an episode shows its last frame; the row
       after it has `is_first` true and `valid` false, because the action that led to it was ignored;
+    - *rested* (see `Restful`): the row that ends an episode shows its last frame, and rows behind it have `valid` and
+      `is_first` false, until the next `reset`;
     - *lost* (its process died): a row with `is_first` true, `valid` false and no end before it. What was left of the
       episode is unknown; this row begins another one.
     """
@@ -105,6 +107,15 @@ class Adaptive(Protocol):
 
     def adopt(self, states: Sequence[dict[str, Any]]) -> None:
         """Be as the environments whose `state_dict` these are (one a rank), and change no more."""
+        ...
+
+
+@runtime_checkable
+class Restful(Protocol):
+    """A `BatchedEnv` in which it costs much to begin an episode, which may turn out not to be wanted."""
+
+    def rest(self, rows: Tensor) -> None:
+        """Until the next `reset`, begin no other episode where `rows`, bool [B], is true when the present one ends."""
         ...
 
 

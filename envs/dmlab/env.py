@@ -126,8 +126,13 @@ class DMLabEnv:
         check_actions(actions, self.num_envs, self.num_actions, self.device)
         with self._closing():
             obs, reward, terminated, truncated, _ = self._workers.step(actions.numpy())
-        lost = self._workers.lost
-        return _row(obs, reward, terminated, truncated, terminated | truncated | lost, ~lost)
+        lost, idle = self._workers.lost, self._workers.idle
+        begun = (terminated | truncated) & ~self._workers.last | lost
+        return _row(obs, reward, terminated, truncated, begun, ~(lost | idle))
+
+    def rest(self, rows: Tensor) -> None:
+        """As `envs.api.Restful`: a map that nobody plays is not compiled."""
+        self._workers.last[:] = rows.numpy()
 
     def state_dict(self) -> dict[str, Any]:
         """Which environment this is, and how many episodes each of its workers has begun."""

@@ -128,7 +128,10 @@ class Child:
         if terminated or truncated:
             check_finite(obs, "the observation")
             final = np.array(obs)  # a copy: the environment may write its next frame to the same place
-            self._begin(env, index, next_seed)
+            if next_seed is None:
+                self._show(env, index, obs)
+            else:
+                self._begin(env, index, next_seed)
         else:
             self._show(env, index, obs)
         return reward, bool(terminated), bool(truncated), final, info.get(RAW_REWARD)

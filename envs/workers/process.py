@@ -47,6 +47,7 @@ class Worker:
     next_seed: int = 0  # of the one behind that
     steps: int = 0  # of its episode
     fresh: bool = True  # has never answered
+    resting: bool = False  # its episode is over, and it has begun no other
     failures: list[Failure] = field(default_factory=list)  # since its last whole episode
 
     def send(self, command: str, data: Any = None) -> None:

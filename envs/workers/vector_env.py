@@ -66,6 +66,9 @@ class Workers(_AsyncVectorEnv):
 
     Attributes:
         lost: bool [N], which rows of the last `step` begin an episode because a worker failed.
+        last: bool [N], which workers begin no other episode when theirs ends, before the next `reset`: a row that ends
+            one shows its last observation, and those behind it are the same with reward 0 (and `idle`); may be set.
+        idle: bool [N], which rows of the last `step` nothing was done for.
         episodes: int64 [N], how often each worker has begun an episode (or tried to); may be set before a `reset`.
     """
 
@@ -102,7 +105,7 @@ class Workers(_AsyncVectorEnv):
         count, ctx = len(env_fns), multiprocessing.get_context("spawn")
         self.name, self._seeds_of, self._timeout = name, seeds, timeout
         self._incurable, self._advise = incurable, advise
-        self.lost = np.zeros(count, np.bool_)
+        self.lost, self.last, self.idle = (np.zeros(count, np.bool_) for _ in range(3))
         self.episodes = np.zeros(count, np.int64)
         frames = ctx.RawArray("B", count * int(np.prod(space.shape)) * space.dtype.itemsize)  # nameless: cannot leak
         self._ctx, self._child = ctx, Child(frames, ctx.RawArray("B", count), ctx.RawArray("d", count), folder)
@@ -131,6 +134,7 @@ class Workers(_AsyncVectorEnv):
         self._expect(AsyncState.DEFAULT)
         if options:
             raise ValueError(f"options are {options}; workers take none")
+        self.last[:] = False
         given = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed or [None] * self.num_envs
         for worker in self._workers:
             self._choose(worker, given[worker.index])
@@ -149,8 +153,9 @@ class Workers(_AsyncVectorEnv):
         """Send every worker its action."""
         self._expect(AsyncState.DEFAULT)
         for worker, action in zip(self._workers, iterate(self.action_space, actions), strict=True):
-            worker.steps += 1
-            worker.send("step", (action, worker.next_seed))
+            if not worker.resting:
+                worker.steps += 1
+                worker.send("step", (action, None if self.last[worker.index] else worker.next_seed))
         self._state = AsyncState.WAITING_STEP
 
     def step_wait(self, timeout: float | None = None) -> tuple[Array, Array, Array, Array, Infos]:
@@ -158,9 +163,11 @@ class Workers(_AsyncVectorEnv):
         self._expect(AsyncState.WAITING_STEP)
         rewards = np.zeros(self.num_envs)
         terminated, truncated, self.lost = (np.zeros(self.num_envs, np.bool_) for _ in range(3))
+        self.idle = np.array([worker.resting for worker in self._workers])
+        awake = [worker for worker in self._workers if not worker.resting]
         final, raw = (np.full(self.num_envs, None, object) for _ in range(2))
         failures = []
-        for i, answer in enumerate(self._answers(self._workers)):
+        for i, answer in zip([worker.index for worker in awake], self._answers(awake), strict=True):
             if isinstance(answer, Failure):
                 failures.append(answer)
                 self.lost[i] = True
@@ -168,7 +175,9 @@ class Workers(_AsyncVectorEnv):
             rewards[i], terminated[i], truncated[i], final[i], raw[i] = answer
             if terminated[i] or truncated[i]:
                 self._workers[i].failures.clear()
-                self._choose(self._workers[i])
+                self._workers[i].resting = bool(self.last[i])
+                if not self.last[i]:
+                    self._choose(self._workers[i])
         self._replace(failures)
         self._state = AsyncState.DEFAULT
         ended = terminated | truncated
@@ -232,7 +241,7 @@ class Workers(_AsyncVectorEnv):
             if worker.seed not in bad:
                 break
         worker.next_seed = self._seeds_of(i, int(self.episodes[i]) + 1)
-        worker.steps = 0
+        worker.steps, worker.resting = 0, False
 
     def _answers(self, workers: Iterable[Worker]) -> list[Any]:
         """What some workers say, Failures included, in as long as the slowest takes."""

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import torch
 
+from cpc_rl.episodes import RandomPolicy, evaluate
 from envs import EnvConfig
 from envs.api import EnvironmentFailure
 from envs.dmlab.env import DMLabEnv, episode_seed
@@ -191,6 +192,20 @@ def test_what_is_said_once(lab, make, capfd):
     assert "language_execute_random_task" in first and "INSTR" in first
     assert "rooms_collect_good_objects_test is meant for evaluation only" in second
     assert "change_detection_holdout_extrapolate is meant for evaluation only" in third
+
+
+def test_no_map_is_compiled_for_an_episode_that_nobody_plays(lab, make):
+    lab.set(episode_frames=10)
+    env = make("explore_goal_locations_small")
+    for episodes, maps in [(2, 2), (3, 5)]:
+        stats = evaluate(env, RandomPolicy(9, seed=1), episodes)
+        assert stats.lengths == (3,) * episodes and len(lab.log("compile")) == maps
+    env.reset()
+    env.rest(torch.tensor([True, False]))
+    rows = [forward(env) for _ in range(4)]
+    assert [row.truncated.tolist() for row in rows[1:]] == [[False, False], [True, True], [False, False]]
+    assert rows[2].is_first.tolist() == [False, True] and rows[2].valid.all()
+    assert rows[3].valid.tolist() == [False, True] and not rows[3].is_first.any() and rows[3].reward[0] == 0
 
 
 def test_mazes_are_not_printed(lab, make, capfd):

@@ -196,6 +196,36 @@ def test_what_environments_print_is_not_on_standard_output(make, capfd):
     assert out == "" and err.splitlines() == ["from C", "from Python"]
 
 
+def test_who_has_played_the_last_episode_rests_until_the_next_reset(make):
+    workers = make(length=2)
+    workers.reset()
+    workers.last[0] = True
+    workers.step(GO)
+    assert not workers.idle.any()
+    obs, _, terminated, _, infos = workers.step(GO)
+    assert obs.tolist() == [[2, 1, 2], [0, 102, 0]] and terminated.all() and not workers.idle.any()
+    assert infos["final_obs"][0].tolist() == [2, 1, 2]
+    for step in (1, 2, 1):
+        obs, reward, terminated, truncated, _ = workers.step(GO)
+        assert obs[0].tolist() == [2, 1, 2] and reward.tolist() == [0, step] and workers.idle.tolist() == [True, False]
+        assert not terminated[0] and not (truncated | workers.lost).any()
+    assert workers.episodes.tolist() == [1, 3]
+    assert workers.reset()[0].tolist() == [[0, 2, 0], [0, 104, 0]] and not workers.last.any()
+    workers.step(GO)
+    assert workers.step(GO)[0].tolist() == [[0, 3, 0], [0, 105, 0]]
+
+
+def test_a_last_episode_that_is_lost_is_played_again(make):
+    workers = make(count=1, length=2, faults={(1, 1): "leave"})
+    workers.reset()
+    workers.last[0] = True
+    assert workers.step(GO[:1])[0].tolist() == [[0, 2, 0]] and workers.lost.all()
+    workers.step(GO[:1])
+    assert workers.step(GO[:1])[2].all() and not workers.idle.any()
+    workers.step(GO[:1])
+    assert workers.idle.all() and workers.episodes.tolist() == [2]
+
+
 def test_a_whole_episode_forgives(make):
     workers = make(count=1, length=2, faults={(s, 1): "leave" for s in (2, 3, 5, 6, 8, 9)})
     workers.reset()
