@@ -1,6 +1,7 @@
 """Batches of pictures, each a function of the seed and its number alone.
 
-The last number of a `generator` says what it draws for: views 0, order 1, patches 2, negatives 3, probes 4 and 5.
+The last number of a `generator` says what it draws for: views 0, order 1, patches 2, negatives or
+permutations 3, probes 4 and 5, dropout 6.
 """
 
 from __future__ import annotations

@@ -4,8 +4,13 @@ from typing import Any
 
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
+from cpc_repr.vision.pretext.relative_location import RelativeLocation
 from cpc_repr.vision.pretext.rotation import Rotation
 
-METHODS: dict[str, type[PictureObjective[Any]]] = {"cpc": VisionCPC, "rotation": Rotation}
+METHODS: dict[str, type[PictureObjective[Any]]] = {
+    "cpc": VisionCPC,
+    "rotation": Rotation,
+    "relative_location": RelativeLocation,
+}
 
 __all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]

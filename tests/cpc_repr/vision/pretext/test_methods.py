@@ -19,7 +19,10 @@ from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
 
 TASKS = [name for name, method in METHODS.items() if issubclass(method, PretextTask)]
-OWN: dict[str, list[str]] = {}  # flags that a method needs on the toy
+GRID = ["--crop", "18", "--patch", "6", "--stride", "6", "--jitter", "5"]
+OWN = {  # flags that a method needs on the toy
+    "relative_location": [*GRID, "--relative-location.embedding", "8", "--relative-location.hidden", "16"],
+}
 FEW = ["--supervised-updates", "0", "--efficient.fractions", "0.5"]
 
 
