@@ -1,7 +1,8 @@
 """Batches of pictures, each a function of the seed and its number alone.
 
 The last number of a `generator` says what it draws for: views 0, order 1, patches 2, negatives or
-permutations 3, probes 4 and 5, dropout 6.
+permutations 3, probes 4 and 5, dropout 6,
+the set of permutations 7.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from typing import Any
 
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
+from cpc_repr.vision.pretext.jigsaw import Jigsaw
 from cpc_repr.vision.pretext.relative_location import RelativeLocation
 from cpc_repr.vision.pretext.rotation import Rotation
 
@@ -11,6 +12,7 @@ METHODS: dict[str, type[PictureObjective[Any]]] = {
     "cpc": VisionCPC,
     "rotation": Rotation,
     "relative_location": RelativeLocation,
+    "jigsaw": Jigsaw,
 }
 
 __all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]

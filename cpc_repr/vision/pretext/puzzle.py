@@ -1,4 +1,4 @@
-"""What tasks on the 3 x 3 cells of a picture share (Doersch et al. 2015, Noroozi & Favaro 2016, Kolesnikov et al. 2019).
+"""What tasks on the 3 x 3 cells of a picture share (Kolesnikov et al. 2019).
 
 In training a random square of each cell is looked at, so that no edge goes on from one cell to the next, and each is
 standardised by itself, so that brightness and contrast do not give its place away.
@@ -14,10 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen, UsageError
-from cpc_repr.context import Context
 from cpc_repr.vision.data.batches import augmented
 from cpc_repr.vision.data.grid import ViewConfig, cut
-from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.pretext.base import PictureRepresentation
@@ -103,10 +101,6 @@ class Puzzle(PretextTask):
                 f"--method {config.method}: 3 x 3 cells without overlap; --crop {view.crop}, --patch {view.patch}, "
                 f"--stride {view.stride} are {view.cells} x {view.cells}; see --preset small-{config.method}"
             )
-
-    def __init__(self, context: Context[Any, Pictures], config: PuzzleConfig, joined: int, classes: int) -> None:
-        """See `Objective` and `PuzzleNetwork`."""
-        super().__init__(context, lambda: PuzzleNetwork(context.config.model, config, joined, classes))
 
     @staticmethod
     def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses
 from cpc_repr.vision.data.pictures import Pictures
-from cpc_repr.vision.pretext.puzzle import CELLS, CENTRE, Puzzle, PuzzleConfig
+from cpc_repr.vision.pretext.puzzle import CELLS, CENTRE, Puzzle, PuzzleConfig, PuzzleNetwork
 from cpc_repr.vision.pretext.task import Chance, classification
 
 NEIGHBOURS = tuple(cell for cell in range(CELLS) if cell != CENTRE)
@@ -42,7 +42,8 @@ class RelativeLocation(Puzzle):
 
     def __init__(self, context: Context[Any, Pictures]) -> None:
         """See `Objective`."""
-        super().__init__(context, context.config.relative_location, joined=2, classes=len(NEIGHBOURS))
+        config, classes = context.config, len(NEIGHBOURS)
+        super().__init__(context, lambda: PuzzleNetwork(config.model, config.relative_location, 2, classes))
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """Cross-entropy of the places."""

@@ -22,6 +22,7 @@ TASKS = [name for name, method in METHODS.items() if issubclass(method, PretextT
 GRID = ["--crop", "18", "--patch", "6", "--stride", "6", "--jitter", "5"]
 OWN = {  # flags that a method needs on the toy
     "relative_location": [*GRID, "--relative-location.embedding", "8", "--relative-location.hidden", "16"],
+    "jigsaw": [*GRID, "--jigsaw.embedding", "8", "--jigsaw.hidden", "16", "--jigsaw.permutations", "20"],
 }
 FEW = ["--supervised-updates", "0", "--efficient.fractions", "0.5"]
 

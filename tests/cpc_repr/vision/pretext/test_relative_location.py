@@ -108,7 +108,7 @@ def test_other_grids_are_refused(flags: list[str], words: str) -> None:
         RelativeLocation.check(config("--preset", "small-relative_location", *flags, "--method", "relative_location"))
 
 
-@pytest.mark.parametrize("method", ["relative_location"])
+@pytest.mark.parametrize("method", ["relative_location", "jigsaw"])
 def test_the_papers_presets(method: str) -> None:
     paper = config("--preset", f"paper-{method}")
     optimiser, pictures = paper.optimiser, paper.train.batch_size * paper.train.accumulate
