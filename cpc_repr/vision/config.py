@@ -14,7 +14,8 @@ from cpc_repr.training import OPTIMISER
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.grid import ViewConfig
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig
-from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.encoders import ENCODERS
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
 from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
@@ -87,6 +88,8 @@ class VisionConfig(CommandConfig):
     def _refuse(self) -> Self:
         if self.method not in METHODS:
             raise ValueError(f"--method {self.method}: there are {', '.join(METHODS)}")
+        if self.model.encoder not in ENCODERS:
+            raise ValueError(f"--encoder {self.model.encoder}: there are {', '.join(ENCODERS)}")
         ablations = ("none", *METHODS[self.method].ablations)
         if self.ablation not in ablations:
             raise ValueError(f"--ablation {self.ablation}: --method {self.method} allows {', '.join(ablations)}")

@@ -17,8 +17,8 @@ from torch import Tensor
 from configs import UsageError
 from cpc_repr.trained import load_weights, open_trained
 from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureRepresentation, patch_representation
 

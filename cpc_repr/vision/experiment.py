@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from configs import as_usage_error
@@ -21,6 +22,7 @@ from cpc_repr.vision.data.augment import transforms
 from cpc_repr.vision.data.batches import PictureBatches
 from cpc_repr.vision.data.pictures import Pictures, open_pictures
 from cpc_repr.vision.data.synthetic import make_pictures
+from cpc_repr.vision.encoders import make_encoder
 from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
 from cpc_repr.vision.figures import figure_labels
 from cpc_repr.vision.pretext import METHODS
@@ -45,10 +47,12 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
 
     def check(self, config: VisionConfig, data: Pictures) -> None:
-        """There must be enough pictures, and torchvision for some kinds of augmentation."""
+        """There must be enough pictures, and torchvision for some networks and kinds of augmentation."""
         PictureBatches(data.unlabeled or data.train, config.view, config.train.batch_size, config.run.seed)
         if config.efficient.fractions:
             apart(len(data.train), config.efficient.validation, config.run.seed)
+        with as_usage_error(), torch.device("meta"):
+            make_encoder(config.model)
         if config.augment.needs_torchvision:
             with as_usage_error():
                 transforms()

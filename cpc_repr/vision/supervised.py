@@ -10,7 +10,8 @@ from cpc_repr.context import Context
 from cpc_repr.objective import Labelled, Supervised
 from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
-from cpc_repr.vision.encoders.resnet import EncoderConfig, ResNet
+from cpc_repr.vision.encoders import make_encoder
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext.base import picture_batches
 
 
@@ -23,9 +24,9 @@ class PictureClassifier(nn.Module):
 
     def __init__(self, config: EncoderConfig, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.encoder = ResNet(config.model_copy(update={"norm": "batch"}))
+        self.encoder = make_encoder(config.model_copy(update={"norm": "batch"}))
         self.dropout = nn.Dropout(dropout)
-        self.classify = nn.Linear(config.maps[-1], classes)
+        self.classify = nn.Linear(self.encoder.size, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, classes] of images uint8 [B, 3, S, S]."""

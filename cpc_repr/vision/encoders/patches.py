@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpc_repr.vision.encoders.resnet import EncoderConfig, ResNet
+from cpc_repr.vision.encoders import make_encoder
+from cpc_repr.vision.encoders.config import EncoderConfig
 
 
 class PatchEncoder(nn.Module):
@@ -14,12 +15,12 @@ class PatchEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ResNet(config)
+        self.encoder = make_encoder(config)
 
     @property
     def size(self) -> int:
         """Numbers in one z."""
-        return self.config.maps[-1]
+        return self.encoder.size
 
     def forward(self, patches: Tensor) -> Tensor:
         """Encode patches, float [B, H, W, 3, p, p] of `grid.normalised`: z [B, H, W, D], averaged over pixels."""

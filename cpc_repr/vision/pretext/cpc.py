@@ -17,9 +17,9 @@ from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
 from cpc_repr.sequences import check_negatives
 from cpc_repr.vision.data.batches import patches, plain_patches
 from cpc_repr.vision.data.pictures import Pictures
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.pixelcnn import PixelCNN
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.figures import figure_5
 from cpc_repr.vision.pretext.base import PictureObjective
 from cpc_repr.vision.throughput import describe_speed, throughput

@@ -15,7 +15,7 @@ from torch import Tensor
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses, generator
 from cpc_repr.vision.data.pictures import Pictures
-from cpc_repr.vision.encoders.resnet import EncoderConfig
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext.puzzle import CELLS, Puzzle, PuzzleConfig, PuzzleNetwork
 from cpc_repr.vision.pretext.task import Chance, classification
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from configs import Frozen, UsageError
 from cpc_repr.vision.data.batches import augmented
 from cpc_repr.vision.data.grid import ViewConfig, cut
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.pretext.base import PictureRepresentation
 from cpc_repr.vision.pretext.task import HeadedEncoder, PretextTask
 

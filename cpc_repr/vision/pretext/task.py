@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cpc_repr.objective import Losses, Stage
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.pretext.base import PictureObjective
 
 

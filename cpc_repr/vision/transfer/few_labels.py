@@ -20,7 +20,8 @@ from configs import Frozen, UsageError
 from cpc_repr.context import Tick
 from cpc_repr.vision.data.batches import PictureBatch
 from cpc_repr.vision.data.grid import normalised
-from cpc_repr.vision.encoders.resnet import Bottleneck, initialise, normalise
+from cpc_repr.vision.encoders.base import initialise, normalise
+from cpc_repr.vision.encoders.resnet import Bottleneck
 
 Way = Literal["pixels", "frozen", "tuned"]
 WAYS: tuple[Way, ...] = ("pixels", "frozen", "tuned")
@@ -65,11 +66,12 @@ class TransferClassifier(nn.Module):
         super().__init__()
         self.encoder = encoder
         sizes = itertools.pairwise([size, *[config.maps] * config.blocks])
-        self.blocks = nn.Sequential(*(Bottleneck(i, config.bottleneck, o, 1, "layer") for i, o in sizes))
+        blocks = [Bottleneck(i, config.bottleneck, o, 1, "layer") for i, o in sizes]
+        self.blocks = nn.Sequential(*blocks)
         self.norm = normalise("layer", config.maps)
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(config.maps, classes)
-        initialise(self.blocks)
+        initialise(self.blocks, [block.expand for block in blocks])
         self.freeze(True)
 
     def freeze(self, frozen: bool) -> None:

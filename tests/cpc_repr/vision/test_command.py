@@ -158,6 +158,8 @@ def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
         (["--smoke", "--cache", "/dev/null/cache"], "/dev/null/cache: generated data cannot be kept there"),
         (["--resume", "/no/such/run"], "not a run directory"),
         (["--jitter", "100"], "--jitter, --patch"),
+        (["--smoke", "--encoder", "alexnet"], "--encoder alexnet: there are resnet, resnet18"),
+        (["--smoke", "--widen", "8"], "--widen 8: --encoder resnet is as wide as"),
         (["--smoke", "--offsets", "7"], "--offsets 7: a grid of 7 rows has offsets up to 6"),
         (["--smoke", "--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),
         (["--smoke", "--batch-size", "1", "--negatives.pool", "time"], "leaves no negative"),

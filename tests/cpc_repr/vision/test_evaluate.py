@@ -10,8 +10,8 @@ import torch
 from cpc_repr.experiment import plain_learner
 from cpc_repr.vision.config import PicturesConfig, VisionConfig, VisionEvaluationConfig, VisionTrainConfig
 from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.evaluate import PictureContext, chance, collect, pixels, pooled, probe, remembered
 from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.figures import figure_5, most_exciting

@@ -13,9 +13,10 @@ from configs import load
 from cpc_repr.objective import count_parameters
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.batches import plain_patches
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.pixelcnn import PixelCNN
-from cpc_repr.vision.encoders.resnet import Bottleneck, EncoderConfig
+from cpc_repr.vision.encoders.resnet import Bottleneck
 from cpc_repr.vision.pretext.cpc import DIRECTIONS, Direction, VisionCPCConfig, VisionCPCNetwork
 from cpc_rl.infonce import cpc_loss
 from cpc_rl.negatives import Negatives

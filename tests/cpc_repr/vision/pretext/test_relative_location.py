@@ -11,8 +11,8 @@ from configs import UsageError, load
 from cpc_repr.objective import generator
 from cpc_repr.vision.config import full_config
 from cpc_repr.vision.data.grid import ViewConfig
+from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.encoders.resnet import EncoderConfig
 from cpc_repr.vision.pretext.puzzle import PuzzleConfig, PuzzleNetwork, cell_representation, middle_cells, standardised
 from cpc_repr.vision.pretext.relative_location import NEIGHBOURS, RelativeLocation, location_loss, neighbour_pairs
 

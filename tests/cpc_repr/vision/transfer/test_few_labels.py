@@ -8,7 +8,8 @@ import torch
 from configs import UsageError
 from cpc_repr.vision.data.batches import PictureBatches
 from cpc_repr.vision.data.grid import ViewConfig
-from cpc_repr.vision.encoders.resnet import EncoderConfig, ResNet
+from cpc_repr.vision.encoders.config import EncoderConfig
+from cpc_repr.vision.encoders.resnet import ResNet
 from cpc_repr.vision.supervised import PictureClassifier
 from cpc_repr.vision.transfer.few_labels import FewLabelsConfig, TransferClassifier, apart, fit, labelled, optimisers
 from cpc_repr.vision.transfer.linear import top
