@@ -30,7 +30,13 @@ class PictureBatches:
     """Draws random views of pictures: every picture once in an epoch, in an order of that epoch's own."""
 
     def __init__(
-        self, split: Split, view: ViewConfig, batch_size: int, seed: int, chosen: Tensor | None = None
+        self,
+        split: Split,
+        view: ViewConfig,
+        batch_size: int,
+        seed: int,
+        chosen: Tensor | None = None,
+        views: int = 1,
     ) -> None:
         """Draw from `split`.
 
@@ -40,11 +46,12 @@ class PictureBatches:
             batch_size: Pictures of a batch.
             seed: Of everything drawn.
             chosen: int64, which pictures; None: all.
+            views: Of each picture, one after another: a batch has that many times `batch_size` images.
 
         Raises:
             UsageError: There are none.
         """
-        self.split, self.view, self.batch_size, self.seed = split, view, batch_size, seed
+        self.split, self.view, self.batch_size, self.seed, self.views = split, view, batch_size, seed, views
         self.chosen = torch.arange(len(split)) if chosen is None else chosen
         if not len(self.chosen):
             raise UsageError("there are no pictures to train on")
@@ -59,7 +66,9 @@ class PictureBatches:
             pictures = self.split.pictures(indices)
         except ValueError as error:
             raise RunFailure(str(error)) from error
-        return PictureBatch(crops(pictures, self.view, generator(self.seed, number, 0)), self.split.labels[indices])
+        repeated = [picture for picture in pictures for _ in range(self.views)]
+        images = crops(repeated, self.view, generator(self.seed, number, 0))
+        return PictureBatch(images, self.split.labels[indices].repeat_interleave(self.views))
 
     def _epoch(self, epoch: int) -> Tensor:
         known, order = self._order

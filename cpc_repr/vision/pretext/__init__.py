@@ -4,6 +4,7 @@ from typing import Any
 
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
+from cpc_repr.vision.pretext.exemplar import Exemplar
 from cpc_repr.vision.pretext.jigsaw import Jigsaw
 from cpc_repr.vision.pretext.relative_location import RelativeLocation
 from cpc_repr.vision.pretext.rotation import Rotation
@@ -13,6 +14,7 @@ METHODS: dict[str, type[PictureObjective[Any]]] = {
     "rotation": Rotation,
     "relative_location": RelativeLocation,
     "jigsaw": Jigsaw,
+    "exemplar": Exemplar,
 }
 
 __all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]

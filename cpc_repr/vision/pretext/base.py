@@ -40,12 +40,19 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
     ablations: ClassVar[tuple[str, ...]] = ("augmentation",)
 
     def __init__(
-        self, context: Context[Any, Pictures], build: Callable[[], nn.Module], optimiser: OptimiserConfig | None = None
+        self,
+        context: Context[Any, Pictures],
+        build: Callable[[], nn.Module],
+        optimiser: OptimiserConfig | None = None,
+        views: int = 1,
     ) -> None:
-        """See `Objective`; trains on the pictures without labels where there are any, else on the training pictures."""
+        """See `Objective`; trains on the pictures without labels where there are any, else on the training pictures.
+
+        `views` are made of each picture of a batch, one after another.
+        """
         super().__init__(context, build, optimiser)
-        self.pictures = picture_batches(context, context.data.unlabeled or context.data.train)
-        self.test_pictures = picture_batches(context, context.data.test)
+        self.pictures = picture_batches(context, context.data.unlabeled or context.data.train, views)
+        self.test_pictures = picture_batches(context, context.data.test, views)
 
     @staticmethod
     def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
@@ -58,10 +65,10 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
         return {row: self.look(cast(PatchEncoder, self.module.model), self.context.config.view)}
 
 
-def picture_batches(context: Context[Any, Pictures], split: Split) -> PictureBatches:
+def picture_batches(context: Context[Any, Pictures], split: Split, views: int = 1) -> PictureBatches:
     """Random views of the pictures of `split`, as training sees them."""
     config = context.config
-    return PictureBatches(split, config.view, config.train.batch_size, config.run.seed)
+    return PictureBatches(split, config.view, config.train.batch_size, config.run.seed, views=views)
 
 
 def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:

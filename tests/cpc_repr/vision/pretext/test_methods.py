@@ -23,6 +23,7 @@ GRID = ["--crop", "18", "--patch", "6", "--stride", "6", "--jitter", "5"]
 OWN = {  # flags that a method needs on the toy
     "relative_location": [*GRID, "--relative-location.embedding", "8", "--relative-location.hidden", "16"],
     "jigsaw": [*GRID, "--jigsaw.embedding", "8", "--jigsaw.hidden", "16", "--jigsaw.permutations", "20"],
+    "exemplar": ["--exemplar.crops", "3", "--exemplar.embedding", "8"],
 }
 FEW = ["--supervised-updates", "0", "--efficient.fractions", "0.5"]
 
