@@ -31,7 +31,7 @@ def by_loops(embeddings: torch.Tensor, crops: int, margin: float) -> tuple[torch
             kinds.add("semi-hard" if farther else "none farther")
             negative = min(farther) if farther else max(distance[a, n] for n in others)
             losses.append((margin + distance[a, p] - negative).clamp_min(0))
-        ranked = sorted((i for i in range(len(embeddings)) if i != a), key=lambda i: float(distance[a, i]))
+        ranked = sorted((i for i in range(len(embeddings)) if i != a), key=lambda i: distance[a, i].item())
         hits += ranked[0] // crops == a // crops
     return torch.stack(losses).mean(), hits / len(embeddings), kinds
 
@@ -64,11 +64,8 @@ def test_what_is_well_apart_has_no_loss() -> None:
 
 
 def test_crops_of_a_picture_are_neighbours_and_differ() -> None:
-    settings = config(
-        "--preset", "smoke", "--method", "exemplar", "--exemplar.crops", "3", "--crop", "16", "--patch", "8"
-    )
-    data = toy_pictures()
-    objective = VisionExperiment().objective(context(settings, data))
+    settings = config("--preset", "smoke", "--method", "exemplar", "--exemplar.crops", "3", "--crop", "16")
+    objective = VisionExperiment().objective(context(settings, toy_pictures()))
     for batches in (objective.pictures, objective.test_pictures):
         images, labels = batches(0)
         count = settings.train.batch_size

@@ -118,5 +118,6 @@ def test_the_papers_presets(method: str) -> None:
     assert paper.train.updates == 35 * epoch and paper.method == method
     view = paper.view
     assert (view.resize, view.crop, view.patch, view.seen, view.cells) == (292, 255, 85, 64, 3) and view.grey == 1 / 3
+    assert paper.model.encoder == "resnet50_v2" and paper.model.inputs == "patches"
     sizes = getattr(paper, method)
     assert (sizes.embedding, sizes.hidden, sizes.dropout) == (1000, 4096, 0.5)
