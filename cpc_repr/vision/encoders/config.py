@@ -19,12 +19,12 @@ class EncoderConfig(Frozen):
         default="resnet",
         description="Network: `resnet`, the pre-activation ResNet of --stem, --pool, --blocks, --bottlenecks and "
         "--maps, which no other has; or `resnet18`, `resnet18_no_skip`, `resnet50_v1`, `resnet50_v2`, "
-        "`resnet50_v2_no_relu` (no ReLU at its end).",
+        "`resnet50_v2_no_relu` (no ReLU at its end), `vgg19_bn`.",
     )
     widen: Literal[4, 8, 12, 16] = Field(
         default=4,
         description="Widening factor of --encoder other than `resnet` (Kolesnikov et al. 2019): 16 times as many "
-        "channels in the first convolution; 4 is ResNet as published.",
+        "channels in the first convolution, 8 times in VGG; 4 is ResNet as published, 8 is VGG.",
     )
     inputs: Literal["pictures", "patches", "small"] = Field(
         default="pictures",

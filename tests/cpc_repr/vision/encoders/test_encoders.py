@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
-import torchvision
 from torch import nn
+from torchvision import models
 
 from configs import UsageError, load
 from cpc_repr.objective import count_parameters
@@ -26,7 +28,8 @@ from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
 
 OTHERS = [name for name in ENCODERS if name != "resnet"]
-WIDTH = {"resnet18": 128, "resnet18_no_skip": 128}  # channels of the last maps by widening factor; others: 512
+WIDTH = {"resnet18": 128, "resnet18_no_skip": 128, "vgg19_bn": 64}  # last channels by widening factor; others: 512
+SIDES = {"vgg19_bn": (14, 4)}  # of the maps of 224 and of 64 pixels; others: 7, 8
 
 
 def small(name: str, norm: Norm = "batch") -> EncoderConfig:
@@ -39,10 +42,6 @@ def small(name: str, norm: Norm = "batch") -> EncoderConfig:
 def size(name: str, **changed: object) -> int:
     with torch.device("meta"):
         return count_parameters(make_encoder(EncoderConfig(encoder=name, norm="batch", **changed)))
-
-
-def without_classifier(network: nn.Module) -> int:
-    return count_parameters(network) - count_parameters(network.fc)
 
 
 @pytest.mark.parametrize("norm", get_args(Norm))
@@ -88,31 +87,44 @@ def test_width_and_kind_of_input(name: str) -> None:
             config = EncoderConfig(encoder=name, widen=widen)
             encoder = make_encoder(config)
             assert encoder.size == WIDTH.get(name, 512) * widen
-            assert encoder(torch.empty(2, 3, 224, 224)).shape == (2, encoder.size, 7, 7)
+            whole, of_patches = SIDES.get(name, (7, 8))
+            assert encoder(torch.empty(2, 3, 224, 224)).shape == (2, encoder.size, whole, whole)
         patches = make_encoder(config.model_copy(update={"inputs": "patches"}))
         assert count_parameters(patches) == count_parameters(encoder)
-        assert patches(torch.empty(2, 3, 64, 64)).shape == (2, encoder.size, 8, 8)
+        assert patches(torch.empty(2, 3, 64, 64)).shape == (2, encoder.size, of_patches, of_patches)
         tiny = make_encoder(config.model_copy(update={"inputs": "small"}))
         assert tiny.size == encoder.size // 4 and count_parameters(tiny) < count_parameters(encoder) / 12
         assert tiny(torch.empty(2, 3, 8, 8)).shape == (2, tiny.size, 1, 1)  # patches of --smoke
 
 
-@pytest.mark.parametrize("name, theirs", [("resnet50_v1", "resnet50"), ("resnet18", "resnet18")])
-def test_it_is_torchvisions_network(name: str, theirs: str) -> None:
+@pytest.mark.parametrize(
+    "name, build, widen, rest",
+    [
+        ("resnet50_v1", models.resnet50, 4, "fc"),
+        ("resnet18", models.resnet18, 4, "fc"),
+        ("vgg19_bn", partial(models.vgg19_bn, init_weights=False), 8, "classifier"),
+    ],
+)
+def test_it_is_torchvisions_network(name: str, build: Callable[[], nn.Module], widen: int, rest: str) -> None:
     """Same weights, by the same names: the same maps."""
-    their = seeded(1, getattr(torchvision.models, theirs)).eval()
-    ours = make_encoder(EncoderConfig(encoder=name, norm="batch")).eval()
-    assert count_parameters(ours) == without_classifier(their)
+    their = seeded(1, build).eval()
+    ours = make_encoder(EncoderConfig(encoder=name, norm="batch", widen=widen)).eval()
+    assert count_parameters(ours) == count_parameters(their) - count_parameters(getattr(their, rest))
     unknown = ours.load_state_dict(their.state_dict(), strict=False)
-    assert not unknown.missing_keys and set(unknown.unexpected_keys) == {"fc.weight", "fc.bias"}
-    their.fc = nn.Identity()
+    assert not unknown.missing_keys and {key.partition(".")[0] for key in unknown.unexpected_keys} == {rest}
     x = torch.randn(2, 3, 64, 64)
-    torch.testing.assert_close(ours(x).mean((-2, -1)), their(x))
+    maps = ours(x)
+    if rest == "fc":
+        their.fc = nn.Identity()
+        torch.testing.assert_close(maps.mean((-2, -1)), their(x))
+    else:
+        torch.testing.assert_close(nn.functional.max_pool2d(maps, 2), their.features(x))
 
 
 def test_sizes_are_the_published_ones() -> None:
     assert size("resnet50_v1") == 23_508_032 and size("resnet18") == 11_176_512  # torchvision, without classifiers
     assert size("resnet50_v2") == size("resnet50_v2_no_relu") == 23_519_360  # Keras' ResNet50V2, without its top
+    assert size("vgg19_bn", widen=8) == 143_678_248 - 123_642_856  # torchvision's figure, less three linear maps
     # Chen et al. 2020, Table 6: ResNet-50 of 24 M at width 1, 94 M at 2, 375 M at 4.
     assert [round(size("resnet50_v1", widen=k) / 1e6) for k in (4, 8, 16)] == [24, 94, 375]
     # Three 1 x 1 convolutions from 64, 128, 256 channels to twice as many, and their batch normalisations.
