@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cpc_rl import interrupts, shadowing
+from cpc_rl import interrupts, openmp, shadowing
 
 COMMANDS = {
     "train": ("agents.a2c", "Train an A2C agent, with or without an auxiliary loss."),
@@ -39,6 +39,7 @@ def help_text() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names with the others; returns its exit code."""
     interrupts.be_brief()
+    openmp.sleep_while_waiting()
     shadowing.refuse()
     from configs import UsageError, guarded
     from configs.errors import suggest

@@ -1,96 +1,185 @@
-"""Training beside other programs: frames a second by threads and by busy loops, as ratios of one run.
+"""Our programs beside others: rates by threads and by busy loops, as ratios of one run.
 
-    python benchmarks/busy.py [--num-envs 16 64] [--rounds 3] | tee benchmarks/results/busy.md
+    python benchmarks/busy.py [--work train-16 ...] [--rounds 3] | tee benchmarks/results/busy.md
 
-Each round runs all rows in turns, each a process of its own (`laptop` preset, watermaze, CPC) that trains for
-`--seconds` after a warm-up. "Two runs" are two one-thread trainings at the same time, their frames added: what the
-machine can do. A busy loop is a process that computes without end.
+Each round runs all rows in turns, each a process of its own that works for `--seconds` after a warm-up. "Two runs" are
+two one-thread processes at the same time, their rates added: what the machine can do. A busy loop is a process that
+computes without end. "Spinning" threads wait for one another as OpenMP has it by default; ours sleep
+(`cpc_rl/openmp.py`).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
+from typing import NamedTuple
 
 from hardware import hardware
 
 BUSY = "while True: pass"
-ROWS = {  # name: (threads of a run, runs at once, busy loops)
-    "1 thread": (1, 1, 0),
-    "2 threads": (2, 1, 0),
-    "two runs of 1 thread": (1, 2, 0),
-    "1 thread beside a loop": (1, 1, 1),
-    "2 threads beside a loop": (2, 1, 1),
-    "2 threads beside two loops": (2, 1, 2),
+Work = Callable[[], int]  # does some of it; returns how many frames or pictures that were
+
+
+class Row(NamedTuple):
+    threads: int
+    runs: int = 1
+    loops: int = 0
+    spins: bool = False
+
+
+ROWS = {
+    "1 thread": Row(1),
+    "2 threads": Row(2),
+    "2 spinning threads": Row(2, spins=True),
+    "two runs of 1 thread": Row(1, runs=2),
+    "1 thread beside a loop": Row(1, loops=1),
+    "2 threads beside a loop": Row(2, loops=1),
+    "2 spinning threads beside a loop": Row(2, loops=1, spins=True),
+    "1 thread beside four loops": Row(1, loops=4),
+    "2 threads beside four loops": Row(2, loops=4),
+    "2 spinning threads beside four loops": Row(2, loops=4, spins=True),
 }
 
 
-def train(num_envs: int, threads: int, seconds: float) -> float:
-    """Frames a second of one training, in this process."""
-    import torch
-
+def training(num_envs: int) -> Work:
+    """Updates of A2C with CPC, in frames."""
     import envs
     from agents.a2c import Learner, full_config
     from configs import load
+
+    flags = ["--preset", "laptop", "--aux", "cpc", "--num-envs", str(num_envs)]
+    config = load(full_config(), flags, prog="busy", description="")
+    learner = Learner(config, envs.make(config.env, seed=1))
+    learner.begin()
+
+    def work() -> int:
+        before = learner.frames
+        learner.update()
+        return learner.frames - before
+
+    return work
+
+
+def evaluation() -> Work:
+    """Thirty environments played by an untrained agent, in frames."""
+    import torch
+
+    import envs
+    from cpc_rl.episodes import NetworkPolicy, play
+    from cpc_rl.networks import ActorCritic, NetworkConfig
+    from envs.config import EnvConfig
+
+    env = envs.make(EnvConfig(name="rooms_watermaze", num_envs=30), seed=1)
+    net = ActorCritic(NetworkConfig(), env.obs_shape, env.num_actions)
+    rows = play(env, NetworkPolicy(net, env.num_envs, torch.device("cpu"), seed=1))
+
+    def work() -> int:
+        for _ in range(20):
+            next(rows)
+        return 20 * env.num_envs * env.action_repeat
+
+    return work
+
+
+def vision() -> Work:
+    """Forward and backward passes of CPC on pictures, preset `small`, in pictures."""
+    import torch
+
+    from configs import load
+    from cpc_repr.vision.config import VisionConfig
+    from cpc_repr.vision.pretext.cpc import VisionCPCNetwork
+
+    config = load(VisionConfig, ["--preset", "small"], prog="busy", description="", family="vision")
+    net, view = VisionCPCNetwork(config.model, config.cpc), config.view
+    patches = torch.randn(config.train.batch_size, view.cells, view.cells, 3, view.patch, view.patch)
+
+    def work() -> int:
+        net.zero_grad()
+        net(patches, torch.Generator().manual_seed(1)).loss.backward()
+        return len(patches)
+
+    return work
+
+
+WORK: dict[str, tuple[str, Callable[[], Work]]] = {
+    "train-16": ("A2C + CPC, watermaze, 16 environments: frames/s", lambda: training(16)),
+    "train-64": ("A2C + CPC, watermaze, 64 environments: frames/s", lambda: training(64)),
+    "evaluate": ("playing 30 environments: frames/s", evaluation),
+    "vision": ("CPC on pictures, `small`: pictures/s", vision),
+}
+
+
+def rate(name: str, threads: int, seconds: float) -> float:
+    """Units of a work a second, in this process."""
+    import torch
+
     from cpc_rl.malloc import keep_freed_memory
 
     keep_freed_memory()
-    flags = ["--preset", "laptop", "--aux", "cpc", "--num-envs", str(num_envs)]
-    config = load(full_config(), flags, prog="busy", description="")
     torch.set_num_threads(threads)
-    learner = Learner(config, envs.make(config.env, seed=1))
-    learner.begin()
-    learner.update()
-    learner.update()
-    start, frames = time.perf_counter(), learner.frames
+    work = WORK[name][1]()
+    work()
+    work()
+    start, done = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        learner.update()
-    return (learner.frames - frames) / (time.perf_counter() - start)
+        done += work()
+    return done / (time.perf_counter() - start)
 
 
-def measure(num_envs: int, row: tuple[int, int, int], seconds: float) -> float:
-    """Frames a second of all runs of a row."""
-    threads, runs, loops = row
-    words = [sys.executable, __file__, "--worker", str(num_envs), str(threads), str(seconds)]
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(loops)]
+@contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """Busy loops beside what is done meanwhile."""
+    running = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(loops)]
     try:
-        started = [
-            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(runs)
-        ]
-        return sum(float(run.communicate()[0].split()[-1]) for run in started)
+        yield
     finally:
-        for loop in busy:
+        for loop in running:
             loop.kill()
             loop.wait()
 
 
+def measure(name: str, row: Row, seconds: float) -> float:
+    """Units a second of all runs of a row."""
+    words = [sys.executable, __file__, "--worker", name, str(row.threads), str(seconds)]
+    environ = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    if not row.spins:
+        environ["OMP_WAIT_POLICY"] = "passive"
+    with busy(row.loops):
+        started = [
+            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ)
+            for _ in range(row.runs)
+        ]
+        return sum(float(run.communicate()[0].split()[-1]) for run in started)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--num-envs", type=int, nargs="+", default=[16, 64])
+    parser.add_argument("--work", nargs="+", choices=WORK, default=[*WORK])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--worker", nargs=3, metavar=("ENVS", "THREADS", "SECONDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--worker", nargs=3, metavar=("WORK", "THREADS", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        num_envs, threads, seconds = options.worker
-        print(train(int(num_envs), int(threads), float(seconds)))
+        name, threads, seconds = options.worker
+        print(rate(name, int(threads), float(seconds)))
         return
-    print(f"# Training beside other programs\n\n{hardware()}\n")
-    print(f"watermaze, laptop preset, CPC; median of {options.rounds} rounds in turns\n")
-    print("| environments | run | frames/s | of 1 thread | of two runs |")
-    print("|---|---|---|---|---|")
-    for num_envs in options.num_envs:
-        found: dict[str, list[float]] = {name: [] for name in ROWS}
+    print(f"# Our programs beside others\n\n{hardware()}\n\nMedian of {options.rounds} rounds in turns.")
+    for name in options.work:
+        found: dict[str, list[float]] = {row: [] for row in ROWS}
         for _ in range(options.rounds):
-            for name, row in ROWS.items():
-                found[name].append(measure(num_envs, row, options.seconds))
-        rate = {name: median(values) for name, values in found.items()}
-        for name, value in rate.items():
-            to_one, to_two = value / rate["1 thread"], value / rate["two runs of 1 thread"]
-            print(f"| {num_envs} | {name} | {value:,.0f} | {to_one:.2f} | {to_two:.2f} |", flush=True)
+            for row, values in found.items():
+                values.append(measure(name, ROWS[row], options.seconds))
+        rates = {row: median(values) for row, values in found.items()}
+        print(f"\n## {WORK[name][0]}\n\n| run | rate | of 1 thread | of two runs |\n|---|---|---|---|")
+        for row, value in rates.items():
+            to_one, to_two = value / rates["1 thread"], value / rates["two runs of 1 thread"]
+            print(f"| {row} | {value:,.0f} | {to_one:.2f} | {to_two:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
