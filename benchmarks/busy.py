@@ -27,6 +27,8 @@ Work = Callable[[], int]  # does some of it; returns how many frames or pictures
 
 
 class Row(NamedTuple):
+    """How often the work runs at once, and beside what."""
+
     threads: int
     runs: int = 1
     loops: int = 0

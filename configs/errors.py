@@ -72,6 +72,12 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             return _end(f"{place}{error.strerror or error}", FAILURE)
+        except NotImplementedError as error:
+            if "MPS" not in str(error):
+                raise
+            missing = str(error).partition(". ")[0]  # what follows is about PyTorch's own issue tracker
+            fallback = "PYTORCH_ENABLE_MPS_FALLBACK=1 computes that on the processor, --device cpu everything"
+            return _end(f"--device mps: {missing}; {fallback}", FAILURE)
         except KeyboardInterrupt:
             return _end("interrupted", INTERRUPTED)
 

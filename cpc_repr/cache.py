@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from envs import locks
 
 MANIFEST = "manifest.json"
 
@@ -71,7 +72,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> None:
     except OSError as error:
         raise ValueError(f"{folder.parent}: generated data cannot be kept there ({error.strerror})") from error
     with locked as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.take(lock.fileno(), wait=True)
         if folder.is_dir():  # made while we waited
             return
         unfinished = folder.with_name(f"{folder.name}.tmp")

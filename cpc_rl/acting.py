@@ -125,7 +125,7 @@ class Actor:
         if rollout.obs.is_cuda:
             if env.device.type == "cuda":  # otherwise every step waits for the environments
                 self._work = Captured(self._work)
-        elif isinstance(env, Divisible):
+        elif rollout.obs.device.type == "cpu" and isinstance(env, Divisible):
             threads = torch.get_num_threads()
             self.parts = max(1, min(threads, MOST_PARTS, env.num_envs // LEAST_PART))
             if self.parts > 1:

@@ -140,7 +140,7 @@ class EpisodeTracker:
     def update(self, rollout: Rollout) -> int:
         """Read one unroll; returns the number of its valid steps."""
         scores = rollout.reward if rollout.raw_reward is None else rollout.raw_reward
-        reward, valid = scores[1:].double().cpu(), rollout.valid[1:].cpu()  # [T, B]
+        reward, valid = scores[1:].cpu().double(), rollout.valid[1:].cpu()  # [T, B]
         ended = (rollout.terminated[1:] | rollout.truncated[1:]).cpu()  # [T, B]
         over = ended | rollout.is_first[1:].cpu()  # [T, B], a lost episode begins anew without an end
         last = -1

@@ -2,4 +2,5 @@
 
 import signal
 
-FOR_THE_PROGRAM = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # Windows has the first two
+FOR_THE_PROGRAM = frozenset(signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__)

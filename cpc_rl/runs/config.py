@@ -12,7 +12,7 @@ from pydantic import Field
 
 from configs import Frozen, MayChange, UsageError
 
-DEVICE = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
+DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 
 
@@ -23,7 +23,10 @@ class RunSettings(Frozen):
     device: MayChange[str] = Field(
         default="auto",
         pattern=DEVICE,
-        description="Device of the networks: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.",
+        description=(
+            "Device of the networks: `auto` (a CUDA or ROCm GPU where there is one, else `cpu`), `cpu`, `cuda`, "
+            "`cuda:N`, or `mps`, Apple's GPU, on which nothing was ever run."
+        ),
     )
     threads: MayChange[int] = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
@@ -79,6 +82,8 @@ def pick_device(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if kind == "cuda" and int(index or 0) >= count:
         raise UsageError(f"--device {name}: PyTorch sees {count} CUDA devices here; auto and cpu always work")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: PyTorch sees no GPU of Apple's here; auto and cpu always work")
     return torch.device(name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if cause:
             raise OSError(cause.errno, cause.strerror, str(path)) from error
         raise
+    if sys.platform == "win32":  # opens no folders
+        return
     folder = os.open(path.parent, os.O_RDONLY)  # the new name itself must reach the disk as well
     try:
         os.fsync(folder)

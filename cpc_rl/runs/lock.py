@@ -1,12 +1,11 @@
 """One process at a time writes a run directory.
 
-The lock (flock) is the kernel's: it goes with the process, however that ends, and no stale one is left to be cleared.
+The lock is the kernel's: it goes with the process, however that ends, and no stale one is left to be cleared.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs import UsageError
+from envs import locks
 
 UNKNOWN = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # what file systems without locks say
 _ours: set[Path] = set()  # held by this process: a part of an experiment may lie in a directory it has already
@@ -36,14 +36,15 @@ def owned(path: Path) -> Iterator[None]:
         raise UsageError(f"cannot write run directory {path}: {error.strerror}") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read().decode(errors="replace").strip() or "another one"
-            raise UsageError(f"process {owner} writes {path} now: wait until it ends, or stop it") from error
+            free = locks.take(file.fileno())
         except OSError as error:
             if error.errno not in UNKNOWN:
                 raise
+            free = True
+        if not free:
+            file.seek(0)
+            owner = file.read().decode(errors="replace").strip() or "another one"
+            raise UsageError(f"process {owner} writes {path} now: wait until it ends, or stop it")
         file.truncate(0)
         file.write(f"{os.getpid()} on {socket.gethostname()}".encode())
         file.flush()

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
+from envs.signals import FOR_THE_PROGRAM
+
 INSISTING = (signal.SIGINT, signal.SIGTERM)
-# Slurm's --signal can send either of the first two; a terminal that goes away sends the last.
-ASKING = (*INSISTING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+# Slurm's --signal can send SIGUSR1 or SIGUSR2; a terminal that goes away sends SIGHUP.
+ASKING = FOR_THE_PROGRAM
 MESSAGE = b"\nstopping after this update, with a checkpoint; again to stop at once\n"
 
 
@@ -34,7 +36,7 @@ class StopSignal:
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
             for number in ASKING:
-                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
                     continue  # nohup
                 self._before[number] = signal.signal(number, self._handle)
         return self

@@ -5,13 +5,12 @@
     trials/003/         run directory of trial 3
     logs/003.log        what trial 3 printed
 
-A log is locked (flock) by the processes that write it, for as long as one of them lives: so a trial that outlived its
+A log is locked by the processes that write it, for as long as one of them lives: so a trial that outlived its
 sweep is found, whatever was or was not written about it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from configs import RunFailure, UsageError, difference, explain, load_yaml
 from cpc_rl.runs.files import write_atomic
+from envs import locks
 
 Status = Literal["waiting", "running", "done", "failed", "stopped"]
 
@@ -163,13 +163,11 @@ class SweepDirectory:
             UsageError: Another one does.
         """
         file = self._inside(".lock").open("a+b")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not locks.take(file.fileno()):
             file.seek(0)
             owner = file.read().decode() or "unknown"
             file.close()
-            raise UsageError(f"process {owner} is at work on {self.path} already") from error
+            raise UsageError(f"process {owner} is at work on {self.path} already")
         file.truncate(0)
         file.write(str(os.getpid()).encode())
         file.flush()
@@ -181,11 +179,7 @@ def locked(path: Path) -> bool:
     if not path.exists():
         return False
     with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not locks.take(file.fileno())
 
 
 def last_line(log: Path) -> str:

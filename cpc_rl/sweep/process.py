@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import shlex
 import shutil
@@ -21,6 +20,7 @@ import psutil
 from configs import RunFailure
 from cpc_rl.runs.sweep_directory import SweepDirectory, locked
 from cpc_rl.sweep.command import run_flags
+from envs import locks
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -66,10 +66,8 @@ class LocalProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._error = ""
         with log.open("ab") as output:
-            try:
-                fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes on with the child's copy of this file
-            except BlockingIOError as error:
-                raise RunFailure(f"another process still writes {log}") from error
+            if not locks.take(output.fileno()):  # goes on with the child's copy of this file
+                raise RunFailure(f"another process still writes {log}")
             output.write(f"\n$ {shlex.join(words)}\n".encode())
             output.flush()
             try:
@@ -177,5 +175,11 @@ def _writers(log: Path) -> list[psutil.Process]:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        return
+    with contextlib.suppress(psutil.Error):  # Windows has no groups
+        leader = psutil.Process(pid)
+        for process in (*leader.children(recursive=True), leader):
+            process.kill()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from envs import locks
 
 PREFIX = "cpc-rl-dmlab-"
 # Waits in a session of its own for the end of its input, which is the end of the process that started it. Each entry of
@@ -33,7 +34,7 @@ class RunFolder:
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._lock = os.open(self.path, os.O_RDONLY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            locks.take(self._lock, wait=True)
             if self.path.exists():  # another run may have swept it before it was locked
                 break
             os.close(self._lock)
@@ -66,7 +67,7 @@ def sweep() -> None:
         with contextlib.suppress(OSError):  # somebody else's, in use, or just gone
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path, ignore_errors=True)
+                if locks.take(handle):
+                    shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(handle)

@@ -82,8 +82,9 @@ class Child:
     def _settle(self) -> None:
         for number in FOR_THE_PROGRAM:
             signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PROGRAM)  # which blocked them for us
-        os.setpgid(0, 0)
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PROGRAM)  # which blocked them for us
+            os.setpgid(0, 0)
         os.dup2(2, 1)  # standard output is the program's: environments would print into the middle of its tables
         if sys.platform == "linux" and self.tied:  # an engine that holds the interpreter would not see its pipe end
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -90,8 +91,9 @@ class Worker:
         """End it and what it started; harmless if it has ended."""
         pid = self.process.pid
         if pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)  # its group outlives it as long as something in there runs
+            if sys.platform != "win32":
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)  # its group outlives it as long as something in there runs
             self.process.kill()  # it may not have had the time to make a group
             self.process.join(END_SECONDS)
             if self._folder is not None:

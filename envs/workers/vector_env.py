@@ -311,17 +311,28 @@ def _quiet_start(child: Child) -> Iterator[None]:
     Signals wait (a worker is deaf to them from its first instruction on, for a blocked signal stays blocked in it), and
     multiprocessing does not know what `__main__` is, or every worker would import it, and torch with it.
     """
-    resource_tracker.ensure_running()  # it would unblock the signals
     child.tied = threading.current_thread() is threading.main_thread()  # others may end before the environments do
     main = vars(sys.modules["__main__"])
     hidden: dict[str, Any] = {key: main[key] for key in ("__spec__", "__file__") if key in main}
+    with _signals_wait():
+        try:
+            main["__spec__"] = None
+            main.pop("__file__", None)
+            yield
+        finally:
+            main.update(hidden)
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    if sys.platform == "win32":  # which has no way to have them wait
+        yield
+        return
+    resource_tracker.ensure_running()  # it would unblock the signals
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_PROGRAM)
     try:
-        main["__spec__"] = None
-        main.pop("__file__", None)
         yield
     finally:
-        main.update(hidden)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 

@@ -59,6 +59,26 @@ def test_codes_without_a_subprocess(capsys: pytest.CaptureFixture[str]) -> None:
         guarded(failure, debug=True)
 
 
+def test_an_operation_that_apples_gpu_lacks_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    told = "The operator 'aten::x' is not currently implemented for the MPS device. Please comment on an issue."
+
+    def main() -> int:
+        raise NotImplementedError(told)
+
+    assert guarded(main, debug=False) == 1
+    line = capsys.readouterr().err
+    assert line.startswith(
+        "error: --device mps: The operator 'aten::x' is not currently implemented for the MPS device;"
+    )
+    assert "--device cpu" in line and line.count("\n") == 1
+
+    def bug() -> int:
+        raise NotImplementedError("a method of ours")
+
+    with pytest.raises(NotImplementedError):
+        guarded(bug, debug=False)
+
+
 def test_a_word_of_thousands_of_letters_is_cut_and_a_long_path_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     def failure() -> int:
         raise RunFailure(f"{'p' * 200} {'x' * 5000}")

@@ -120,7 +120,7 @@ def fit_lbfgs(x: Tensor, y: Tensor, classes: int, config: LinearConfig, tick: Ti
         weight, bias = parameters
         loss = F.cross_entropy(F.linear(standard, weight, bias), y) + strength * weight.square().sum()
         slopes = torch.autograd.grad(loss, parameters)
-        return loss.item(), torch.cat([slope.flatten() for slope in slopes]).double().cpu().numpy()
+        return loss.item(), torch.cat([slope.flatten() for slope in slopes]).cpu().double().numpy()
 
     done, iterations = 0, config.lbfgs_iterations
 

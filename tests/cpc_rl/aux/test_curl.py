@@ -181,5 +181,5 @@ def test_it_learns_to_know_pictures_again():
         found.backward()
         optimiser.step()
         loss.after_step(net)
-    assert metrics["accuracy"] > 0.5 > 0.1 > first[1]["accuracy"]
+    assert metrics["accuracy"] > 0.5 > 0.2 > first[1]["accuracy"]
     assert found < first[0] / 2

@@ -47,6 +47,7 @@ def agents_command(command, program, values, monkeypatch, tmp_path):
     args = {name: {"value": value} for name, value in values.items()}
     monkeypatch.setenv("WANDB_RUN_ID", "x")  # the agent sets these: to be put back
     monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", "x")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")  # older ones name a folder by it
     agent._command_run({"run_id": "run1", "program": program, "args": args})
     return started[0]
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from envs import locks
 from envs.dmlab.folder import PREFIX, RunFolder, sweep
 from tests.envs.processes import ROOT, eventually
 
@@ -57,15 +57,15 @@ def test_a_folder_in_use_is_not_swept_and_a_forgotten_one_is(temporary):
 
 
 def test_a_folder_that_was_swept_before_it_was_locked_is_replaced(temporary, monkeypatch):
-    flock, swept = fcntl.flock, []
+    take, swept = locks.take, []
 
-    def slow(handle, how):
-        if how == fcntl.LOCK_EX and not swept:
+    def slow(handle, wait=False):
+        if wait and not swept:
             swept.append(handle)
             sweep()  # another run
-        flock(handle, how)
+        return take(handle, wait)
 
-    monkeypatch.setattr("envs.dmlab.folder.fcntl.flock", slow)
+    monkeypatch.setattr(locks, "take", slow)
     folder = RunFolder()
     assert swept and [folder.path] == list(temporary.iterdir())
     folder.remove()

@@ -52,6 +52,7 @@ def simulated(tmp_path_factory) -> dict[str, dict[str, torch.Tensor]]:
     return torch.load(path, weights_only=True)
 
 
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="its float32 scalars become float64")
 @pytest.mark.parametrize("name", LEVELS)
 def test_the_kernels_compute_what_the_cpu_computes(simulated, name):
     expected = play(name, "cpu")

@@ -178,10 +178,9 @@ def test_wrappers_that_count_and_limit_work():
 
 
 def test_stable_baselines_trains_on_it(tmp_path, monkeypatch):
-    from stable_baselines3 import A2C
-
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
     monkeypatch.setenv("SB3_LOGDIR", str(tmp_path))
-    agent = A2C("CnnPolicy", WATERMAZE, n_steps=16, seed=0)
+    agent = stable_baselines3.A2C("CnnPolicy", WATERMAZE, n_steps=16, seed=0)
     before = [parameter.clone() for parameter in agent.policy.parameters()]
     agent.learn(128)
     assert agent.num_timesteps == 128
