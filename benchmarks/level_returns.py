@@ -1,6 +1,7 @@
 """What each minilab level pays to a random policy and to one that knows where everything is.
 
     python benchmarks/level_returns.py | tee benchmarks/results/level_returns.md
+    python benchmarks/level_returns.py --env LEVEL ...    (some levels only)
 
 Means over whole episodes with 95 % t-intervals, beside the published scores of a random agent and of a human in
 DeepMind Lab (the DMLab-30 constants of google-deepmind/lab and scalable_agent; seekavoid_arena_01 has none).
@@ -60,6 +61,7 @@ def cell(values: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", nargs="+", default=list(LEVELS), metavar="LEVEL")
     parser.add_argument("--episodes", type=int, default=512)
     parser.add_argument("--expert-episodes", type=int, default=64)
     options = parser.parse_args()
@@ -67,7 +69,8 @@ def main() -> None:
     print(f"{options.episodes} of the random policies and {options.expert_episodes} of the expert a level\n")
     print("| level | uniform | uniform, each held 1-12 steps | published random | expert | published human |")
     print("|---|---|---|---|---|---|")
-    for name, info in LEVELS.items():
+    for name in options.env:
+        info = LEVELS[name]
         random, human = ("" if score is None else score for score in (info.random, info.human))
         scores = [returns(name, uniform(1, longest), options.episodes) for longest in (1, 12)]
         expert = returns(name, lambda env: torch.from_numpy(expert_actions(env)), options.expert_episodes)

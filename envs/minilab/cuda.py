@@ -22,7 +22,7 @@ import torch
 from numba import cuda
 from torch import Tensor
 
-from envs.minilab.levels import Level, load_level
+from envs.minilab.levels import load_level
 from envs.minilab.physics import ACTIONS
 from envs.minilab.render import screen_of
 from envs.minilab.state import Outputs, to_tensors
@@ -62,10 +62,13 @@ class Kernels(NamedTuple):
     draw: Callable[..., None]  # (lo, *rest): a block an environment from lo on, a thread a column
 
 
-def new_kernels(level: Level) -> Kernels:
-    """The kernels of a level: `reset` and `step` are followed by `arrange` and `draw`."""
-    begin_episode, step_one = level.begin_episode, level.step_one
-    arrange_one, draw_column = level.arrange, level.draw_column
+def new_kernels(
+    begin_episode: Callable[..., None],
+    step_one: Callable[..., None],
+    arrange_one: Callable[..., None],
+    draw_column: Callable[..., int],
+) -> Kernels:
+    """The kernels of a level's functions: `reset` and `step` are followed by `arrange` and `draw`."""
 
     def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         i = lo + cuda.grid(1)
@@ -101,10 +104,15 @@ def is_inexact(kernel: Callable[..., None]) -> bool:
     return kernel.__name__ == "draw"
 
 
-@cache
 def compiled_kernels(name: str) -> Any:
-    """The kernels of a level, compiled once a process at their first launch."""
-    return Kernels(*(cuda.jit(fastmath=is_inexact(kernel))(kernel) for kernel in new_kernels(load_level(name))))
+    """The kernels of a level, compiled once a process at their first launch; levels with the same functions share."""
+    level = load_level(name)
+    return _compiled_kernels(level.begin_episode, level.step_one, level.arrange, level.draw_column)
+
+
+@cache
+def _compiled_kernels(*functions: Callable[..., Any]) -> Any:
+    return Kernels(*(cuda.jit(fastmath=is_inexact(kernel))(kernel) for kernel in new_kernels(*functions)))
 
 
 class CudaRunner:

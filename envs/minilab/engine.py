@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -28,14 +29,27 @@ class Launchers(NamedTuple):
     draw: Callable[..., None]  # (lo, hi, *rest): draw the state as it is, which neither of the others does
 
 
-@cache
 def new_launchers(name: str) -> Launchers:
-    """Compile (or load from the cache) the loops of a level."""
+    """Compile (or load from the cache) the loops of a level; levels with the same functions share them."""
     level = load_level(name)
-    begin_episode, step_one = level.begin_episode, level.step_one
-    arrange, draw_column = level.arrange, level.draw_column
+    functions = level.begin_episode, level.step_one, level.arrange, level.draw_column
+    modules = {function.__module__ for function in functions}
+    if len(modules) > 1:
+        return _new_launchers(name, level.__file__, *functions)
+    (module,) = modules
+    return _new_launchers(module.rpartition(".")[2], sys.modules[module].__file__ or "", *functions)
 
-    @launcher(name, level.__file__)
+
+@cache
+def _new_launchers(
+    name: str,
+    source: str,
+    begin_episode: Callable[..., None],
+    step_one: Callable[..., None],
+    arrange: Callable[..., None],
+    draw_column: Callable[..., int],
+) -> Launchers:
+    @launcher(name, source)
     def reset(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         for i in range(lo, hi):
             begin_episode(i, state, scene)
@@ -43,7 +57,7 @@ def new_launchers(name: str) -> Launchers:
             out.terminated[i] = out.truncated[i] = False
             out.is_first[i] = True
 
-    @launcher(name, level.__file__)
+    @launcher(name, source)
     def step(
         lo: int,
         hi: int,
@@ -60,7 +74,7 @@ def new_launchers(name: str) -> Launchers:
             if out.is_first[i]:
                 begin_episode(i, state, scene)
 
-    @launcher(name, level.__file__)
+    @launcher(name, source)
     def draw(lo: int, hi: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         for i in range(lo, hi):
             arrange(i, state, scene, view)

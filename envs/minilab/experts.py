@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.minilab.env import MinilabEnv
+from envs.minilab.grid import EAST, NORTH, SOUTH, WEST
+from envs.minilab.levels import LEVELS
+from envs.minilab.nav_maze.text import steps_from
 from envs.minilab.physics import ACTION_NAMES
 from envs.minilab.puzzles import Puzzle, PuzzlePool, Step, floor_of, parse, solve
 
@@ -81,6 +84,26 @@ def walk(pose: npt.NDArray[np.float32], goal: Cell, floor: npt.NDArray[np.bool_]
 def _watermaze(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
     trial = env.state.trial
     return steer(pose, (float(trial.platform_x[i]), float(trial.platform_y[i])))
+
+
+def _nav_maze(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
+    """To the goal by the shortest way; apples are no concern."""
+    search, walls = env.state.search, env.scene.maze.walls
+    steps = _steps_from(walls.tobytes(), walls.shape[1], cell_of(float(search.goal_x[i]), float(search.goal_y[i])))
+    row, column = here = cell_of(float(pose[0]), float(pose[1]))
+    beside = (
+        (EAST, (row, column + 1)),
+        (NORTH, (row + 1, column)),
+        (WEST, (row, column - 1)),
+        (SOUTH, (row - 1, column)),
+    )
+    onward = [here, *(there for side, there in beside if not walls[here] >> side & 1)]
+    return steer(pose, middle_of(min(onward, key=lambda cell: steps[cell])))
+
+
+@lru_cache(maxsize=1024)
+def _steps_from(walls: bytes, columns: int, goal: Cell) -> dict[Cell, int]:
+    return steps_from(np.frombuffer(walls, np.uint8).reshape(-1, columns), goal)
 
 
 def _explore(env: MinilabEnv, i: int, pose: npt.NDArray[np.float32]) -> int:
@@ -170,6 +193,7 @@ EXPERTS: dict[str, Callable[[MinilabEnv, int, npt.NDArray[np.float32]], int]] = 
     "seekavoid_arena_01": _seekavoid,
     "lasertag_three_opponents_small": _lasertag,
     "rooms_keys_doors_puzzle": _keys_doors,
+    **{name: _nav_maze for name in LEVELS if name.startswith("nav_maze_")},
 }
 
 

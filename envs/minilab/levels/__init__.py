@@ -90,6 +90,7 @@ class LevelInfo(NamedTuple):
     module: str = ""  # where it is; by default the module of its name in this package
 
 
+_MAZES = (("01", "small", 900), ("02", "middle-sized", 2250), ("03", "large", 4500))
 LEVELS: dict[str, LevelInfo] = {
     "rooms_watermaze": LevelInfo(
         task="Find the platform hidden under the water; it stays in place for the episode.",
@@ -124,6 +125,22 @@ LEVELS: dict[str, LevelInfo] = {
         random=4.135,
         human=53.8,
     ),
+    **{
+        f"nav_maze_static_{number}": LevelInfo(
+            task=f"Find the goal of a {size} maze that is always the same, from anywhere; apples lie on the way.",
+            agent_steps=steps,
+            reward="+10 the goal, +1 an apple",
+        )
+        for number, size, steps in _MAZES
+    },
+    **{
+        f"nav_maze_random_goal_{number}": LevelInfo(
+            task=f"Find the goal of a {size} maze, again and again; each episode has it somewhere else.",
+            agent_steps=steps,
+            reward="+10 the goal, +1 an apple",
+        )
+        for number, size, steps in _MAZES
+    },
 }
 
 

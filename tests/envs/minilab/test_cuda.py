@@ -91,7 +91,8 @@ def test_the_kernels_compile_for_a_gpu(name, monkeypatch):
         "arrange": (0, 4),
         "draw": (0,),
     }
-    for kernel in new_kernels(load_level(name)):
+    level = load_level(name)
+    for kernel in new_kernels(level.begin_episode, level.step_one, level.arrange, level.draw_column):
         types = tuple(typeof(value) for value in (*inputs[kernel.__name__], *rest))
         ptx, _ = cuda.compile(
             kernel, types, device=False, abi="numba", output="ptx", cc=(9, 0), fastmath=is_inexact(kernel)

@@ -1,0 +1,97 @@
+"""nav_maze_static_03: a large maze that is always the same: its goal and its apples, too.
+
+Walls, places and papers from DeepMind Lab's map of that name (docs/levels.md).
+What happens is in `envs.minilab.nav_maze.rules`.
+"""
+
+from functools import partial
+
+from envs.minilab.nav_maze import rules
+from envs.minilab.nav_maze.rules import arrange, begin_episode, draw_column, plan, step_one
+from envs.minilab.nav_maze.text import MazeText, apples_of
+
+__all__ = [
+    "PANELS",
+    "SHOWCASE",
+    "arrange",
+    "begin_episode",
+    "draw_column",
+    "new_scene",
+    "new_state",
+    "plan",
+    "step_one",
+]
+
+MAZE = MazeText(
+    layout="""
+*****************************************
+*P P P P*P a       G       a P P*P P P*A*
+* ********* ***************** * *** * * *
+*P P P A P P*P P P*P P P P P A*P P*P*P*P*
+************* * * *           *** * * * *
+*P P P*P P P P*P*P*P P P P P P P*A P*P*P*
+* *** *       * ***           * ***** * *
+*P*P*P*P P P P*A A*P P P P P P*P A P*P*P*
+* * * *       *** *           * ***** * *
+*P*P P*P P A P*P P P P P P P P*P P P P*P*
+* * ***       * ********* ***** ******* *
+*P*P*P P P P P*P A P P P P A P*P P*P P P*
+* * *         * * *********** *** ***** *
+*A*P*P P P P P*P*P P P P A P*P P*P A*P P*
+* * * *       *** *         *** *** * * *
+*P*P P*P P P P*P A*P P P P P*P P P*P P*A*
+* *** ***** *** * *         *********** *
+*P*P P*P P P P*P*P*P P P P P*P P P P P*A*
+* *** * ***** * * *         * *** *** * *
+*P P*P*A P P*P A*P*P P P P P*P P*P P*P*P*
+* * *** *** ***** *****   ***** *** * * *
+*P*P P*P*P P*P*A P P P P P P*P P*P*P*P*P*
+* *** * * *** * ******* ***** *** * * * *
+*P*P P*P*P*P P P*A P*P P*P P*P P A*P*P*P*
+* * *** * ******* * ***** * ***** * *** *
+*P*A P P*A P P P P*P P P P*P A P P*P P P*
+*****************************************
+""",
+    looks="""
+00000000000000000000
+00000000011111100000
+00011110011111100000
+00011110011111100000
+00011110011111100000
+00011110000000000000
+00011110022222000000
+00011110021112000000
+00000000021112000000
+00000000022112000000
+00000000000000000000
+00000000000000000000
+00000000000000000000
+""",
+    papers=(
+        ("orange", "green"),
+        ("gray_bright", "blue"),
+        ("orange", "blue"),
+    ),
+    pictures=(
+        (0, 2, "N", 11), (0, 3, "S", 61), (0, 4, "S", 48), (0, 10, "S", 32), (0, 14, "N", 37), (0, 15, "N", 8),
+        (1, 0, "W", 25), (1, 11, "E", 34), (1, 15, "N", 65), (1, 16, "E", 33), (2, 1, "W", 70),
+        (2, 6, "E", 40), (2, 14, "N", 28), (2, 15, "S", 21), (2, 18, "E", 72), (3, 5, "E", 35),
+        (3, 5, "N", 75), (3, 13, "E", 39), (3, 16, "W", 6), (4, 0, "E", 51), (4, 6, "E", 10), (4, 16, "N", 58),
+        (4, 17, "S", 0), (5, 1, "W", 38), (5, 2, "E", 17), (5, 6, "S", 63), (5, 9, "W", 77), (6, 1, "E", 18),
+        (6, 7, "E", 79), (6, 9, "N", 73), (6, 16, "W", 15), (6, 19, "E", 26), (7, 2, "N", 66), (7, 2, "W", 49),
+        (7, 7, "W", 1), (7, 8, "N", 42), (7, 10, "N", 60), (7, 14, "E", 2), (7, 17, "N", 53), (7, 17, "S", 30),
+        (7, 18, "N", 64), (8, 2, "S", 57), (8, 3, "W", 29), (8, 7, "N", 3), (8, 13, "S", 13), (8, 16, "S", 20),
+        (8, 19, "W", 74), (9, 14, "E", 55), (10, 2, "E", 78), (11, 0, "W", 12), (11, 3, "N", 41),
+        (11, 8, "N", 14), (11, 16, "N", 36), (11, 18, "W", 16), (12, 4, "W", 54), (12, 6, "N", 71),
+        (12, 8, "N", 22), (12, 9, "S", 62), (12, 16, "W", 24), (12, 17, "N", 43), (12, 19, "W", 50),
+    ),
+    style=3,
+    seconds=300,
+)  # fmt: skip
+PANELS = 1 + apples_of(MAZE.layout)
+SHOWCASE = (
+    (1050.0, 1250.0, 190.0), (1550.0, 1250.0, 165.0), (750.0, 750.0, 20.0), (1250.0, 750.0, 170.0),
+    (550.0, 1250.0, 15.0), (1950.0, 50.0, 70.0), (1950.0, 550.0, 90.0), (1450.0, 450.0, 25.0),
+)  # fmt: skip
+new_state = partial(rules.new_state, apples=apples_of(MAZE.layout))
+new_scene = partial(rules.new_scene, MAZE)
