@@ -28,7 +28,8 @@ class EncoderConfig(Frozen):
     )
     inputs: Literal["pictures", "patches", "small"] = Field(
         default="pictures",
-        description="Inputs that an --encoder other than `resnet` is made for: `pictures` of about 224 pixels, as published; "
+        description="Inputs that an --encoder other than `resnet` is made for: `pictures` of about 224 pixels, as "
+        "published; "
         "`patches` of about 64, with stride 1 at the beginning and in the last block; `small` pictures on a "
         "processor: a quarter of the channels, fewer layers.",
     )
