@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from configs import load as read
+from configs import preset_names
 from cpc_repr.vision import load
 from cpc_repr.vision.__main__ import main
+from cpc_repr.vision.config import full_config
 from cpc_repr.vision.data.pictures import open_pictures
+from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.task import PretextTask
 from cpc_rl.runs import read_metrics
 from tests.cpc_repr.commands import check_a_stopped_run_goes_on, check_kills, check_one_line, finish, results, start
+from tests.cpc_repr.contexts import context
 from tests.cpc_repr.vision.test_command import TINY
-from tests.cpc_repr.vision.toy import write_toy
+from tests.cpc_repr.vision.toy import toy_pictures, write_toy
 
 TASKS = [name for name, method in METHODS.items() if issubclass(method, PretextTask)]
 GRID = ["--crop", "18", "--patch", "6", "--stride", "6", "--jitter", "5"]
@@ -50,6 +55,24 @@ def finished(flags: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
     run = tmp_path_factory.mktemp("runs") / "run"
     assert main([*flags, "--run", str(run)]) == 0
     return run
+
+
+def test_loss_and_gradient_are_functions_of_seed_and_number(method: str) -> None:
+    """Whatever was asked for before; nothing is drawn from torch's own generator, dropout included."""
+    preset = next(name for name in (f"smoke-{method}", "smoke") if name in preset_names("vision"))
+    argv = ["--preset", preset, "--method", method, "--augment.grey", "0.5"]
+    settings = read(full_config(), argv, prog="x", description="", family="vision")
+    slopes = []
+    for before, seed in (((), 0), ((7, 1), 0), ((), 1)):
+        other = settings.model_copy(update={"run": settings.run.model_copy(update={"seed": seed})})
+        objective = VisionExperiment().objective(context(other, toy_pictures()))
+        torch.manual_seed(len(before))
+        for number in (*before, 5):
+            loss, _ = objective.loss(objective.batch(number), number)
+        slopes.append(torch.autograd.grad(loss, list(objective.module.parameters())))
+    straight, out_of_turn, another = slopes
+    assert all(torch.equal(a, b) for a, b in zip(straight, out_of_turn, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(straight, another, strict=True))
 
 
 def test_what_a_run_leaves(method: str, finished: Path) -> None:
@@ -92,6 +115,16 @@ def test_smoke(method: str, tmp_path: Path) -> None:
     table = (tmp_path / "run/report/table.md").read_text()
     for row in ("chance", "pixels", "random encoder", METHODS[method].title, "supervised, end to end", "50 % of"):
         assert f"| {row}" in table, row
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [(["--crop", "400"], "--crop, --resize must not shrink"), (["--batch-size", "0"], "--batch-size")],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    flags: list[str], words: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_one_line(main, ["--method", method, "--smoke", *flags], words, tmp_path / "run", capsys)
 
 
 def test_directions_are_refused(method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
