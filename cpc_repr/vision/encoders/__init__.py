@@ -9,6 +9,7 @@ from configs import UsageError
 from cpc_repr.vision.encoders.base import Encoder
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.resnet import ResNet, resnet50_v2
+from cpc_repr.vision.encoders.revnet import RevNet50
 from cpc_repr.vision.encoders.torchvision_resnet import resnet18, resnet50_v1
 from cpc_repr.vision.encoders.vgg import VGG19
 
@@ -19,6 +20,8 @@ ENCODERS: dict[str, Callable[[EncoderConfig], Encoder]] = {
     "resnet50_v1": resnet50_v1,
     "resnet50_v2": resnet50_v2,
     "resnet50_v2_no_relu": partial(resnet50_v2, last_relu=False),
+    "revnet50": RevNet50,
+    "revnet50_no_relu": partial(RevNet50, last_relu=False),
     "vgg19_bn": VGG19,
 }
 

@@ -19,7 +19,7 @@ class EncoderConfig(Frozen):
         default="resnet",
         description="Network: `resnet`, the pre-activation ResNet of --stem, --pool, --blocks, --bottlenecks and "
         "--maps, which no other has; or `resnet18`, `resnet18_no_skip`, `resnet50_v1`, `resnet50_v2`, "
-        "`resnet50_v2_no_relu` (no ReLU at its end), `vgg19_bn`.",
+        "`resnet50_v2_no_relu` (no ReLU at its end), `revnet50`, `revnet50_no_relu`, `vgg19_bn`.",
     )
     widen: Literal[4, 8, 12, 16] = Field(
         default=4,

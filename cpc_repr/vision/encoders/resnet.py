@@ -31,9 +31,13 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
         h = F.relu(self.norms[0](x))
-        straight = x if self.shortcut is None else self.shortcut(h)
+        return (x if self.shortcut is None else self.shortcut(h)) + self.branch(h)
+
+    def branch(self, h: Tensor) -> Tensor:
+        """What is added, computed from x behind its normalisation and ReLU."""
         h = self.conv(F.relu(self.norms[1](self.reduce(h))))
-        return straight + self.expand(F.relu(self.norms[2](h)))
+        y: Tensor = self.expand(F.relu(self.norms[2](h)))
+        return y
 
 
 class ResNet(Encoder):

@@ -143,10 +143,9 @@ def test_without_skips_a_block_is_its_branch() -> None:
     assert not any(name.startswith("downsample") for name, _ in encoder.named_parameters())
 
 
-def test_the_last_relu_is_all_that_no_relu_leaves_out() -> None:
-    with_it, without = (
-        seeded(3, lambda n=name: make_encoder(small(n))).eval() for name in ("resnet50_v2", "resnet50_v2_no_relu")
-    )
+@pytest.mark.parametrize("name", ["resnet50_v2", "revnet50"])
+def test_the_last_relu_is_all_that_no_relu_leaves_out(name: str) -> None:
+    with_it, without = (seeded(3, lambda n=name: make_encoder(small(n))).eval() for name in (name, f"{name}_no_relu"))
     x = torch.randn(2, 3, 32, 32)
     z = without(x)
     assert (z < 0).any()
