@@ -59,11 +59,42 @@ def miniworld(task: str, num_envs: int, threads: int) -> Step:
     return step
 
 
+def jaxenstein(task: str, num_envs: int, threads: int) -> Step:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])  # XLA takes all cores that it sees
+    import jax
+    from jaxenstein import make_jaxenstein_env
+
+    env = make_jaxenstein_env(task, img_h=HEIGHT, img_w=WIDTH, fov=np.pi / 2)
+    reset, advance = jax.vmap(env.reset), jax.vmap(env.step)
+
+    @jax.jit
+    def play(state, key):  # type: ignore[no-untyped-def] # its types live in its own environment
+        key, acting, resetting = jax.random.split(key, 3)
+        obs, state, _, done, _ = advance(state, jax.random.randint(acting, (num_envs,), 0, env.num_actions))
+
+        def begin():  # type: ignore[no-untyped-def]
+            fresh = reset(jax.random.split(resetting, num_envs))
+            return jax.tree.map(lambda new, old: jax.vmap(jax.numpy.where)(done, new, old), fresh, (obs, state))
+
+        return (*jax.lax.cond(done.any(), begin, lambda: (obs, state)), key)
+
+    key = jax.random.key(0)
+    _, state = jax.jit(reset)(jax.random.split(key, num_envs))
+    now = [state, key]
+
+    def step() -> None:
+        obs, *now[:] = play(*now)
+        obs.block_until_ready()
+
+    return step
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # some of them chat on standard output
     simulator, task, num_envs, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    step = {"minilab": minilab, "vizdoom": vizdoom, "miniworld": miniworld}[simulator](task, num_envs, threads)
+    of = {"minilab": minilab, "vizdoom": vizdoom, "miniworld": miniworld, "jaxenstein": jaxenstein}
+    step = of[simulator](task, num_envs, threads)
     step()
     print("ready", file=answers)
     for line in sys.stdin:
