@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cpc_repr.objective import Objective, Stage
+from cpc_repr.objective import Losses, Objective, Stage
 from cpc_repr.report import plot_curves
-from cpc_rl.infonce import PerOffset
+from cpc_rl.infonce import CPC, PerOffset
 
 
 def offset_metrics(per_offset: PerOffset, offsets: Sequence[int], prefix: str = "cpc") -> dict[str, Tensor]:
@@ -24,6 +24,14 @@ def offset_metrics(per_offset: PerOffset, offsets: Sequence[int], prefix: str = 
         named[f"{prefix}/accuracy_{k}"] = per_offset.accuracy[i]
         named[f"{prefix}/bound_{k}"] = per_offset.bound[i]
     return named
+
+
+def greedy_losses(modules: Mapping[str, CPC], offsets: Sequence[int]) -> Losses:
+    """The sum of the losses of modules that are trained one by one, and the metrics of each."""
+    metrics = {f"loss/{name}": result.loss.detach() for name, result in modules.items()}
+    for name, result in modules.items():
+        metrics |= offset_metrics(result.per_offset, offsets, name)
+    return torch.stack([result.loss for result in modules.values()]).sum(), metrics
 
 
 def live_offsets(offsets: Sequence[int]) -> dict[str, str]:
@@ -40,6 +48,7 @@ def offsets_stage(
     offsets: Sequence[int],
     unit: str,
     picture: str,
+    name: str = "per_offset",
 ) -> Stage:
     """Means of the contrastive task over test batches, and their picture.
 
@@ -49,6 +58,7 @@ def offsets_stage(
         offsets: Those that are predicted.
         unit: What they are counted in.
         picture: Name of its file in the report.
+        name: Of the result.
     """
     context = objective.context
     batches = context.config.evaluation.batches
@@ -63,9 +73,7 @@ def offsets_stage(
                 tick(number + 1, batches)
         return mean_offsets(measured)
 
-    return Stage(
-        "per_offset", compute, show=lambda means: plot_offsets(context.run.report / picture, offsets, means, unit)
-    )
+    return Stage(name, compute, show=lambda means: plot_offsets(context.run.report / picture, offsets, means, unit))
 
 
 def mean_offsets(batches: Sequence[PerOffset]) -> dict[str, list[float]]:

@@ -19,7 +19,7 @@ from cpc_repr.audio.features import Features, context_features, frozen
 from cpc_repr.audio.model import KERNELS, STRIDES, SpeechModel, SpeechModelConfig, frames
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses, Objective
-from cpc_repr.offsets import offset_metrics
+from cpc_repr.offsets import greedy_losses
 from cpc_repr.sequences import Encoding, SequenceCPCConfig, check_task, contrast
 from cpc_rl.infonce import CPC, linear_heads
 
@@ -58,11 +58,7 @@ class GreedyInfoMax(Objective[Tensor, Features]):
         """The sum of the modules' losses."""
         network = cast(GreedyNetwork, self.module)
         losses = greedy_loss(network, batch.to(self.context.device), self.config, self.draws(number))
-        modules = dict(zip(NAMES, losses, strict=True))
-        metrics = {f"loss/{name}": result.loss.detach() for name, result in modules.items()}
-        for name, result in modules.items():
-            metrics |= offset_metrics(result.per_offset, range(1, self.config.steps + 1), name)
-        return torch.stack([result.loss for result in losses]).sum(), metrics
+        return greedy_losses(dict(zip(NAMES, losses, strict=True)), range(1, self.config.steps + 1))
 
     def representations(self) -> Mapping[str, Features]:
         """Each module's output at every 10 ms."""

@@ -47,6 +47,19 @@ class Encoder(nn.Module, ABC):
         return outputs
 
 
+class FirstBlocks(Encoder):
+    """The first blocks of another encoder, with its weights."""
+
+    def __init__(self, whole: Encoder, count: int) -> None:
+        super().__init__()
+        self.sizes = whole.sizes[:count]
+        self.blocks = nn.ModuleList([*whole.parts()][:count])
+
+    def parts(self) -> list[nn.Module]:
+        """Those of the whole."""
+        return [*self.blocks]
+
+
 class Plan(NamedTuple):
     """Sizes of a residual network of four stages."""
 

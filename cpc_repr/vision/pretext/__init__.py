@@ -5,12 +5,14 @@ from typing import Any
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.pretext.cpc import VisionCPC
 from cpc_repr.vision.pretext.exemplar import Exemplar
+from cpc_repr.vision.pretext.gim import GreedyInfoMax
 from cpc_repr.vision.pretext.jigsaw import Jigsaw
 from cpc_repr.vision.pretext.relative_location import RelativeLocation
 from cpc_repr.vision.pretext.rotation import Rotation
 
 METHODS: dict[str, type[PictureObjective[Any]]] = {
     "cpc": VisionCPC,
+    "gim": GreedyInfoMax,
     "rotation": Rotation,
     "relative_location": RelativeLocation,
     "jigsaw": Jigsaw,

@@ -82,11 +82,12 @@ class VisionCPCConfig(Frozen):
 class Direction(nn.Module):
     """Context network, target map and heads of one direction; the grid comes turned as `DIRECTIONS` says."""
 
-    def __init__(self, maps: int, config: VisionCPCConfig) -> None:
+    def __init__(self, maps: int, config: VisionCPCConfig, context: nn.Module | None = None) -> None:
+        """For z of `maps` numbers; `context` is None for the network that `config` describes."""
         super().__init__()
         self.config = config
         size = config.target or maps
-        self.context = PixelCNN(maps, config.context_width, config.context_blocks)
+        self.context = PixelCNN(maps, config.context_width, config.context_blocks) if context is None else context
         self.target: nn.Module = nn.Identity() if config.target is None else nn.Linear(maps, size)
         self.heads = linear_heads(maps, size, len(config.offsets), bias=config.bias)
 
@@ -129,6 +130,14 @@ class VisionCPCNetwork(nn.Module):
         return CPC(torch.stack([f.loss for f in contrasts]).sum(), offsets)
 
 
+def check_rows(config: Any) -> None:
+    """Raise UsageError if rows of the grid cannot be predicted as `config.cpc` says."""
+    cells, farthest = config.view.cells, max(config.cpc.offsets)
+    if farthest >= cells:
+        raise UsageError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
+    check_negatives(config.cpc.negatives, config.train.batch_size)
+
+
 class VisionCPC(PictureObjective[Tensor]):
     """CPC on the pictures without labels, where there are any, else on the training pictures."""
 
@@ -140,10 +149,7 @@ class VisionCPC(PictureObjective[Tensor]):
     @classmethod
     def check(cls, config: Any) -> None:
         """Offsets must fit into the grid, and something must be left to tell apart."""
-        cells, farthest = config.view.cells, max(config.cpc.offsets)
-        if farthest >= cells:
-            raise UsageError(f"--offsets {farthest}: a grid of {cells} rows has offsets up to {cells - 1}")
-        check_negatives(config.cpc.negatives, config.train.batch_size)
+        check_rows(config)
 
     def __init__(self, context: Context[Any, Pictures]) -> None:
         """See `Objective`."""
