@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs import EnvConfig, make
+from envs.config import Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.env import MinilabEnv
 from envs.minilab.state import Outputs, new_outputs
@@ -36,8 +37,11 @@ class _Batch:
     observation_space: Box[np.uint8]
     action_space: Discrete[np.int64]
 
-    def __init__(self, level: str, num_envs: int, height: int, width: int, evaluation: bool, threads: int) -> None:
-        config = EnvConfig(name=level, num_envs=num_envs, height=height, width=width, env_threads=threads)
+    def __init__(
+        self, level: str, num_envs: int, height: int, width: int, evaluation: bool, textures: Textures, threads: int
+    ) -> None:
+        sizes = {"num_envs": num_envs, "height": height, "width": width, "env_threads": threads}
+        config = EnvConfig(name=level, textures=textures, **sizes)
         env = make(config, seed=0, evaluation=evaluation)
         assert isinstance(env, MinilabEnv)
         self.env = env
@@ -101,6 +105,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
         height: int = 72,
         width: int = 96,
         evaluation: bool = False,
+        textures: Textures = "drawn",
         render_mode: str | None = None,
     ) -> None:
         """Prepare a level.
@@ -110,12 +115,13 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             height: of the observation in pixels.
             width: of the observation in pixels.
             evaluation: draw episodes that training never sees.
+            textures: `drawn`, or `labmaze`: DeepMind Lab's own, where that package is installed.
             render_mode: "rgb_array" for pictures four times as high and wide.
 
         Raises:
             ValueError: unknown level, or a picture size that is not allowed.
         """
-        self._batch = _Batch(level, 1, height, width, evaluation, threads=1)
+        self._batch = _Batch(level, 1, height, width, evaluation, textures, threads=1)
         self.render_mode = render_mode
         self.observation_space = self._batch.observation_space
         self.action_space = self._batch.action_space
@@ -161,11 +167,12 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
         height: int = 72,
         width: int = 96,
         evaluation: bool = False,
+        textures: Textures = "drawn",
         threads: int = 1,
         render_mode: str | None = None,
     ) -> None:
         """Prepare a batch of `num_envs`, shared by `threads`; the rest as for `MinilabGymEnv`."""
-        self._batch = _Batch(level, num_envs, height, width, evaluation, threads)
+        self._batch = _Batch(level, num_envs, height, width, evaluation, textures, threads)
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.single_observation_space = self._batch.observation_space

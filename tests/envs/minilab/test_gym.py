@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 
 import gymnasium
 import numpy as np
@@ -10,8 +11,9 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordVectorStatistics
 
-import envs.minilab.gym  # noqa: F401 # registers the levels
-from envs import LEVELS
+import envs
+import envs.minilab.gym  # registers the levels
+from envs import LEVELS, EnvConfig
 from envs.minilab.env import MinilabEnv
 
 WATERMAZE = "minilab/rooms_watermaze-v0"
@@ -142,6 +144,18 @@ def test_large_pictures_show_the_same_and_change_nothing(level):
     assert np.array_equal(env.step(6)[0], other.step(6)[0])
     assert not np.array_equal(env.render(), picture)
     assert other.unwrapped.render() is None
+
+
+def test_the_look_is_the_one_asked_for():
+    looks = ["drawn"] + ["labmaze"] * (find_spec("labmaze") is not None)
+    for look in looks:
+        config = EnvConfig(name="rooms_watermaze", num_envs=1, textures=look)
+        expected = envs.make(config, seed=0).reset().obs[0].numpy()
+        single = gymnasium.make(WATERMAZE, textures=look).reset(seed=0)[0]
+        batch = gymnasium.make_vec(WATERMAZE, textures=look).reset(seed=0)[0][0]
+        assert (single == expected).all() and (batch == expected).all()
+    with pytest.raises(ValueError, match="textures"):
+        gymnasium.make(WATERMAZE, textures="painted")
 
 
 def test_a_batch_renders_each_environment():
