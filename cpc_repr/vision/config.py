@@ -60,6 +60,11 @@ class VisionEvaluationConfig(Frozen):
     batches: int = Field(
         default=50, ge=1, le=10**6, description="Test batches for the contrastive accuracy of each offset."
     )
+    blocks: bool = Field(
+        default=False,
+        description="Whether linear probes are fitted on each block of the encoder too, max-pooled over places to at "
+        "most 9,000 numbers.",
+    )
     units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
 
 
@@ -103,7 +108,7 @@ class VisionConfig(CommandConfig):
     def result_settings(self) -> dict[str, Any]:
         """What results depend on."""
         plain = super().result_settings()
-        del plain["efficient"]["fractions"]  # each has a result of its own
+        del plain["efficient"]["fractions"], plain["evaluation"]["blocks"]  # each has a result of its own
         return plain
 
     def rows(self) -> dict[str, VisionConfig]:

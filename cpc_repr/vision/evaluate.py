@@ -27,6 +27,7 @@ from cpc_repr.vision.transfer.linear import fit_grid, fit_lbfgs, fit_sgd, indepe
 PictureContext = Context[VisionConfig, Pictures]
 Features = Callable[[Tensor], Tensor]  # images uint8 [B, 3, S, S] -> [B, D]
 Draw = Callable[[int], tuple[Tensor, Tensor]]  # number of an update -> z [B, H, W, D], labels [B]
+LARGEST = 9000  # features of a block
 _CHUNK = 64  # pictures looked at together
 
 
@@ -48,6 +49,19 @@ def pooled(representation: PictureRepresentation) -> Features:
     @torch.no_grad()
     def compute(images: Tensor) -> Tensor:
         return representation.cells(images, None).mean((1, 2))
+
+    return compute
+
+
+def max_pooled(representation: PictureRepresentation) -> Features:
+    """Maxima of z over squares of places, at most `LARGEST` numbers (Kolesnikov et al. 2019, blocks of a network)."""
+    representation.encoder.eval()
+
+    @torch.no_grad()
+    def compute(images: Tensor) -> Tensor:
+        z = representation.cells(images, None).permute(0, 3, 1, 2)  # [B, D, H, W]
+        side = min(*z.shape[2:], max(1, math.isqrt(LARGEST // z.shape[1])))
+        return F.adaptive_max_pool2d(z, side).flatten(1)
 
     return compute
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from cpc_repr.cache import cache_folder
 from cpc_repr.context import Session
 from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
+from cpc_repr.probes import Score
 from cpc_repr.report import Row, Table, over_seeds
 from cpc_repr.vision import evaluate
 from cpc_repr.vision.config import VisionConfig
@@ -26,9 +27,18 @@ from cpc_repr.vision.encoders import make_encoder
 from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
 from cpc_repr.vision.figures import figure_labels
 from cpc_repr.vision.pretext import METHODS
-from cpc_repr.vision.pretext.base import PictureRepresentation
+from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
-from cpc_repr.vision.tables import few, few_labels, table_ablation, table_few_labels, table_linear, table_protocols
+from cpc_repr.vision.tables import (
+    block,
+    few,
+    few_labels,
+    table_ablation,
+    table_blocks,
+    table_few_labels,
+    table_linear,
+    table_protocols,
+)
 from cpc_repr.vision.transfer.few_labels import apart
 
 
@@ -73,6 +83,9 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         representations = objective.representations()
         for row, representation in representations.items():
             yield from _probed(context, row, objective.rows[row], representation)
+        if config.evaluation.blocks:
+            yield from _blocks(context, "trained", objective)
+            yield from _blocks(context, "random", self.objective(context))
         if config.has_baselines:
             yield Stage("chance", partial(chance, context), "chance")
             yield Stage("pixels", lambda: probe(context, "pixels", pixels(config)), "pixels")
@@ -94,6 +107,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             return [table_ablation(arms, method.rows[best], what)]
         seeds, fractions = rows[""], config.efficient.fractions
         tables = [table_linear(seeds, method.rows, what), table_protocols(seeds, method.rows, what)]
+        if config.evaluation.blocks:
+            tables.append(table_blocks(seeds, method.title, what))
         if fractions:
             tables.append(table_few_labels(seeds, fractions, method.title, what))
         if len(fractions) > 1:
@@ -107,6 +122,16 @@ def _probed(context: PictureContext, row: str, title: str, representation: Pictu
     yield Stage(row, lambda: probe(context, title, evaluate.pooled(representation), protocols), row)
     if protocols:
         yield Stage(f"{row}_grid", lambda: probe_grid(context, title, representation), row)
+
+
+def _blocks(context: PictureContext, kind: str, objective: Objective[Any, PictureRepresentation]) -> Iterator[Stage]:
+    """Linear probes of each block of the encoder."""
+
+    def compute(name: str, representation: PictureRepresentation) -> dict[str, Score]:
+        return {kind: probe(context, name, evaluate.max_pooled(representation), protocols=False)["linear"]}
+
+    for i, representation in enumerate(cast(PictureObjective[Any], objective).blocks(), start=1):
+        yield Stage(f"{kind}_block{i}", partial(compute, f"{kind}, block {i}", representation), block(i))
 
 
 def _draw_labels(path: Path, fractions: Sequence[float], seeds: Sequence[Mapping[str, Row]], method: str) -> None:

@@ -32,6 +32,7 @@ FEW_LABELS = {
     0.5: ("75.9", "93.1", "81.2", "95.6"),
     1.0: ("80.2", "95.2", "83.4", "96.5"),
 }
+BLOCK = "block"
 OTHERS = "ImageNet, ResNet-v2: motion segmentation 27.6, exemplar 31.5, relative position 36.2, colourisation 39.6"
 
 
@@ -79,6 +80,14 @@ def table_ablation(arms: Mapping[str, Sequence[Row]], method: str, what: str) ->
     return score_table(f"{method}, linear classification of pictures", arms, columns, note)
 
 
+def table_blocks(seeds: Sequence[Mapping[str, Row]], method: str, what: str) -> Table:
+    """Top-1 on each block of the encoder, trained and with random weights."""
+    found = sorted({name for rows in seeds for name in rows if name.startswith(BLOCK)})
+    rows = {f"block {name.removeprefix(BLOCK)}": rows_of(seeds, name) for name in found}
+    columns = ((method, "trained"), ("random encoder", "random"))
+    return score_table("Blocks of the encoder, max-pooled, top-1 in %", rows, columns, _note(len(seeds), what))
+
+
 def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], method: str, what: str) -> Table:
     """Top-1 from few labels; `seeds` maps rows called as `few` does to accuracies of each way."""
     titles = {fraction: f"{100 * fraction:g} % of labels" for fraction in fractions}
@@ -102,6 +111,11 @@ def few_labels(
 
 def _titles(method: str) -> dict[Way, str]:
     return dict(zip(WAYS, ("from pixels", f"{method}, frozen", f"{method}, fine-tuned"), strict=True))
+
+
+def block(number: int) -> str:
+    """What the results of a block of the encoder are called."""
+    return f"{BLOCK}{number}"
 
 
 def few(fraction: float) -> str:

@@ -59,6 +59,11 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
         """What a trained encoder gives to probes, and to who loads it."""
         return patch_representation(model, view)
 
+    def blocks(self) -> list[PictureRepresentation]:
+        """What each block of the encoder gives, as `look` has it; the last is the encoder."""
+        model, view = cast(PatchEncoder, self.module.model), self.context.config.view
+        return [self.look(model.first(i + 1), view) for i in range(len(model.encoder.sizes))]
+
     def representations(self) -> Mapping[str, PictureRepresentation]:
         """The encoder, as `look` has it."""
         (row,) = self.rows

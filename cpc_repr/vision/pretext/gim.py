@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -84,8 +84,7 @@ class GreedyInfoMax(PictureObjective[Tensor]):
 
     def representations(self) -> Mapping[str, PictureRepresentation]:
         """Each module's output."""
-        model, view = cast(GreedyNetwork, self.module).model, self.context.config.view
-        return {name: self.look(model.first(i + 1), view) for i, name in enumerate(NAMES)}
+        return dict(zip(NAMES, self.blocks(), strict=True))
 
     def diagnostics(self) -> Iterator[Stage]:
         """Contrastive accuracy of each offset, for each module."""

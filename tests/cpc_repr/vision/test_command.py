@@ -116,6 +116,17 @@ def test_few_labels_are_added_to_a_finished_run(finished: Path, tmp_path: Path) 
     assert not (finished / "report/labels.png").exists() and np.ptp(picture[..., :3], axis=2).max() > 0.5  # colours
 
 
+def test_probes_of_every_block_are_added_to_a_finished_run(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    assert main(["--resume", str(run), "--evaluation.blocks"]) == 0
+    before, after = results(finished), results(run)
+    more = {f"{kind}_block{i}" for kind in ("trained", "random") for i in (1, 2)}
+    assert after.keys() - before.keys() == more and before.items() <= after.items()
+    table = (run / "report/table.md").read_text()
+    assert "Blocks of the encoder" in table and "| block 1 |" in table and "| block 2 |" in table
+    assert "Blocks of the encoder" not in (finished / "report/table.md").read_text()
+
+
 def test_ablation_and_seeds(toy: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     flags = ["--ablation", "directions", "--seeds", "2", "--updates", "2", "--efficient.fractions"]

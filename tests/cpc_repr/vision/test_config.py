@@ -15,6 +15,7 @@ from cpc_repr.vision.tables import (
     PAPER,
     few,
     table_ablation,
+    table_blocks,
     table_few_labels,
     table_linear,
     table_protocols,
@@ -123,6 +124,9 @@ def test_tables() -> None:
     assert "toys" in linear.note and "one seed" in linear.note
     protocols = table_protocols(seeds, {"cpc": "CPC"}, "toys")
     assert protocols.header == ("", "CPC") and protocols.rows[1][1] == "61.0 [60.0, 62.0]"
+    measured = [{"block1": {"trained": at(0.3), "random": at(0.2)}, "block2": {"trained": at(0.4)}}] * 2
+    blocks = table_blocks(measured, "CPC", "toys")
+    assert blocks.rows == (("block 1", "30.0 ± 0.0", "20.0 ± 0.0"), ("block 2", "40.0 ± 0.0", "-"))
     few_labels = table_few_labels(seeds, (0.1, 0.3), "CPC", "toys")
     assert few_labels.rows[0][1:] == ("30.0 [29.0, 31.0]", "40.0 [39.0, 41.0]", "50.0 [49.0, 51.0]", "62.5", "73.1")
     assert len(few_labels.rows) == 1  # nothing was measured with 30 %

@@ -12,7 +12,7 @@ from cpc_repr.vision.config import PicturesConfig, VisionConfig, VisionEvaluatio
 from cpc_repr.vision.data.grid import ViewConfig, crops
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.evaluate import PictureContext, chance, collect, pixels, pooled, probe, remembered
+from cpc_repr.vision.evaluate import PictureContext, chance, collect, max_pooled, pixels, pooled, probe, remembered
 from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.figures import figure_5, most_exciting
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
@@ -126,3 +126,23 @@ def test_remembered_rows_are_made_once_and_keep_their_labels() -> None:
     assert all(z.shape == (3, 1, 1, 1) and torch.equal(z.flatten(), y.float()) for z, y in drawn)
     assert set(torch.cat([y for _, y in drawn]).tolist()) == set(range(12))
     assert torch.equal(draw(7)[1], drawn[7][1]) and not torch.equal(drawn[7][1], drawn[8][1])
+
+
+def test_blocks_are_max_pooled_to_what_a_probe_can_take() -> None:
+    representation = EXPERIMENT.objective(toy()).representations()["cpc"]
+    z = torch.randn(2, 7, 7, 300)
+    found = max_pooled(representation._replace(cells=lambda images, draws: z))(torch.empty(0))
+    assert found.shape == (2, 300 * 5 * 5)  # 6 x 6 places would be 10,800 numbers
+    first = found.view(2, 300, 5, 5)[:, :, 0, 0]
+    torch.testing.assert_close(first, z[:, :2, :2].amax((1, 2)))
+    wide = torch.randn(1, 2, 2, 10_000)
+    found = max_pooled(representation._replace(cells=lambda images, draws: wide))(torch.empty(0))
+    torch.testing.assert_close(found, wide.amax((1, 2)))
+
+
+def test_the_last_block_is_the_encoder() -> None:
+    objective = EXPERIMENT.objective(toy())
+    images = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
+    first, last = objective.blocks()
+    torch.testing.assert_close(last.cells(images, None), objective.representations()["cpc"].cells(images, None))
+    assert first.cells(images, None).shape == (2, 3, 3, first.size) and first.size == CONFIG.model.maps[0]
