@@ -9,9 +9,10 @@ from typing import Any, Literal
 import torch
 
 import envs
-from configs import RunFailure, as_usage_error
+from configs import RunFailure, UsageError, as_usage_error
 from envs.api import Adaptive, BatchedEnv, EnvironmentFailure
 from envs.config import EnvConfig
+from envs.errors import Incurable
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def opened(
     Environments that change while they are played in become what those of training were: `trained` has their states.
 
     Raises:
-        UsageError: There is no such environment, or it cannot be made so.
+        UsageError: There is no such environment, or it cannot be made so, or what it needs is missing.
         RunFailure: An environment's own code failed while it was made, or one was lost for good.
     """
     try:
@@ -41,6 +42,8 @@ def opened(
         if trained and isinstance(env, Adaptive):
             env.adopt(trained)
         yield env
+    except Incurable as error:
+        raise UsageError(str(error)) from error
     except EnvironmentFailure as error:
         raise RunFailure(str(error)) from error
     finally:

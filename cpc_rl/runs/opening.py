@@ -15,6 +15,7 @@ from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.lock import owned
 from cpc_rl.runs.trackers import check_trackers
+from envs.errors import Incurable
 
 
 @contextmanager
@@ -31,8 +32,8 @@ def open_run(config: RunSettings, fresh: Path, settings: BaseModel, group: Proce
 
     Raises:
         UsageError: The directory exists (new run), or there is none (resume), or another process writes it, or a
-            package for its records is missing. One that comes within the block, or an OSError, takes a new directory
-            back, if nothing has been trained in it.
+            package for its records is missing. One that comes within the block, or an OSError, or environments that
+            cannot be played, take a new directory back, if nothing has been trained in it.
     """
     found: Path | Exception | None = None
     made: list[Path] | None = None
@@ -52,7 +53,7 @@ def open_run(config: RunSettings, fresh: Path, settings: BaseModel, group: Proce
         assert found is not None
         try:
             yield RunDirectory(found)
-        except (UsageError, OSError):
+        except (UsageError, OSError, Incurable):
             if made is not None:
                 _take_back(found, made)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from envs.dmlab.levels import DMLAB_LEVELS
 from envs.dmlab.module import SCRIPTS
+from tests.envs.processes import ROOT
 
 HERE = Path(__file__).parent
 
@@ -97,3 +99,12 @@ def frames(step: Any) -> list[Shown]:
     """What all rows of an `EnvStep` show."""
     pictures: NDArray[np.uint8] = step.obs.numpy()
     return [read(picture) for picture in pictures]
+
+
+def start(lab: Double, folder: Path, words: list[str], compile_seconds: float) -> subprocess.Popen[str]:
+    """A program in `folder`, with the double importable."""
+    lab.set(compile_seconds=compile_seconds)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), env["PYTHONPATH"]])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], cwd=folder, env=env, start_new_session=True, **pipes)

@@ -21,7 +21,7 @@ from envs.errors import Incurable
 from envs.names import resolve
 from envs.workers.child import Phase
 from envs.workers.process import Failure
-from tests.envs.dmlab.double import frames
+from tests.envs.dmlab.double import frames, start
 
 GENERATED, PLAIN = "explore_goal_locations_small", "rooms_watermaze"
 
@@ -49,6 +49,17 @@ def test_a_map_that_cannot_be_compiled_names_the_tool_that_is_missing(lab, make,
     refused(env.reset, says)
     assert 1 <= len(lab.log("compile")) <= 2  # one a worker
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_that_cannot_begin_is_refused_in_one_line_and_leaves_its_name_free(lab, tmp_path):
+    (lab.runfiles / "q3map2/q3map2").unlink()
+    words = f"-m agents.a2c --env dmlab/{GENERATED} --num-envs 2 --dmlab-cache cache --run run --device cpu --threads 1"
+    process = start(lab, tmp_path, words.split(), 0)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and err.startswith(
+        f"error: {GENERATED}: its map cannot be compiled: q3map2 is not at"
+    )
+    assert err.count("\n") == 1 and not out and not (tmp_path / "run").exists()
 
 
 def test_prebuilt_levels_need_no_compiler(lab, make):

@@ -3,8 +3,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import psutil
@@ -17,8 +15,8 @@ from envs.api import EnvironmentFailure
 from envs.dmlab.env import DMLabEnv, episode_seed
 from envs.dmlab.levels import DMLAB_LEVELS
 from envs.minilab.physics import ACTION_NAMES
-from tests.envs.dmlab.double import frames
-from tests.envs.processes import ROOT, eventually, gone
+from tests.envs.dmlab.double import frames, start
+from tests.envs.processes import eventually, gone
 
 
 def seeds(worker, count, run_seed=0, pool=1024):
@@ -312,14 +310,6 @@ def test_an_interrupt_while_the_agent_waits_for_the_first_maps(lab, tmp_path):
     assert process.returncode == 130 and "Traceback" not in err, err
     assert eventually(lambda: all(map(gone, pids)))
     assert not [name for name in os.listdir(lab.temporary) if "dmlab" in name]  # torch leaves a folder
-
-
-def start(lab, tmp_path, words, compile_seconds):
-    lab.set(compile_seconds=compile_seconds)
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), env["PYTHONPATH"]])
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *words], cwd=tmp_path, env=env, start_new_session=True, **pipes)
 
 
 def compiling(lab, process):
