@@ -5,11 +5,12 @@
     python -m cpc_repr.vision --preset small-v2                 # CPC v2: four directions, patch augmentation
     python -m cpc_repr.vision --preset paper --data imagenet    # or paper-v2; folders train/CLASS, test/CLASS
     python -m cpc_repr.vision --data DIR --format stl10         # or cifar10
-    python -m cpc_repr.vision --method rotation                 # or relative_location, jigsaw, exemplar
+    python -m cpc_repr.vision --method rotation                 # or gim, relative_location, jigsaw, exemplar
+    python -m cpc_repr.vision --method rotation --encoder resnet18    # or another network
     python -m cpc_repr.vision --resume runs/NAME                # go on after Ctrl-C, a crash or kill -9
     torchrun --nproc-per-node=8 -m -- cpc_repr.vision --preset paper --data imagenet    # many GPUs
     python -m cpc_repr.vision --efficient.fractions 0.01 0.1 1  # few labels: CPC against pixels
-    python -m cpc_repr.vision --preset small-v2 --ablation directions --seeds 3    # or: augmentation
+    python -m cpc_repr.vision --preset small-v2 --ablation directions --seeds 3    # or: augmentation, skip
 
 Draws or reads the pictures, trains CPC or another method, fits probes for their classes on it and on what it is held
 against (pixels, random weights, supervised training), and prints the papers' tables beside ours. All of it lies in one

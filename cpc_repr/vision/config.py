@@ -78,9 +78,10 @@ class VisionConfig(CommandConfig):
     cpc: Annotated[VisionCPCConfig, tyro.conf.arg(name="")] = VisionCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
-    ablation: Literal["none", "directions", "augmentation"] = Field(
+    ablation: Literal["none", "directions", "augmentation", "skip"] = Field(
         default="none",
-        description="Run CPC with one, two and four directions, or a method with less and more augmentation.",
+        description="Run CPC with one, two and four directions; a method with less and more augmentation; or ResNet18 "
+        "without and with skip connections.",
     )
     augment: AugmentConfig = AugmentConfig()
     pictures: SyntheticPicturesConfig = SyntheticPicturesConfig()
@@ -118,6 +119,9 @@ class VisionConfig(CommandConfig):
             return {name: self.model_copy(update={"cpc": cpc}) for name, cpc in changed.items()}
         if self.ablation == "augmentation":
             return {name: self.model_copy(update={"augment": a}) for name, a in AUGMENTATION_ROWS.items()}
+        if self.ablation == "skip":
+            networks = {name: self.model.model_copy(update={"encoder": net}) for name, net in SKIP_ROWS.items()}
+            return {name: self.model_copy(update={"model": model}) for name, model in networks.items()}
         return {"": self}
 
 
@@ -132,6 +136,7 @@ def full_config() -> type[VisionConfig]:
 
 FULL = AugmentConfig(operations=2, elastic=0.2, histogram=0.2, colour=0.8, grey=0.25)  # Hénaff et al. 2020, A.2
 DIRECTION_ROWS = {"1 direction": 1, "2 directions": 2, "4 directions": 4}
+SKIP_ROWS = {"without skip connections": "resnet18_no_skip", "with skip connections": "resnet18"}
 AUGMENTATION_ROWS = {
     "no patch augmentation": AugmentConfig(),
     "colour dropping": AugmentConfig(drop=1.0),

@@ -38,6 +38,7 @@ from cpc_repr.vision.tables import (
     table_few_labels,
     table_linear,
     table_protocols,
+    trained_blocks,
 )
 from cpc_repr.vision.transfer.few_labels import apart
 
@@ -85,7 +86,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             yield from _probed(context, row, objective.rows[row], representation)
         if config.evaluation.blocks:
             yield from _blocks(context, "trained", objective)
-            yield from _blocks(context, "random", self.objective(context))
+            if config.has_baselines:
+                yield from _blocks(context, "random", self.objective(context))
         if config.has_baselines:
             yield Stage("chance", partial(chance, context), "chance")
             yield Stage("pixels", lambda: probe(context, "pixels", pixels(config)), "pixels")
@@ -103,8 +105,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         method = self.methods[config.objective]
         *_, best = method.rows
         if config.ablation != "none":
-            arms = {name: [seed[best] for seed in seeds] for name, seeds in rows.items()}
-            return [table_ablation(arms, method.rows[best], what)]
+            arms = {name: [{**seed[best], **trained_blocks(seed)} for seed in seeds] for name, seeds in rows.items()}
+            return [table_ablation(arms, method.rows[best], what, config.ablation)]
         seeds, fractions = rows[""], config.efficient.fractions
         tables = [table_linear(seeds, method.rows, what), table_protocols(seeds, method.rows, what)]
         if config.evaluation.blocks:

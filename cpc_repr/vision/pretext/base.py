@@ -37,7 +37,7 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
         ablations: Those that it has, of `--ablation`.
     """
 
-    ablations: ClassVar[tuple[str, ...]] = ("augmentation",)
+    ablations: ClassVar[tuple[str, ...]] = ("augmentation", "skip")
 
     def __init__(
         self,

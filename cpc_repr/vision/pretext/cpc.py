@@ -144,7 +144,7 @@ class VisionCPC(PictureObjective[Tensor]):
     Config = VisionCPCConfig
     title = "CPC"
     rows: ClassVar = {"cpc": "CPC"}
-    ablations: ClassVar = ("directions", "augmentation")
+    ablations: ClassVar = ("directions", "augmentation", "skip")
 
     @classmethod
     def check(cls, config: Any) -> None:

@@ -48,6 +48,7 @@ class GreedyInfoMax(PictureObjective[Tensor]):
 
     title = "Greedy InfoMax"
     rows: ClassVar = {name: f"Greedy InfoMax, module {i + 1}" for i, name in enumerate(NAMES)}
+    ablations: ClassVar = ("augmentation",)
     live: Mapping[str, str] = {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}
 
     @classmethod

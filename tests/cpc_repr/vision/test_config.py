@@ -19,6 +19,7 @@ from cpc_repr.vision.tables import (
     table_few_labels,
     table_linear,
     table_protocols,
+    trained_blocks,
 )
 
 
@@ -66,6 +67,8 @@ def test_arms() -> None:
     assert found[-1].config.cpc.directions == 4 and len({a.folder for a in found}) == 6
     found = arms(config("--ablation", "augmentation"))
     assert [a.config.augment for a in found] == [AugmentConfig(), AugmentConfig(drop=1.0), FULL]
+    skip = arms(config("--method", "rotation", "--preset", "small-rotation", "--ablation", "skip"))
+    assert [a.config.model.encoder for a in skip] == ["resnet18_no_skip", "resnet18"]
     assert found[1].folder == "colour_dropping"
 
 
@@ -127,8 +130,12 @@ def test_tables() -> None:
     measured = [{"block1": {"trained": at(0.3), "random": at(0.2)}, "block2": {"trained": at(0.4)}}] * 2
     blocks = table_blocks(measured, "CPC", "toys")
     assert blocks.rows == (("block 1", "30.0 ± 0.0", "20.0 ± 0.0"), ("block 2", "40.0 ± 0.0", "-"))
+    skip = table_ablation({"without": [cpc | trained_blocks(measured[0])]}, "CPC", "toys", "skip")
+    assert (
+        skip.header[-2:] == ("block 1", "block 2") and skip.rows[0][-1] == "40.0 [39.0, 41.0]" and "41.5" in skip.note
+    )
     few_labels = table_few_labels(seeds, (0.1, 0.3), "CPC", "toys")
     assert few_labels.rows[0][1:] == ("30.0 [29.0, 31.0]", "40.0 [39.0, 41.0]", "50.0 [49.0, 51.0]", "62.5", "73.1")
     assert len(few_labels.rows) == 1  # nothing was measured with 30 %
-    two = table_ablation({"1 direction": [cpc, cpc]}, "CPC", "toys")
+    two = table_ablation({"1 direction": [cpc, cpc]}, "CPC", "toys", "directions")
     assert two.rows == (("1 direction", "60.0 ± 0.0", "90.0 ± 0.0"),) and "2 seeds" in two.note

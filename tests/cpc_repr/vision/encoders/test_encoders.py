@@ -186,6 +186,23 @@ def test_a_run_trains_probes_and_loads_another_network(method: str, tmp_path: Pa
     assert isinstance(sight.model.encoder, TorchvisionResNet) and z.shape[-1] == 128 and z.isfinite().all()
 
 
+def test_skip_connections_are_compared_block_by_block(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    flags = [
+        "--data",
+        str(write_toy(tmp_path / "toy")),
+        "--config",
+        str(tmp_path / "tiny.yaml"),
+        "--method",
+        "rotation",
+    ]
+    flags += ["--run", str(tmp_path / "run"), "--ablation", "skip", "--evaluation.blocks", "--updates", "2"]
+    assert main(flags) == 0
+    table = (tmp_path / "run/report/table.md").read_text()
+    assert "| without skip connections |" in table and "| with skip connections |" in table
+    assert "| block 1 | block 2 | block 3 | block 4 |" in table
+
+
 def test_the_help_names_every_network() -> None:
     text = EncoderConfig.model_fields["encoder"].description
     assert text is not None and all(f"`{name}`" in text for name in ENCODERS)
