@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from envs.minilab.grid import CELL, DECAL_SIZE, EAST, NORTH, SOUTH, WEST, cell_of, first_border
+from envs.minilab.grid import CELL, EAST, NORTH, SOUTH, WEST, cell_of, first_border
 from envs.minilab.jit import device_function
 from envs.minilab.physics import CLEARANCE, FRAME_S, RADIUS, round_velocity
-from envs.minilab.render import Obs, draw_plane, draw_strip, row_of
+from envs.minilab.render import Obs, draw_cutout, draw_plane, draw_strip, row_of
 from envs.minilab.state import Body
 from envs.minilab.textures import Atlas
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y
@@ -34,7 +34,7 @@ class Borders(NamedTuple):
 
     walls: UInt8Array  # [R, C] bit `side` is set where a wall stands to the east, north, west, south of the cell
     papers: UInt8Array  # [R, C, 2] textures of the cell's walls and floor
-    pictures: UInt8Array  # [R, C, 4] textures of the pictures on its walls, 0 is none
+    pictures: UInt8Array  # [R, C, 4, 2] textures of the pictures on its walls, 0 for none, and their widths
 
 
 @device_function
@@ -144,9 +144,8 @@ def draw_bordered_column(
         across = (hit - np.float32(col) * CELL) if north else (np.float32(col + 1) * CELL - hit)
     depth = max(depth, _ONE)
     draw_strip(obs, i, column, eye, depth, height, _ZERO, atlas, papers[row, col, 0], across / CELL, CELL)
-    picture, from_middle = maze.pictures[row, col, side], across - CELL * _HALF
-    if picture > 0 and abs(from_middle) < DECAL_SIZE * _HALF:
-        top, bottom = (CELL + DECAL_SIZE) * _HALF, (CELL - DECAL_SIZE) * _HALF
-        u = from_middle / DECAL_SIZE + _HALF
-        draw_strip(obs, i, column, eye, depth, top, bottom, atlas, picture, u, DECAL_SIZE)
+    width, from_middle = np.float32(maze.pictures[row, col, side, 1]), across - CELL * _HALF
+    if abs(from_middle) < width * _HALF:
+        top, bottom, u = (CELL + width) * _HALF, (CELL - width) * _HALF, from_middle / width + _HALF
+        draw_cutout(obs, i, column, eye, depth, top, bottom, atlas, maze.pictures[row, col, side, 0], u)
     return depth

@@ -88,16 +88,16 @@ def _new_scene(text: MazeText, textures: Textures) -> Scene:
     walls = walls_of(text.layout)
     looks = np.array([[int(digit) for digit in row] for row in text.looks.split()[::-1]])
     wall_papers, floor_papers = (sorted({pair[k] for pair in text.papers}) for k in (0, 1))
-    style, numbers = f"style_{text.style:02}", sorted({number for *_, number in text.pictures})
+    style, numbers = f"style_{text.style:02}", sorted({number for *_, number, _ in text.pictures})
     images = [apple(), apple(), goal()]
     images += [surface(textures, "wall", style, colour) for colour in wall_papers]
     images += [surface(textures, "floor", style, colour) for colour in floor_papers]
     first_picture = len(images)
     first_floor = _PAPERS + len(wall_papers)
     of = [(_PAPERS + wall_papers.index(w), first_floor + floor_papers.index(f)) for w, f in text.papers]
-    pictures = np.zeros((*walls.shape, 4), np.uint8)
-    for row, column, side, number in text.pictures:
-        pictures[row, column, SIDES[side]] = first_picture + numbers.index(number)
+    pictures = np.zeros((*walls.shape, 4, 2), np.uint8)
+    for row, column, side, number, width in text.pictures:
+        pictures[row, column, SIDES[side]] = first_picture + numbers.index(number), width
     maze = Borders(walls, np.array(of, np.uint8)[looks], pictures)
     atlas = build_atlas([*images, *(decal(number) for number in numbers)])
     return Scene(maze, places_of(text.layout), np.array([text.seconds * FRAMES_PER_SECOND], np.int32), atlas)

@@ -26,7 +26,7 @@ class MazeText(NamedTuple):
     layout: str  # 2 R + 1 lines of 2 C + 1 characters: `*` walls; in cells P start, a apple, A both, G goal
     looks: str  # R lines of C digits: the place in `papers` of each cell
     papers: tuple[tuple[str, str], ...]  # walls and floor, of the style
-    pictures: tuple[tuple[int, int, str, int], ...]  # row from the south, column, side, number from 0 to 79
+    pictures: tuple[tuple[int, int, str, int, int], ...]  # row from the south, column, side, number to 79, width
     style: int
     seconds: int  # of an episode
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from envs.minilab.env import MinilabEnv
-from envs.minilab.levels import LEVELS
+from envs.minilab.grid import WEST
+from envs.minilab.levels import LEVELS, load_level
 from envs.minilab.nav_maze.text import steps_from
 from envs.minilab.physics import ACTION_NAMES
 from tests.envs.minilab.experts import mean_return
@@ -169,6 +170,30 @@ def test_goal_and_apples_are_seen_and_hidden_by_walls():
     search.goal_x[0] = 9000
     assert difference(50, 50, 0, search.taken) > 0.3
     assert difference(250, 50, 180, search.taken) == 0
+
+
+def test_pictures_hang_in_the_middle_of_their_walls_as_wide_as_in_the_map():
+    name, depth = "nav_maze_static_01", 80.0
+    row, column, side, _, width = load_level(name).MAZE.pictures[5]
+    assert (row, column, side, width) == (1, 4, "W", 74)
+    env = MinilabEnv(name, 1, 96, 96)
+    env.reset()
+    env.state.search.taken[0] = True
+    env.state.search.goal_x[0] = 9000
+    env.place(0, 100.0 * column + depth, 150, 180)
+    seen, pictures = env.outputs.obs[0].copy(), env.scene.maze.pictures
+    kept = pictures.copy()
+    try:
+        pictures[row, column, WEST] = 0
+        env.place(0, 100.0 * column + depth, 150, 180)
+    finally:
+        pictures[:] = kept
+    changed = (seen != env.outputs.obs[0]).any(-1)
+    tangents = (np.arange(96) + 0.5) / 48 - 1
+    assert changed.any(0).tolist() == (abs(tangents) * depth < width / 2).tolist()
+    height = env.state.body.eye[0]
+    rows = height - tangents * depth  # heights on the wall
+    assert changed.any(1).tolist() == (abs(rows - 50) < width / 2).tolist()
 
 
 def test_the_sky_is_of_one_colour_and_walls_hide_it():

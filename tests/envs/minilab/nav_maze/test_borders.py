@@ -101,7 +101,7 @@ def test_nobody_gets_through_a_wall_in_a_long_walk():
 
 def test_the_first_wall_is_seen():
     obs = np.zeros((1, 24, 32, 3), np.uint8)
-    maze = Borders(WALLS, np.zeros((*WALLS.shape, 2), np.uint8), np.zeros((*WALLS.shape, 4), np.uint8))
+    maze = Borders(WALLS, np.zeros((*WALLS.shape, 2), np.uint8), np.zeros((*WALLS.shape, 4, 2), np.uint8))
     atlas, view, body = np.zeros((1, 21845), np.uint32), new_view(1, 1), new_body(1)
     lines = [((w, s), (e, n)) for w, s, e, n in np.round(FACES / 100) * 100]  # as drawn: without the faces' thickness
     a, b = np.array(lines).transpose(1, 0, 2)

@@ -37,7 +37,8 @@ def test_mazes_are_what_the_maps_say(name):
     else:
         assert len(places.goals) == rows * columns and (places.fruit_count == rows * columns - 1).all()
     assert len(maze.pictures) == pictures == len({place[:3] for place in maze.pictures})
-    assert all(walls[row, column] >> SIDES[side] & 1 for row, column, side, _ in maze.pictures)
+    assert all(walls[row, column] >> SIDES[side] & 1 for row, column, side, *_ in maze.pictures)
+    assert all(26 <= width <= 74 for *_, width in maze.pictures)
     looks = maze.looks.split()
     assert len(looks) == rows and {len(line) for line in looks} == {columns}
     assert set("".join(looks)) == set(map(str, range(len(maze.papers))))
