@@ -19,7 +19,7 @@ from cpc_repr.vision import load as load_run
 from cpc_repr.vision.__main__ import main
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.pictures import open_pictures
-from cpc_repr.vision.encoders import ENCODERS, make_encoder
+from cpc_repr.vision.encoders import ENCODERS, Encoder, make_encoder
 from cpc_repr.vision.encoders.config import EncoderConfig, Norm
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.encoders.torchvision_resnet import TorchvisionResNet
@@ -201,6 +201,29 @@ def test_skip_connections_are_compared_block_by_block(tmp_path: Path) -> None:
     table = (tmp_path / "run/report/table.md").read_text()
     assert "| without skip connections |" in table and "| with skip connections |" in table
     assert "| block 1 | block 2 | block 3 | block 4 |" in table
+
+
+class Halving(Encoder):
+    """A network of one's own, as docs/vision.md says."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.sizes = (4, config.widen)
+        self.layers = nn.ModuleList([nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, config.widen, 3, 2, 1)])
+
+    def parts(self) -> list[nn.Module]:
+        return [*self.layers]
+
+
+def test_a_network_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENCODERS, "halving", Halving)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml"), "--updates", "2"]
+    assert main([*flags, "--run", str(tmp_path / "run"), "--encoder", "halving", "--widen", "8"]) == 0
+    assert isinstance(load_run(tmp_path / "run").model.encoder, Halving)
+    monkeypatch.delitem(ENCODERS, "halving")
+    with pytest.raises(UsageError, match="--encoder halving: there are resnet"):
+        load_run(tmp_path / "run")
 
 
 def test_the_help_names_every_network() -> None:
