@@ -2,6 +2,7 @@
 # make test    set up .venv, run the tests          make test-slow   the learning tests as well
 # make lint    ruff and mypy                        make bench       the benchmarks
 # make test-lowest  the tests with the lowest versions that pyproject.toml allows, in an environment of its own
+# make docs    the documentation as a site: open site/index.html
 # make bench-gpu  on a machine with a GPU: the tests marked gpu, and minilab's and the agent's speed there
 # make bench-peers  other libraries beside ours, each in a .venv of its own
 # make compare train one agent without and one with CPC, draw both curves
@@ -11,7 +12,7 @@ FRAMES ?= 4000000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train compare test test-slow test-lowest lint bench bench-gpu bench-peers clean
+.PHONY: train compare test test-slow test-lowest docs lint bench bench-gpu bench-peers clean
 
 train: $(READY)
 	$(BIN)/python -m agents.random --env rooms_watermaze --episodes 64
@@ -33,6 +34,9 @@ test-lowest: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow"
+
+docs: $(READY)
+	$(BIN)/python docs/build.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

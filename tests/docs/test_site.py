@@ -1,0 +1,84 @@
+"""The documentation: links lead somewhere, every page can be reached, reference pages are those of the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks").rglob("*.md"))]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+def links(page: Path) -> Iterator[str]:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for found in LINK.finditer(text):
+        target = (found[1] or found[2]).partition("#")[0]
+        if target and "://" not in target:
+            yield target
+
+
+def tracked() -> set[Path]:
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return {ROOT / name for name in names if name}
+
+
+def test_links_and_pictures_lead_to_files_of_the_repository() -> None:
+    known = tracked()
+    folders = {parent for path in known for parent in path.parents}
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in links(page)
+        if (there := (page.parent / target).resolve()) not in known and there not in folders
+    ]
+    assert not broken
+
+
+def chapters(nav: list[Any]) -> Iterator[str]:
+    for item in nav:
+        for value in item.values():
+            yield from [value] if isinstance(value, str) else chapters(value)
+
+
+def test_every_page_of_docs_is_a_chapter_of_the_site() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    wanted = ["README.md", *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
+    assert sorted(chapters(nav)) == sorted(wanted)
+
+
+def test_reference_pages_are_those_of_the_code() -> None:
+    pages = module("reference").pages()
+    folder = ROOT / "docs" / "reference"
+    assert {path.name for path in folder.iterdir()} == set(pages)
+    stale = [name for name, text in pages.items() if (folder / name).read_text(encoding="utf-8") != text]
+    assert not stale, "python docs/reference.py writes them anew"
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("zensical")
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "build.py", "--out", tmp_path / "site"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "CPC" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "site" / "docs" / "figure6" / "index.html").exists()
