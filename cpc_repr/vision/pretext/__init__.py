@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
+from cpc_repr.vision.pretext.base import (
+    PictureObjective,
+    PictureRepresentation,
+    map_representation,
+    patch_representation,
+)
 from cpc_repr.vision.pretext.cpc import VisionCPC
 from cpc_repr.vision.pretext.exemplar import Exemplar
 from cpc_repr.vision.pretext.gim import GreedyInfoMax
@@ -19,4 +24,4 @@ METHODS: dict[str, type[PictureObjective[Any]]] = {
     "exemplar": Exemplar,
 }
 
-__all__ = ["METHODS", "PictureObjective", "PictureRepresentation"]
+__all__ = ["METHODS", "PictureObjective", "PictureRepresentation", "map_representation", "patch_representation"]

@@ -87,7 +87,7 @@ def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepres
     return PictureRepresentation(model.encoder, model.size, cells)
 
 
-def map_representation(model: PatchEncoder) -> PictureRepresentation:
+def map_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
     """The encoder's maps of the whole picture; the crop is all that is drawn."""
 
     def cells(images: Tensor, draws: torch.Generator | None) -> Tensor:

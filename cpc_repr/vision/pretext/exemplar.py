@@ -13,10 +13,9 @@ from configs import Frozen, UsageError
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses
 from cpc_repr.vision.data.batches import augmented
-from cpc_repr.vision.data.grid import ViewConfig, normalised
+from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
-from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.pretext.base import PictureRepresentation, map_representation
+from cpc_repr.vision.pretext.base import map_representation
 from cpc_repr.vision.pretext.task import Chance, HeadedEncoder, PretextTask
 
 
@@ -62,6 +61,7 @@ class Exemplar(PretextTask):
     Config = ExemplarConfig
     title = "exemplar"
     rows: ClassVar = {"exemplar": "exemplar"}
+    look = staticmethod(map_representation)
 
     @classmethod
     def check(cls, config: Any) -> None:
@@ -80,11 +80,6 @@ class Exemplar(PretextTask):
         """Where all crops lie in one place."""
         crops = self.config.crops
         return Chance(self.config.margin, (crops - 1) / (crops * self.context.config.train.batch_size - 1))
-
-    @staticmethod
-    def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
-        """The encoder's maps of the whole picture."""
-        return map_representation(model)
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """Triplets of crops, uint8 [B * crops, 3, S, S]."""

@@ -92,6 +92,8 @@ class PuzzleNetwork(HeadedEncoder):
 class Puzzle(PretextTask):
     """A task on the nine cells of a picture."""
 
+    look = staticmethod(cell_representation)
+
     @classmethod
     def check(cls, config: Any) -> None:
         """The grid must be of 3 x 3 cells that do not overlap."""
@@ -101,11 +103,6 @@ class Puzzle(PretextTask):
                 f"--method {config.method}: 3 x 3 cells without overlap; --crop {view.crop}, --patch {view.patch}, "
                 f"--stride {view.stride} are {view.cells} x {view.cells}; see --preset small-{config.method}"
             )
-
-    @staticmethod
-    def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
-        """Nine patches of a picture."""
-        return cell_representation(model, view)
 
     def embed(self, images: Tensor, number: int) -> Tensor:
         """Embeddings [B, 9, E] of images uint8 [B, 3, S, S]."""

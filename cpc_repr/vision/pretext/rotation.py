@@ -11,10 +11,9 @@ from torch import Tensor
 from cpc_repr.context import Context
 from cpc_repr.objective import Losses
 from cpc_repr.vision.data.batches import augmented
-from cpc_repr.vision.data.grid import ViewConfig, normalised
+from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
-from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.pretext.base import PictureRepresentation, map_representation
+from cpc_repr.vision.pretext.base import map_representation
 from cpc_repr.vision.pretext.task import Chance, HeadedEncoder, PretextTask, classification
 
 TURNS = 4
@@ -36,16 +35,12 @@ class Rotation(PretextTask):
 
     title = "rotation"
     rows: ClassVar = {"rotation": "rotation"}
+    look = staticmethod(map_representation)
     chance = Chance(math.log(TURNS), 1 / TURNS)
 
     def __init__(self, context: Context[Any, Pictures]) -> None:
         """See `Objective`."""
         super().__init__(context, lambda: HeadedEncoder(context.config.model, TURNS))
-
-    @staticmethod
-    def look(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
-        """The encoder's maps of the whole picture."""
-        return map_representation(model)
 
     def loss(self, batch: Tensor, number: int) -> Losses:
         """Cross-entropy of the turns; pictures are augmented before they are turned."""
