@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks").rglob("*.md"))]
+CHAPTERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*CHAPTERS, *sorted((ROOT / "benchmarks").rglob("*.md"))]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 
 
@@ -62,8 +63,12 @@ def chapters(nav: list[Any]) -> Iterator[str]:
 
 def test_every_page_of_docs_is_a_chapter_of_the_site() -> None:
     nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    wanted = ["README.md", *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
-    assert sorted(chapters(nav)) == sorted(wanted)
+    assert sorted(chapters(nav)) == sorted(str(page.relative_to(ROOT)) for page in CHAPTERS)
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 120 and len(text.split()) <= 900
 
 
 def test_reference_pages_are_those_of_the_code() -> None:
