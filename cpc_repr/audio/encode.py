@@ -10,6 +10,7 @@ for z, c in speech.stream(pieces): ...         # the same rows, in bounded memor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,12 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> SpeechEncoder:
 
 def checked(waveform: Sound) -> Tensor:
     """float32 [n]. Raises ValueError for anything but a finite mono waveform of floats."""
-    x = torch.as_tensor(waveform)
+    if isinstance(waveform, str | bytes | PathLike):
+        raise ValueError(f"a waveform is float [n], not {waveform!r}: read the file first, with soundfile.read")
+    try:
+        x = torch.as_tensor(waveform)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"a waveform is float [n], mono, in [-1, 1]; this is a {type(waveform).__name__}") from error
     if x.ndim != 1 or not x.is_floating_point():
         raise ValueError(f"a waveform is float [n], mono, in [-1, 1]; this is {x.dtype} {[*x.shape]}")
     if not bool(x.isfinite().all()):

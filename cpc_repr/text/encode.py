@@ -9,7 +9,7 @@ z, c = text.encode(["She was not glad.", "Why?"], book=True) # c of the second h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -47,10 +47,14 @@ class TextEncoder:
             z [N, channels] and c [N, context], on the CPU.
 
         Raises:
-            ValueError: One string instead of several, no sentence, or one without a word.
+            ValueError: One string instead of several, what is no string, no sentence, or one without a word.
         """
-        if isinstance(sentences, str):
-            raise ValueError("encode takes a list of sentences, not one string")
+        if isinstance(sentences, str) or not isinstance(sentences, Iterable):
+            kind = "one string" if isinstance(sentences, str) else f"a {type(sentences).__name__}"
+            raise ValueError(f"encode takes a list of sentences, not {kind}")
+        for i, sentence in enumerate(sentences):
+            if not isinstance(sentence, str):
+                raise ValueError(f"sentence {i} is a {type(sentence).__name__}, not a string")
         return self.encode_words([split(sentence) for sentence in sentences], book)
 
     @torch.no_grad()

@@ -110,7 +110,7 @@ def random_vectors(size: int, seed: int) -> Callable[[str], np.ndarray]:
 
 
 def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], queries: int, count: int = 3) -> list[Any]:
-    """Sentences of held-out books, and those of other books whose z is nearest by cosine.
+    """Sentences of held-out books, and those of other books whose z is nearest by cosine; of a single book its own.
 
     Returns:
         [sentence, [its neighbours, the nearest first]] for so many queries, spread over the books.
@@ -122,8 +122,10 @@ def neighbours(encoder: TextEncoder, books: Sequence[Sequence[Sentence]], querie
     nearest = []
     for i in dict.fromkeys(first.tolist()):
         near = (z @ z[i]).argsort(descending=True)
-        texts = dict.fromkeys(" ".join(sentences[j]) for j in near.tolist() if owner[j] != owner[i])
-        nearest.append([" ".join(sentences[i]), list(texts)[:count]])
+        others = (j for j in near.tolist() if len(books) == 1 or owner[j] != owner[i])
+        query = " ".join(sentences[i])
+        texts = dict.fromkeys(text for j in others if (text := " ".join(sentences[j])) != query)
+        nearest.append([query, list(texts)[:count]])
     return nearest
 
 

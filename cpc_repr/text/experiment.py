@@ -140,7 +140,8 @@ def _neighbours(context: TextContext, model: TextModel) -> Stage:
 
     def show(nearest: list[tuple[str, list[str]]]) -> None:
         lines = [line for query, near in nearest for line in (query, *(f"    {text}" for text in near))]
-        text = "\n".join(["nearest neighbours (z, cosine, other held-out books):", *lines])
+        where = "other held-out books" if len(samples) > 1 else "the one held-out book"
+        text = "\n".join([f"nearest neighbours (z, cosine, {where}):", *lines])
         (context.run.report / "neighbours.txt").write_text(text + "\n", encoding="utf-8")
         context.say(text)
 

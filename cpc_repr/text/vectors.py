@@ -82,6 +82,8 @@ def _text(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             word, *numbers = line.rstrip().split(" ")
             if number == 1 and len(numbers) == 1:
                 continue  # the header
+            if size and len(numbers) > size and not _is_number(numbers[-size - 1]):
+                continue  # a word with spaces, such as GloVe's `. . .`, which no sentence that is split has
             try:
                 vector = np.array(numbers, np.float32)
             except ValueError as error:
@@ -92,6 +94,14 @@ def _text(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield word, vector
     if size is None:
         raise ValueError(f"{path} has no vectors")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _binary(path: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -8,7 +8,7 @@ z = sight.encode(images)                       # uint8 [B, 3, h, w], or a list o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -54,6 +54,8 @@ class VisionEncoder:
         Raises:
             ValueError: Not colour pictures of bytes.
         """
+        if isinstance(images, str) or not isinstance(images, Iterable):
+            raise ValueError(f"encode takes uint8 [B, 3, h, w] or a list of [3, h, w], not a {type(images).__name__}")
         pictures = [checked(image) for image in images]
         shown = pictures or [torch.zeros(3, self.view.crop, self.view.crop, dtype=torch.uint8)]  # for the shape of none
         chunks = (crops(shown[i : i + chunk], self.view).to(self.device) for i in range(0, len(shown), chunk))
@@ -78,6 +80,8 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:
 
 def checked(image: Tensor) -> Tensor:
     """The picture. Raises ValueError unless it is uint8 [3, h, w]."""
+    if not isinstance(image, Tensor):
+        raise ValueError(f"a picture is a tensor, uint8 [3, h, w]; this is a {type(image).__name__}")
     if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or not image.numel():
         raise ValueError(f"a picture is uint8 [3, h, w]; this is {image.dtype} {[*image.shape]}")
     return image

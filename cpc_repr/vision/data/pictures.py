@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from cpc_repr.files import visible_files
 from cpc_repr.packages import optional_module
+from cpc_repr.vision.data.tiny_imagenet import ANNOTATIONS, annotated
 
 Kind = Literal["folder", "stl10", "cifar10"]
 THREADS = 8  # decode at once; Pillow lets go of the interpreter meanwhile
@@ -139,7 +141,8 @@ def open_pictures(kind: Kind, root: Path) -> Pictures:
     """Open a data set that is on disk.
 
     Args:
-        kind: `folder` is train/<class>/x.png and test/<class>/y.png (or val/), with unlabeled/ if there is one;
+        kind: `folder` is train/<class>/x.png and test/<class>/y.png (or val/), with unlabeled/ if there is one, or
+            Tiny ImageNet as published, whose val/val_annotations.txt says the classes of val/images/;
             `stl10` and `cifar10` are the files of their authors, whose checksums are compared.
         root: The folder that holds train/, stl10_binary/ or cifar-10-batches-py/.
 
@@ -183,6 +186,7 @@ def _pixels(image: Image.Image, path: Path) -> np.ndarray:
         kind = "floating-point numbers" if image.mode == "F" else "32-bit numbers"
         raise DepthError(f"{path} holds {kind}, which have no range to scale by: save it with 8 or 16 bits")
     layout = str(getattr(image, "tile", ""))  # names the bits of each number
+    _turn_upright(image)
     if image.mode.startswith("I"):  # grey, which Pillow would cut off at 255
         grey = np.asarray(image)
         shift = 4 if ";12" in layout else 8
@@ -196,8 +200,19 @@ def _pixels(image: Image.Image, path: Path) -> np.ndarray:
     return pixels
 
 
+def _turn_upright(image: Image.Image) -> None:
+    """Turn a photograph as its camera says, in the EXIF tag for orientation; a tag that cannot be read says nothing."""
+    image.load()  # what is damaged in the picture itself is named by whoever asked for it
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return
+
+
 def _open_folder(root: Path) -> Pictures:
     train = root / "train"
+    if (root / ANNOTATIONS).is_file():
+        return _open_tiny_imagenet(root)
     tests = [root / name for name in ("test", "val")]
     test = next((folder for folder in tests if _classes(folder)), None)
     if not _classes(train):
@@ -210,6 +225,20 @@ def _open_folder(root: Path) -> Pictures:
     splits = [_open_classes(root, folder, skipped) for folder in (train, test)]
     unlabeled = _open_unlabeled(root, skipped)
     return Pictures(root.name, tuple(_classes(train)), splits[0], splits[1], unlabeled, tuple(skipped))
+
+
+def _open_tiny_imagenet(root: Path) -> Pictures:
+    """Tiny ImageNet as published: the test pictures lie in one folder, and a file says their classes."""
+    names = _classes(root / "train")
+    skipped: list[str] = []
+    train = _open_classes(root, root / "train", skipped)
+    samples = annotated(root / ANNOTATIONS, names)
+    whole = _whole(root, [path for path, _ in samples], skipped)
+    kept = [sample for sample, good in zip(samples, whole, strict=True) if good]
+    if not kept:
+        raise ValueError(f"every picture that {root / ANNOTATIONS} names is broken")
+    test = FileSplit([path for path, _ in kept], [label for _, label in kept])
+    return Pictures(root.name, tuple(names), train, test, _open_unlabeled(root, skipped), tuple(skipped))
 
 
 def _classes(folder: Path) -> list[str]:

@@ -88,6 +88,9 @@ def test_fewest_samples() -> None:
     [
         (np.zeros((2, 100), np.float32), r"float32 \[2, 100\]"),
         (np.zeros(5_000, np.int16), "int16"),
+        ("x.wav", "not 'x.wav': read the file first"),
+        ([None], "this is a list"),
+        (None, "this is a NoneType"),
         (np.full(5_000, np.nan, np.float32), "not finite"),
         (np.zeros(HALO - 1, np.float32), f"too few for a frame: at least {HALO}"),
     ],

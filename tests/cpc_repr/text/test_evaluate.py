@@ -188,6 +188,15 @@ def test_neighbours() -> None:
     assert near[0] in best[query] and query not in near and len(near) == 2
 
 
+def test_neighbours_of_a_single_book_are_its_own_sentences() -> None:
+    encoder = TextEncoder(
+        TextModel(3, TextModelConfig(embedding=4, channels=6, context=2)), Vocabulary(["a", "b", "c"])
+    )
+    book = [("a",), ("c", "b"), ("a", "b"), ("c", "b"), ("b",)]
+    for query, near in neighbours(encoder, [book], queries=3, count=2):
+        assert len(near) == 2 and query not in near and {query, *near} <= {"a", "b", "a b", "c b"}
+
+
 def test_presets() -> None:
     assert preset_names("text") == ["paper", "small", "smoke"]
     paper, small = config("--preset", "paper"), config()

@@ -82,6 +82,15 @@ def test_text_vectors(tmp_path: Path) -> None:
     assert read_vectors(path, ALL)["b"].tolist() == [3, 4]
 
 
+def test_words_with_spaces_are_passed_over_as_in_glove(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("a 1 2\n. . . 3 4\nat name@domain.com 5 6\nb 7 8\n")
+    assert {word: x.tolist() for word, x in read_vectors(path, ALL).items()} == {"a": [1, 2], "b": [7, 8]}
+    path.write_text("a 1 2\nb 3 4 5\n")
+    with pytest.raises(ValueError, match="line 2: 'b' has 3 numbers, not 2"):
+        read_vectors(path, ALL)
+
+
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_binary_vectors(end: bytes, tmp_path: Path) -> None:
     path = tmp_path / "v.bin"

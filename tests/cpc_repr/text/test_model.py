@@ -165,6 +165,8 @@ def test_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
         (["she", " "], "sentence 1 has no word"),
         ([], "no sentence"),
         ("she was", "list of sentences"),
+        (None, "list of sentences, not a NoneType"),
+        (["she", None], "sentence 1 is a NoneType"),
     ):
         with pytest.raises(ValueError, match=words):
             encoder.encode(wrong)

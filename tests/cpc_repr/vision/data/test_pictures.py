@@ -51,6 +51,84 @@ def test_a_folder_is_read_in_order_with_sorted_classes(folder):
     np.testing.assert_array_equal(last.permute(1, 2, 0), colours(52, (8, 5)))
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_stands_upright(folder, orientation):
+    """The eight orientations of EXIF: where row 0 and column 0 of what is stored belong."""
+    stored = colours(7, (4, 3))
+    upright = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.transpose(1, 0, 2),
+        6: stored.transpose(1, 0, 2)[:, ::-1],
+        7: stored[::-1, ::-1].transpose(1, 0, 2),
+        8: stored.transpose(1, 0, 2)[::-1],
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(folder / "train" / "ant" / "0.png", exif=exif)
+    got = open_pictures("folder", folder).train.picture(0)
+    np.testing.assert_array_equal(got.permute(1, 2, 0), upright[orientation])
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0no tiff at all", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01", b"Exif\0\0MM\0*"]
+)
+def test_exif_that_cannot_be_read_says_nothing(folder, exif):
+    path = folder / "train" / "ant" / "0.png"
+    Image.fromarray(colours(8)).save(path, exif=exif)
+    pictures = open_pictures("folder", folder)
+    assert pictures.skipped == ()
+    np.testing.assert_array_equal(pictures.train.picture(0).permute(1, 2, 0), colours(8))
+
+
+@pytest.fixture
+def tiny_imagenet(tmp_path):
+    """Two classes of two pictures for training and three for testing, as Tiny ImageNet is unpacked."""
+    root = tmp_path / "tiny-imagenet-200"
+    for name in ("n02", "n01"):
+        for i in range(2):
+            save(root / "train" / name / "images" / f"{name}_{i}.png", colours(i))
+        (root / "train" / name / f"{name}_boxes.txt").write_text("n_0.png\t0\t0\t3\t3\n")
+    lines = [f"val_{i}.png\t{name}\t0\t32\t44\t62\n" for i, name in enumerate(("n02", "n01", "n02"))]
+    for i in range(3):
+        save(root / "val" / "images" / f"val_{i}.png", colours(100 + i))
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    save(root / "test" / "images" / "test_0.png", colours(200))
+    return root
+
+
+def test_tiny_imagenet_is_read_as_it_is_unpacked(tiny_imagenet):
+    pictures = open_pictures("folder", tiny_imagenet)
+    assert pictures.classes == ("n01", "n02")
+    assert pictures.train.labels.tolist() == [0, 0, 1, 1]
+    assert pictures.test.labels.tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(pictures.test.picture(2).permute(1, 2, 0), colours(102))
+
+
+def test_a_broken_picture_of_tiny_imagenet_is_left_out(tiny_imagenet):
+    (tiny_imagenet / "val" / "images" / "val_0.png").write_bytes(b"")
+    pictures = open_pictures("folder", tiny_imagenet)
+    assert pictures.test.labels.tolist() == [0, 1] and pictures.skipped == ("val/images/val_0.png",)
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ("val_0.png n01\n", "line 1: 'val_0.png n01' is not a picture, a tab and its class"),
+        ("val_0.png\tn01\nval_1.png\tn03\n", "line 2: class 'n03' has no folder"),
+        ("val_9.png\tn01\n", "line 1: .*val_9.png is missing"),
+        ("val_0.png\tn01\nval_0.png\tn02\n", "line 2: .*val_0.png is named twice"),
+        ("", "names no picture"),
+    ],
+)
+def test_annotations_must_fit(tiny_imagenet, lines, message):
+    (tiny_imagenet / "val" / "val_annotations.txt").write_text(lines)
+    with pytest.raises(ValueError, match=message):
+        open_pictures("folder", tiny_imagenet)
+
+
 def test_many_pictures_are_those_one_by_one(folder):
     train = open_pictures("folder", folder).train
     for indices in ([4, 0, 2, 0], torch.tensor([4, 0, 2, 0]), np.array([4, 0, 2, 0])):
