@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = ("*.md", "*.png", "*.gif", "LICENSE")
+WANTED = ("*.md", "*.png", "*.gif", "*.css", "LICENSE")
 
 
 def build(out: Path) -> int:
