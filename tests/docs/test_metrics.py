@@ -1,0 +1,29 @@
+"""The page of metrics names what a run logs, and nothing that none does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from agents.a2c import main
+from cpc_rl.aux import AUX_LOSSES
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+
+
+def test_a_run_with_every_loss_logs_what_the_page_names(tmp_path: Path) -> None:
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    flags = (
+        "--preset laptop --env seekavoid_arena_01 --num-envs 2 --height 24 --width 24 --network.hidden 16 --unroll 40"
+    )
+    steps = ["--unroll", "40", "--cpc.steps", "2", "--cpc_action.steps", "2", "--log-updates", "1"]
+    run = tmp_path / "run"
+    assert main([*flags.split(), *steps, "--frames", "2600", "--aux", ",".join(AUX_LOSSES), "--run", str(run)]) == 0
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    logged = {re.sub(r"_\d+$", "_<k>", name) for line in lines for name, value in line.items() if value is not None}
+    assert logged == documented
+    always = {name for row in rows if row.count("|") == 5 for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+              if row.split("|")[4].strip() == "never"}  # fmt: skip
+    assert all(always <= line.keys() for line in lines)
