@@ -28,11 +28,16 @@ class SpeechCorpusConfig(Frozen):
 
     data: Folder = Field(
         default=None,
-        description="Speech laid out as LibriSpeech: <speaker>/<chapter>/<id>.flac, 16 kHz, mono. By default the "
-        "synthetic corpus of --speech.",
+        description="Speech laid out as LibriSpeech: <speaker>/<chapter>/<id>.flac (or .wav, .ogg), 16 kHz, mono. By "
+        "default the synthetic corpus of --speech.",
     )
     labels: File = Field(
-        default=None, description="Phone classes of --data; by default converted_aligned_phones.txt in it."
+        default=None,
+        description="Phone classes of --data; by default converted_aligned_phones.txt in it. Where there is none, "
+        "speakers alone are told apart.",
+    )
+    convert: bool = Field(
+        default=False, description="Mix files of --data down to one channel and resample them to 16 kHz."
     )
     train_list: File = Field(default=None, description="Training utterances; by default train_split.txt in --data.")
     test_list: File = Field(default=None, description="Test utterances; by default test_split.txt in --data.")

@@ -12,8 +12,9 @@ from pydantic import Field
 from torch import Tensor
 
 from configs import Frozen, RunFailure, UsageError
-from cpc_repr.audio.corpus import SAMPLE_RATE, SpeechCorpus, Utterance
+from cpc_repr.audio.corpus import SpeechCorpus, Utterance
 from cpc_repr.audio.model import HOP
+from cpc_repr.audio.sound import SAMPLE_RATE
 from cpc_repr.packages import optional_module
 
 IN_MEMORY = 2**28  # samples (1 GiB): a corpus below this is read once
@@ -55,9 +56,10 @@ class Waveforms:
         corpus = self.corpus
         minutes = [sum(u.samples for u in part) / SAMPLE_RATE / 60 for part in (corpus.train, corpus.test)]
         skipped = f"; {len(corpus.skipped)} broken files left out, {corpus.skipped[0]} first" if corpus.skipped else ""
+        labels = "" if "phone" in corpus.tasks else "; no phone labels, speakers alone"
         return (
             f"speech: {len(corpus.speakers)} speakers, {len(corpus.train)} + {len(corpus.test)} utterances, "
-            f"{minutes[0]:.1f} + {minutes[1]:.1f} minutes (training + test){skipped}"
+            f"{minutes[0]:.1f} + {minutes[1]:.1f} minutes (training + test){labels}{skipped}"
         )
 
     def __call__(self, utterance: Utterance) -> np.ndarray:
@@ -74,7 +76,7 @@ class Waveforms:
 
     def piece(self, utterance: Utterance, start: int, size: int) -> np.ndarray:
         """Float32 [size] from sample `start` on, without reading the rest where the corpus is not kept in memory."""
-        if self.keep:
+        if self.keep or self.corpus.convert:  # what is resampled is read whole
             return self(utterance)[start : start + size]
         soundfile = optional_module("soundfile", "audio")
         try:

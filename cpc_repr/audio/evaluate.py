@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from cpc_repr.audio.config import AudioConfig
+from cpc_repr.audio.corpus import Task
 from cpc_repr.audio.data import Waveforms
 from cpc_repr.audio.features import Features, Rows, collect, frozen
 from cpc_repr.audio.model import frames
-from cpc_repr.audio.supervised import TASKS, Task
 from cpc_repr.context import Context
 from cpc_repr.probes import Score, clustered, fit_probe, most_frequent, score
 
@@ -20,14 +20,14 @@ AudioContext = Context[AudioConfig, Waveforms]
 
 
 def probe(context: AudioContext, name: str, features: Features, shift: int, mlp: bool = False) -> dict[str, Score]:
-    """Accuracy of linear probes for phones and speakers, and of probes with a hidden layer if `mlp`.
+    """Accuracy of linear probes for what the corpus has labels of, and of probes with a hidden layer if `mlp`.
 
     Fitted on all frames of the training utterances, scored on all of the test utterances; no averaging over time.
     """
     config = context.config
     train, test = _rows(context, features, shift, "train"), _rows(context, features, shift, "test")
     accuracies = {}
-    for task in TASKS:
+    for task in context.data.corpus.tasks:
         for hidden in [None, config.probe.hidden] if mlp else [None]:
             key = task if hidden is None else f"{task}_mlp"
             with context.live(f"probing {name}, {task}") as tick:
@@ -59,7 +59,10 @@ def chance(context: AudioContext) -> dict[str, Score]:
 
     shift = context.config.evaluation.shift
     train, test = _rows(context, nothing, shift, "train"), _rows(context, nothing, shift, "test")
-    return {task: most_frequent(target(train, task), target(test, task), test.utterance) for task in TASKS}
+    return {
+        task: most_frequent(target(train, task), target(test, task), test.utterance)
+        for task in context.data.corpus.tasks
+    }
 
 
 def classify(context: AudioContext, network: nn.Module, task: Task) -> Score:

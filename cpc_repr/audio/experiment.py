@@ -18,7 +18,7 @@ from cpc_repr.audio.evaluate import AudioContext, chance, classify, probe
 from cpc_repr.audio.features import Features, cepstra
 from cpc_repr.audio.figures import figure_2
 from cpc_repr.audio.greedy import GreedyInfoMax
-from cpc_repr.audio.supervised import TASKS, supervised_objective
+from cpc_repr.audio.supervised import supervised_objective
 from cpc_repr.audio.synthetic import make_corpus
 from cpc_repr.audio.tables import table_1, table_2
 from cpc_repr.cache import cache_folder
@@ -53,13 +53,13 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         """A network for phones and one for speakers, whose learning rate falls to 0."""
         if not (context.config.has_baselines and context.config.train.supervised_updates):
             return {}
-        return {f"supervised_{task}": supervised_objective(context, task) for task in TASKS}
+        return {f"supervised_{task}": supervised_objective(context, task) for task in context.data.corpus.tasks}
 
     def stages(
         self, context: AudioContext, objective: Objective[Any, Features], supervised: Mapping[str, nn.Module]
     ) -> Iterator[Stage]:
         """Probes of every representation, then of what they are held against; Figure 2."""
-        config, shift = context.config, context.config.evaluation.shift
+        config, shift, tasks = context.config, context.config.evaluation.shift, context.data.corpus.tasks
 
         def probed(row: str, title: str, features: Features, shift: int = shift, mlp: bool = False) -> Stage:
             return Stage(row, lambda: probe(context, title, features, shift, mlp), row)
@@ -78,7 +78,7 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         if supervised:
             yield Stage(
                 "supervised",
-                lambda: {task: classify(context, supervised[f"supervised_{task}"], task) for task in TASKS},
+                lambda: {task: classify(context, supervised[f"supervised_{task}"], task) for task in tasks},
                 "supervised",
             )
         *_, trained = representations.values()
@@ -104,8 +104,8 @@ def find_corpus(config: AudioConfig, session: Session) -> SpeechCorpus:
     """
     c = config.corpus
     if c.data is not None:
-        return open_corpus(c.data, c.labels, c.train_list, c.test_list)
-    for name in ("labels", "train_list", "test_list"):
-        if getattr(c, name) is not None:
+        return open_corpus(c.data, c.labels, c.train_list, c.test_list, c.convert)
+    for name in ("labels", "train_list", "test_list", "convert"):
+        if getattr(c, name):
             raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
     return make_corpus(c.corpora or cache_folder("speech"), config.speech, session.quarters("making synthetic speech"))

@@ -2,15 +2,17 @@
 
     python -m cpc_repr.audio.extract runs/NAME --audio DIR --out DIR
 
-Recordings (FLAC, WAV, OGG; 16 kHz, mono) are read in pieces, so that they may be hours long; the network's state is
-carried from piece to piece, and the rows are those of one pass over the whole. `npz` files hold `z` [T, D] and
-`c` [T, H]; `npy` files hold c alone. Row t looks at the 465 samples around 160 t + 79, and c at all before them too.
+Recordings (FLAC, WAV, OGG; 16 kHz, mono, or others with --convert) are read in pieces, so that they may be hours long
+(what has another rate is read whole); the network's state is carried from piece to piece, and the rows are those of one
+pass over the whole. `npz` files hold `z` [T, D] and `c` [T, H]; `npy` files hold c alone. Row t looks at the 465
+samples around 160 t + 79, and c at all before them too.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -23,15 +25,14 @@ from pydantic import Field
 from configs import Frozen, RunFailure, UsageError, as_usage_error, guarded, load
 from cpc_repr.audio.encode import SpeechEncoder
 from cpc_repr.audio.encode import load as load_encoder
-from cpc_repr.audio.model import RATE
+from cpc_repr.audio.sound import SAMPLE_RATE, SUFFIXES, convert, misfit, other_sound
 from cpc_repr.files import visible_files
 from cpc_repr.packages import optional_module
 from cpc_rl.runs import pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.files import write_atomic
 
-SUFFIXES = (".flac", ".wav", ".ogg")
-PIECE = 60 * RATE  # samples read at a time
+PIECE = 60 * SAMPLE_RATE  # samples read at a time
 
 
 class ExtractConfig(Frozen):
@@ -42,6 +43,7 @@ class ExtractConfig(Frozen):
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
         description="Folder of the features, in the same subfolders; a file that is there is not made again."
     )
+    convert: bool = Field(default=False, description="Mix recordings down to one channel and resample them to 16 kHz.")
     format: Literal["npz", "npy"] = Field(default="npz", description="Features to write: z and c, or c alone.")
     device: str = Field(default="auto", pattern=DEVICE, description="Device to compute on.")
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
@@ -50,22 +52,22 @@ class ExtractConfig(Frozen):
 def extract(config: ExtractConfig) -> int:
     """Write all features; 1 if a recording could not be read."""
     if not config.audio.is_dir():
-        raise UsageError(f"--audio {config.audio}: no such folder")
+        raise UsageError(f"--audio {config.audio}: {'not a' if config.audio.exists() else 'no such'} folder")
     if config.out.exists() and not config.out.is_dir():
         raise UsageError(f"--out {config.out}: not a folder")
     recordings = sorted(visible_files(config.audio, SUFFIXES))
     if not recordings:
-        raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it")
+        raise UsageError(f"--audio {config.audio}: no {', '.join(SUFFIXES)} file below it{other_sound(config.audio)}")
     with as_usage_error():
         soundfile = optional_module("soundfile", "audio")
     encoder = load_encoder(config.model, pick_device(config.device))
     broken, frames = [], 0
-    for path in recordings:
-        target = config.out / path.relative_to(config.audio).with_suffix(f".{config.format}")
+    for path, name in zip(recordings, names([path.relative_to(config.audio) for path in recordings]), strict=True):
+        target = config.out / f"{name}.{config.format}"
         if target.exists():
             continue
         try:
-            z, c = features(encoder, pieces(soundfile, path))
+            z, c = features(encoder, pieces(soundfile, path, config.convert))
         except (ValueError, soundfile.SoundFileError) as error:
             broken.append(path)
             print(f"{path}: {error}", file=sys.stderr)
@@ -89,12 +91,32 @@ def features(encoder: SpeechEncoder, waveform: Iterator[np.ndarray]) -> tuple[np
     return torch.cat([part.z for part in parts]).numpy(), torch.cat([part.c for part in parts]).numpy()
 
 
-def pieces(soundfile: Any, path: Path, size: int = PIECE) -> Iterator[np.ndarray]:
-    """The samples of a file, float32, `size` at a time. Raises ValueError for another rate or several channels."""
+def names(recordings: Sequence[Path]) -> list[Path]:
+    """What the features of each are called, without ending: `a.flac` is `a`, but `a.flac` beside `a.wav` keeps its own.
+
+    So does a name such as `a.flac.wav`.
+    """
+    plain = [path.with_suffix("") for path in recordings]
+    count = Counter(plain)
+    return [
+        path if count[name] > 1 or name.suffix.lower() in SUFFIXES else name
+        for path, name in zip(recordings, plain, strict=True)
+    ]
+
+
+def pieces(soundfile: Any, path: Path, converted: bool = False, size: int = PIECE) -> Iterator[np.ndarray]:
+    """The samples of a file at 16 kHz, mono, float32, `size` at a time; what is resampled is read whole.
+
+    Raises:
+        ValueError: Another rate or several channels, and they are not to be `converted`.
+    """
     with soundfile.SoundFile(path) as file:
-        if file.samplerate != RATE or file.channels != 1:
-            raise ValueError(f"{file.samplerate} Hz, {file.channels} channels; wanted are {RATE} Hz, mono")
-        yield from file.blocks(size, dtype="float32")
+        if (wrong := misfit(file)) and not converted:
+            raise ValueError(wrong)
+        blocks = [file.read(dtype="float32")] if file.samplerate != SAMPLE_RATE else file.blocks(size, dtype="float32")
+        for block in blocks:
+            sound = convert(block, file.samplerate)
+            yield from (sound[i : i + size] for i in range(0, len(sound), size))
 
 
 def _save(arrays: Mapping[str, np.ndarray], file: BinaryIO) -> None:

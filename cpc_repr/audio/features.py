@@ -24,7 +24,7 @@ class Rows(NamedTuple):
     """F labelled frames."""
 
     x: Tensor  # float32 [F, D]
-    phone: Tensor  # int64 [F]
+    phone: Tensor  # int64 [F], -1 in a corpus without phone labels
     speaker: Tensor  # int64 [F]
     utterance: Tensor  # int64 [F], which utterance: frames of one hang together
 
@@ -56,12 +56,13 @@ def collect(
     voices = speakers_of(waveforms.corpus, utterances)
     for i, (utterance, voice) in enumerate(zip(utterances, voices, strict=True)):
         rows = features(waveforms(utterance))  # [T, D]
-        labels = torch.from_numpy(align(waveforms.corpus.phones(utterance), 0, len(rows), shift))  # [T]
-        known = labels >= 0
+        phones = waveforms.corpus.phones(utterance)  # [labels]
+        label = torch.from_numpy(align(np.arange(len(phones)), 0, len(rows), shift))  # [T], which of the labels
+        known = label >= 0
         here = slice(end, end + int(known.sum()))
         if x is None:
             x = feature_table(most, rows.shape[1], scratch, limit)
-        x[here], phone[here], speaker[here], which[here] = rows[known], labels[known], voice, i
+        x[here], phone[here], speaker[here], which[here] = rows[known], torch.from_numpy(phones)[label[known]], voice, i
         end = here.stop
         tick(i + 1, len(utterances))
     assert x is not None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
+from cpc_repr.audio.corpus import Task
 from cpc_repr.audio.data import SpeechWindows, Waveforms
 from cpc_repr.audio.model import HOP, SpeechModel, SpeechModelConfig, frames
 from cpc_repr.context import Context
 from cpc_repr.objective import Labelled, Supervised
-
-Task = Literal["phone", "speaker"]
-TASKS: tuple[Task, ...] = ("phone", "speaker")
 
 
 class FrameClassifier(nn.Module):

@@ -21,9 +21,10 @@ from pydantic import Field
 
 from configs import Frozen
 from cpc_repr.audio.channel import DOWN, UP, Channel, to_16k
-from cpc_repr.audio.corpus import LABELS, SAMPLE_RATE, TEST, TRAIN, SpeechCorpus, open_corpus
+from cpc_repr.audio.corpus import LABELS, TEST, TRAIN, SpeechCorpus, open_corpus
 from cpc_repr.audio.grammar import texts
 from cpc_repr.audio.phones import PHONES, labels_of, phone_class
+from cpc_repr.audio.sound import SAMPLE_RATE
 from cpc_repr.audio.voices import ACCENTS, VARIANTS, Speaker, draw_speakers, speak
 from cpc_repr.cache import generate_once
 from cpc_repr.packages import optional_module

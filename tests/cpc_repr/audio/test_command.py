@@ -23,6 +23,7 @@ from tests.cpc_repr.commands import (
     check_one_line,
     check_the_mean_of_weights_is_used,
     finish,
+    results,
     start,
 )
 
@@ -170,4 +171,43 @@ def test_extract(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert extract([str(run), *flags]) == 1
     assert np.load(tmp_path / "npy/deep/a.npy").shape == want.c.shape
     said = capsys.readouterr()
-    assert "8000 Hz" in said.err and "2 recordings could not be read" in said.err and "1 of 3 recordings" in said.out
+    assert (
+        "8000 samples a second" in said.err
+        and "2 recordings could not be read" in said.err
+        and "1 of 3 recordings" in said.out
+    )
+
+
+def test_extract_converts_and_keeps_namesakes_apart(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = tones(np.zeros(200, dtype=int), 0, 32_000, np.random.default_rng(0))
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name, scale in (("a.flac", 1.0), ("a.wav", 0.5), ("a.flac.ogg", 0.25), ("b.wav", 1.0)):
+        soundfile.write(folder / name, scale * sound, 16_000)
+    soundfile.write(folder / "stereo.wav", np.stack([sound, sound], 1)[::2], 8_000)
+    flags = [str(finished), "--audio", str(folder), "--out", str(out)]
+    assert extract([*flags, "--convert"]) == 0
+    made = sorted(path.name for path in out.iterdir())
+    assert made == ["a.flac.npz", "a.flac.ogg.npz", "a.wav.npz", "b.npz", "stereo.npz"]
+    np.testing.assert_allclose(np.load(out / "a.wav.npz")["z"], load(finished).encode(0.5 * sound).z, atol=1e-3)
+    assert np.load(out / "stereo.npz")["z"].shape == np.load(out / "b.npz")["z"].shape
+    capsys.readouterr()
+    (tmp_path / "mp3").mkdir()
+    (tmp_path / "mp3/x.mp3").write_bytes(b"ID3")
+    assert extract([str(finished), "--audio", str(tmp_path / "mp3"), "--out", str(out)]) == 2
+    assert "x.mp3 is mp3, which is not read" in capsys.readouterr().err
+    assert extract([str(finished), "--audio", str(folder / "b.wav"), "--out", str(out)]) == 2
+    assert "b.wav: not a folder" in capsys.readouterr().err
+
+
+def test_a_corpus_without_phone_labels_is_probed_for_speakers(tmp_path: Path) -> None:
+    root = write_toy(tmp_path / "toy")
+    (root / "converted_aligned_phones.txt").unlink()
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    flags = ["--data", str(root), "--config", str(tmp_path / "tiny.yaml"), "--run", str(tmp_path / "run")]
+    assert main(flags) == 0
+    found = results(tmp_path / "run")
+    for row in ("chance", "cpc", "random", "mfcc13", "mfcc39", "supervised"):
+        assert found[row] and all(task.startswith("speaker") for task in found[row])

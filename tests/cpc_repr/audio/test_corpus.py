@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from cpc_repr.audio.corpus import open_corpus
+from cpc_repr.audio.data import Waveforms
 from cpc_repr.audio.labels import num_labels
 
 IDS = ["84-121123-0000", "84-121123-0001", "19-198-0000", "19-227-0003", "103-1240-0000"]
@@ -152,10 +153,15 @@ N = num_labels(SAMPLES["19-198-0000"])
     [
         (lambda root: write_audio(root, "19-198-0000", rate=22_050), r"19-198-0000\.flac has 22050 samples a second"),
         (lambda root: write_audio(root, "19-227-0003", channels=2), r"19-227-0003\.flac has 2 channels"),
-        (lambda root: path_of(root, "19-198-0000").unlink(), r"train_split\.txt names .* no \.flac .*: 19-198-0000$"),
-        (lambda root: path_of(root, "19-227-0003").unlink(), r"test_split\.txt names .* no \.flac .*: 19-227-0003$"),
-        (no_recordings, r"no \.flac in "),
-        (gone("converted_aligned_phones.txt"), r"phone labels .*converted_aligned_phones\.txt"),
+        (
+            lambda root: path_of(root, "19-198-0000").unlink(),
+            r"train_split\.txt names .* no \.flac,.* .*: 19-198-0000$",
+        ),
+        (
+            lambda root: path_of(root, "19-227-0003").unlink(),
+            r"test_split\.txt names .* no \.flac,.* .*: 19-227-0003$",
+        ),
+        (no_recordings, r"no \.flac,.* in "),
         (gone("train_split.txt"), r"split list .*train_split\.txt"),
         (gone("test_split.txt"), r"split list .*test_split\.txt"),
         (text("test_split.txt", "\n"), r"test_split\.txt is empty"),
@@ -181,6 +187,51 @@ N = num_labels(SAMPLES["19-198-0000"])
 def test_what_does_not_fit_is_named(root, spoil, message):
     spoil(root)
     with pytest.raises(ValueError, match=message):
+        open_corpus(root)
+
+
+def test_without_phone_labels_there_are_speakers(root):
+    gone("converted_aligned_phones.txt")(root)
+    corpus = open_corpus(root)
+    assert corpus.tasks == ("speaker",) and corpus.speakers == ("103", "19", "84")
+    assert corpus.phones(corpus.train[1]).tolist() == [-1] * N
+    with pytest.raises(ValueError, match=r"phone labels .*elsewhere\.txt"):
+        open_corpus(root, labels=root / "elsewhere.txt")
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("wav", 1e-4), ("ogg", 0.2)])
+def test_wav_and_ogg_are_read_too(root, kind, tolerance):
+    path = path_of(root, "19-198-0000")
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(9_074) / 16_000)
+    path.unlink()
+    soundfile.write(path.with_suffix(f".{kind}"), tone, 16_000)
+    corpus = open_corpus(root)
+    assert corpus.train[1].samples == 9_074
+    np.testing.assert_allclose(corpus.waveform(corpus.train[1]), tone, atol=tolerance)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_other_rates_and_channels_are_converted_when_asked(root, rate):
+    """A tone of 440 Hz in one channel of two is, at 16 kHz, the same tone at half its height."""
+    samples = round(9_074 * rate / 16_000)
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(samples) / rate)
+    soundfile.write(path_of(root, "19-198-0000"), np.stack([tone, 0 * tone], 1), rate)
+    gone("converted_aligned_phones.txt")(root)
+    with pytest.raises(ValueError, match=r"needed .* \(or --convert\)"):
+        open_corpus(root)
+    corpus = open_corpus(root, convert=True)
+    utterance = corpus.train[1]
+    assert abs(utterance.samples - 9_074) <= 1
+    sound = corpus.waveform(utterance)
+    want = 0.25 * np.sin(2 * np.pi * 440 * np.arange(len(sound)) / 16_000)
+    np.testing.assert_allclose(sound[200:-200], want[200:-200], atol=2e-3)  # a filter sees zeros beyond the ends
+    np.testing.assert_array_equal(Waveforms(corpus, limit=0).piece(utterance, 300, 500), sound[300:800])
+
+
+def test_mp3_is_named(root):
+    path = path_of(root, "19-198-0000")
+    path.rename(path.with_suffix(".mp3"))
+    with pytest.raises(ValueError, match=r"19-198-0000; .*19-198-0000\.mp3 is mp3, which is not read: .*ffmpeg"):
         open_corpus(root)
 
 
