@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 from torch import Tensor
 
 from cpc_rl.acting import sample
-from cpc_rl.networks import ActorCritic
+from cpc_rl.networks import ActorCritic, ActorCriticOutput
 from envs import resolve
 from envs.api import BatchedEnv, EnvStep, Restful
 from envs.config import EnvConfig
@@ -46,7 +46,13 @@ class RandomPolicy:
 
 
 class NetworkPolicy:
-    """A network's policy, acting as it does in training: the state lives on and is zeroed where `is_first`."""
+    """A network's policy, acting as it does in training: the state lives on and is zeroed where `is_first`.
+
+    Attributes:
+        output: what the network gave for the row it acted on last, [1, B, ...] each.
+    """
+
+    output: ActorCriticOutput
 
     def __init__(self, net: ActorCritic, num_envs: int, device: torch.device, seed: int, greedy: bool = False) -> None:
         """`greedy` takes the likeliest action instead of drawing one."""
@@ -60,9 +66,9 @@ class NetworkPolicy:
         """Act on one row: int64 [B], on the device of `step`."""
         row = step.obs, step.reward, step.is_first
         obs, reward, is_first = (x.to(self._device)[None] for x in row)  # [1, B, ...] each
-        out = self._net(obs, self._last_action[None], reward, is_first, self._state)
-        self._state = out.state
-        logits = out.logits[0]  # [B, A]
+        self.output = self._net(obs, self._last_action[None], reward, is_first, self._state)
+        self._state = self.output.state
+        logits = self.output.logits[0]  # [B, A]
         if self._greedy:
             self._last_action = logits.argmax(-1)  # [B]
         else:

@@ -110,11 +110,11 @@ def evaluate_run(
         check_writable(video, "--video")
     check_writable(run.path / "report" / "evaluation.json")
     saved = upgrade(load_yaml(run.config_path))
-    env_config = _section(EnvConfig, saved, "env", run.config_path)
+    env_config = section(EnvConfig, saved, "env", run.config_path)
     with as_usage_error():
         env_config = env_config.model_copy(update={"num_envs": at_once(env_config, episodes, num_envs)})
-    network = _section(NetworkConfig, saved, "network", run.config_path)
-    with _newest(run, env_config, network, seed) as (env, net, checkpoint):
+    network = section(NetworkConfig, saved, "network", run.config_path)
+    with restored(run, env_config, network, seed) as (env, net, checkpoint):
         net.to(target)
         result: dict[str, Any] = {"env": env.name, "backend": env.backend}
         result |= {"frames": checkpoint["frames"], "seed": seed}
@@ -168,7 +168,8 @@ def playing(console: rich.console.Console, episodes: int, every: float = 30.0) -
         yield progress
 
 
-def _section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:
+def section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:
+    """A section of a run's config.yaml, which lies at `path`. Raises UsageError where it cannot be read."""
     try:
         return model.model_validate(saved.get(name, {}))
     except ValidationError as error:
@@ -176,7 +177,7 @@ def _section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) ->
 
 
 @contextmanager
-def _newest(
+def restored(
     run: RunDirectory, config: EnvConfig, network: NetworkConfig, seed: int
 ) -> Iterator[tuple[BatchedEnv, ActorCritic, dict[str, Any]]]:
     """Environments to play in, the agent, and its checkpoint: the newest one that is of this network."""

@@ -24,6 +24,7 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
     "train": ("python -m agents.a2c", "agents.a2c", "full_config"),
     "random": ("python -m agents.random", "agents.random", "RandomConfig"),
     "evaluate": ("python -m cpc_rl.evaluate RUN", "cpc_rl.evaluate", "EvaluateConfig"),
+    "probe": ("python -m cpc_rl.probe RUN", "cpc_rl.probe", "ProbeConfig"),
     "compare": ("python -m cpc_rl.compare RUN ...", "cpc_rl.compare.command", "CompareConfig"),
     "watch": ("python -m cpc_rl.watch RUN ...", "cpc_rl.watch", "WatchConfig"),
     "sweep": ("python -m cpc_rl.sweep FILE", "cpc_rl.sweep.__main__", "SweepConfig"),

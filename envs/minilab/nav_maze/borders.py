@@ -104,6 +104,25 @@ def slide_between_walls(body: Body, j: int, walls: UInt8Array) -> None:
 
 
 @device_function
+def clear_between_walls(walls: UInt8Array, x: np.float32, y: np.float32, to_x: np.float32, to_y: np.float32) -> bool:
+    """Whether no wall stands on the straight line between two points of the maze."""
+    column, row = cell_of(x), cell_of(y)
+    east, per_column, at_column = first_border(x, column, to_x - x)
+    north, per_row, at_row = first_border(y, row, to_y - y)
+    while min(at_column, at_row) < _ONE:
+        sideways = bool(at_column < at_row)
+        if is_walled(walls, row, column, (EAST if east else WEST) if sideways else (NORTH if north else SOUTH)):
+            return False
+        if sideways:
+            column += 1 if east else -1
+            at_column += per_column
+        else:
+            row += 1 if north else -1
+            at_row += per_row
+    return True
+
+
+@device_function
 def draw_bordered_column(
     obs: Obs, i: int, column: int, screen: np.float32, view: View, maze: Borders, height: np.float32, atlas: Atlas
 ) -> np.float32:
