@@ -26,6 +26,7 @@ from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
 from cpc_rl.distributed import SINGLE, ProcessGroup, together
 from cpc_rl.environments import default_preset, opened
+from cpc_rl.evaluating import evaluating
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.processor import bfloat16_notice
@@ -36,6 +37,8 @@ from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from envs.api import BatchedEnv
 from envs.config import EnvConfig
+
+RANK = ("rollout", "episodes", "env")  # what each rank has of its own
 
 
 class A2CConfig(Frozen):
@@ -217,13 +220,7 @@ class Learner:
             "generator": self.generator.get_state(),
             "torch_rng": torch.get_rng_state(),  # what a user's own loss may draw from
             "device": self.generator.device.type,
-            "ranks": self.group.collect(
-                {
-                    "rollout": self.rollout.state_dict(),
-                    "episodes": self.episodes.state_dict(),
-                    "env": self.env.state_dict(),
-                }
-            ),
+            "ranks": self.group.collect({part: getattr(self, part).state_dict() for part in RANK}),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -286,7 +283,7 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device, group: Proce
         learner = Learner(config, env, device, group)
     fresh = fresh_path(config.env.name, config.aux, config.run.seed)
     with open_run(config.run, fresh, recorded(config), group) as run, StopSignal() as stop:
-        done = loop.train(learner, run, config.run, recorded(config), stop, reread=reread)
+        done = loop.train(learner, run, config.run, recorded(config), stop, evaluating(learner, run), reread=reread)
     if not group.is_main:
         return 0 if done else 130
     if not done:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import rich.box
 import rich.console
@@ -47,6 +47,9 @@ class EvaluateConfig(Frozen):
         description="Run directory to evaluate."
     )
     episodes: int = Field(default=30, ge=1, le=100_000, description="Episodes for each policy.")
+    checkpoint: Literal["newest", "best"] = Field(
+        default="newest", description="Checkpoint: the newest, or the best by the run's own evaluations (--eval-every)."
+    )
     greedy: bool = Field(default=True, description="Score the greedy policy beside the sampled one.")
     video: Annotated[Path | None, tyro.conf.arg(metavar="FILE.mp4")] = Field(
         default=None, description="Film one episode of the sampled policy."
@@ -73,6 +76,7 @@ def evaluate_run(
     run_dir: Path,
     episodes: int = 30,
     *,
+    checkpoint: Literal["newest", "best"] = "newest",
     greedy: bool = True,
     video: Path | None = None,
     num_envs: int = 0,
@@ -82,11 +86,12 @@ def evaluate_run(
     progress: Progress | None = None,
     known: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Evaluate the newest checkpoint of a run; also writes `report/evaluation.json`.
+    """Evaluate a checkpoint of a run; also writes `report/evaluation.json`.
 
     Args:
         run_dir: As training left it.
         episodes: Whole episodes for each policy.
+        checkpoint: The newest one, or the best by the run's evaluations while it trained.
         greedy: Score the greedy policy too.
         video: Where to film one episode of the sampled policy, if at all.
         num_envs: Environments at once, at most; 0: as `cpc_rl.episodes.at_once` finds good.
@@ -97,7 +102,7 @@ def evaluate_run(
         known: Given the result before anything is written, which may fail.
 
     Returns:
-        `env`, `backend`, `frames` (trained), `seed`, `action_repeat`, and for `sampled` and `greedy` the
+        `env`, `backend`, `frames` (trained), `checkpoint`, `seed`, `action_repeat`, and for `sampled` and `greedy` the
         `EpisodeStats.summary`.
 
     Raises:
@@ -114,10 +119,11 @@ def evaluate_run(
     with as_usage_error():
         env_config = env_config.model_copy(update={"num_envs": at_once(env_config, episodes, num_envs)})
     network = section(NetworkConfig, saved, "network", run.config_path)
-    with restored(run, env_config, network, seed) as (env, net, checkpoint):
+    best = checkpoint == "best"
+    with restored(run, env_config, network, seed, best=best) as (env, net, saved_state):
         net.to(target)
         result: dict[str, Any] = {"env": env.name, "backend": env.backend}
-        result |= {"frames": checkpoint["frames"], "seed": seed}
+        result |= {"frames": saved_state["frames"], "checkpoint": checkpoint, "seed": seed}
         result["action_repeat"] = env.action_repeat
         for name in ("sampled", "greedy") if greedy else ("sampled",):
             policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
@@ -128,7 +134,7 @@ def evaluate_run(
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
-        _film_one(net, env_config, _environments(checkpoint), target, seed, video)
+        _film_one(net, env_config, _environments(saved_state), target, seed, video)
     return result
 
 
@@ -178,9 +184,9 @@ def section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> 
 
 @contextmanager
 def restored(
-    run: RunDirectory, config: EnvConfig, network: NetworkConfig, seed: int
+    run: RunDirectory, config: EnvConfig, network: NetworkConfig, seed: int, best: bool = False
 ) -> Iterator[tuple[BatchedEnv, ActorCritic, dict[str, Any]]]:
-    """Environments to play in, the agent, and its checkpoint: the newest one that is of this network."""
+    """Environments to play in, the agent, and its checkpoint: the best one, or the newest that is of this network."""
     with ExitStack() as stack:
         found: list[tuple[BatchedEnv, ActorCritic]] = []
 
@@ -193,7 +199,7 @@ def restored(
             found[:] = [(env, net.eval())]
             int(checkpoint["frames"])
 
-        checkpoint = run.checkpoints.load(restore)
+        checkpoint = run.checkpoints.load_best(restore) if best else run.checkpoints.load(restore)
         yield *found[0], checkpoint
 
 
@@ -221,7 +227,8 @@ def show(config: EvaluateConfig) -> int:
 
     def known(result: dict[str, Any]) -> None:
         rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
-        title = f"{result['env']} after {result['frames']:,} frames"
+        best = " (best checkpoint)" if config.checkpoint == "best" else ""
+        title = f"{result['env']} after {result['frames']:,} frames{best}"
         console.print(summary_table(title, rows, result["action_repeat"]))
 
     with playing(console, config.episodes) as progress:

@@ -69,7 +69,7 @@ def table(run_set: RunSet, now: float) -> RenderableType:
         newest = float(run.curve.returns[-1]) if run.has_episodes else None
         cells = [millions(run.reached), share, f"{rate:,.0f}" if rate else "-"]
         cells += ["-" if left is None else _duration(left), number(newest)]
-        colour = {"done": "green", "failed": "red", "going": "cyan"}.get(state, "yellow")
+        colour = {"done": "green", "stopped": "green", "failed": "red", "going": "cyan"}.get(state, "yellow")
         made.add_row(*(Text(str(word)) for word in (*words, *cells)), Text(state, style=colour))
     if run_set.waiting or run_set.lost:
         made.caption = f"{run_set.waiting} trials wait, {len(run_set.lost)} failed before they began"

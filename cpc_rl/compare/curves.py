@@ -35,6 +35,8 @@ def read_curve(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, int]:
     """
     points: list[tuple[float, float, float]] = []
     for row in rows:
+        if "eval/return" in row:  # a line of evaluation stands behind one of training at the same frames
+            continue
         frames, value = row.get("frames") or 0, row.get("episode_return")
         while frames > 0 and points and points[-1][0] >= frames:
             points.pop()

@@ -203,6 +203,8 @@ def state(run: Run) -> list[str]:
     """What is wrong with how a run ended, if anything."""
     if run.state == "failed":
         return [f"failed at {millions(run.reached)} frames ({' '.join(run.error.split())})"]
+    if run.state == "stopped" and run.planned:
+        return [f"stopped early at {millions(run.reached)} of {millions(run.planned)} frames ({run.reason})"]
     if run.state == "unfinished" and run.planned:
         return [f"unfinished, {millions(run.reached)} of {millions(run.planned)} frames"]
     return []

@@ -15,7 +15,7 @@ from cpc_rl.compare.curves import Curve, read_curve
 from cpc_rl.runs import RunDirectory, read_metrics
 from cpc_rl.runs.sweep_directory import SweepDirectory
 
-State = Literal["done", "unfinished", "failed"]
+State = Literal["done", "stopped", "unfinished", "failed"]
 
 
 @dataclass(frozen=True, eq=False)  # a run is itself: two with the same curve are two
@@ -27,6 +27,7 @@ class Run:
     curve: Curve
     state: State
     error: str = ""  # of a failed one
+    reason: str = ""  # why a stopped one ended early
     broken: int = 0  # lines whose return is not a number
     reached: int = 0  # frames
     planned: int | None = None  # frames
@@ -103,19 +104,22 @@ def read_run(path: Path, error: str = "") -> Run:
     settings = flatten(upgrade(load_yaml(run.config_path)))
     _whole(settings, "run.seed", run)
     try:
-        rows = read_metrics(run.metrics_path)
+        rows, reason = read_metrics(run.metrics_path), run.read_stopped()
     except RunFailure as damage:
-        rows, error = [], error or str(damage)
+        rows, reason, error = [], "", error or str(damage)
     curve, broken = read_curve(rows)
     last = rows[-1] if rows else {}
     reached, planned = int(last.get("frames") or 0), _whole(settings, "run.frames", run)
-    state: State = "failed" if error else "done" if planned is None or reached >= planned else "unfinished"
+    state: State = "done" if planned is None or reached >= planned else "stopped" if reason else "unfinished"
+    if error:
+        state = "failed"
     return Run(
         path=path,
         settings=settings,
         curve=curve,
         state=state,
         error=error,
+        reason=reason,
         broken=broken,
         reached=reached,
         planned=planned,

@@ -76,7 +76,7 @@ def _put(content: bytes, file: BinaryIO) -> None:
 
 def _lead(comparison: Comparison) -> str:
     runs = [run for panel in comparison.panels.values() for arm in panel.arms.values() for run in arm.runs]
-    states = {state: sum(run.state == state for run in runs) for state in ("done", "unfinished", "failed")}
+    states = {state: sum(run.state == state for run in runs) for state in ("done", "stopped", "unfinished", "failed")}
     counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     backends = sorted({run.backend for run in runs})
     levels = len(comparison.panels)

@@ -144,10 +144,13 @@ def compare(
 
 
 def counting(runs: Sequence[Run]) -> list[Run]:
-    """Those of a level's runs that did not fail and have come half as far as the longest of them."""
+    """Those of a level's runs that did not fail and have come half as far as the longest of them, or stopped early.
+
+    To leave out a run because it was soon good enough (or hopeless) would favour the others of its arm.
+    """
     able = [run for run in runs if run.has_episodes and run.state != "failed"]
     longest = max((run.curve.frames[-1] for run in able), default=0.0)
-    return [run for run in able if run.curve.frames[-1] >= SHORT * longest]
+    return [run for run in able if run.state == "stopped" or run.curve.frames[-1] >= SHORT * longest]
 
 
 def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:

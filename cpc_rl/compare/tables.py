@@ -168,7 +168,7 @@ def curves_csv(comparison: Comparison) -> str:
 def _numbers(comparison: Comparison, panel: Panel, arm: Arm) -> dict[str, Any]:
     row: dict[str, Any] = {"env": panel.env, "backend": "+".join(panel.backends), "arm": arm.label}
     row |= {"runs": len(arm.runs), "counted": len(arm.counted), "seeds": len({str(run.seed) for run in arm.counted})}
-    row |= {state: sum(run.state == state for run in arm.runs) for state in ("failed", "unfinished")}
+    row |= {state: sum(run.state == state for run in arm.runs) for state in ("failed", "unfinished", "stopped")}
     row["frames"] = round(panel.frames)
     row |= _columns("final_mean", t_interval(arm.finals)) | _columns("final_iqm", estimate(iqm, arm.finals))
     row |= _columns("training_mean", t_interval(arm.areas)) | _columns("training_iqm", estimate(iqm, arm.areas))
@@ -207,7 +207,14 @@ def _bounds(estimate: Estimate | None) -> str:
 
 def _counted(arm: Arm) -> str:
     words = arm.replicates if arm.counted else "0"
-    return words if len(arm.counted) == len(arm.runs) else f"{words} of {len(arm.runs)} runs"
+    words += "" if len(arm.counted) == len(arm.runs) else f" of {len(arm.runs)} runs"
+    stopped = sorted(run.reached for run in arm.runs if run.state == "stopped")
+    if stopped:
+        ends = (
+            millions(stopped[0]) if stopped[0] == stopped[-1] else f"{millions(stopped[0])} to {millions(stopped[-1])}"
+        )
+        words += f"; {len(stopped)} stopped at {ends} frames"
+    return words
 
 
 def _arms(comparison: Comparison) -> Iterator[tuple[Panel, Arm]]:

@@ -17,6 +17,7 @@ from cpc_rl.runs.files import write_atomic
 
 FORMAT = 2
 KEEP = 2
+BEST = "best.pt"
 
 
 class Checkpoints:
@@ -49,6 +50,31 @@ class Checkpoints:
             if other not in self._good:
                 other.unlink(missing_ok=True)
         return path
+
+    def save_best(self, state: Mapping[str, Any]) -> Path:
+        """Write `state` as the best one, in place of the best before it; it stays whatever `save` deletes."""
+        path = self.folder / BEST
+        write_atomic(path, lambda file: torch.save({"format": FORMAT, **state}, file))
+        return path
+
+    def load_best(self, restore: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Read the best checkpoint, as `load` does the newest.
+
+        Raises:
+            UsageError: The run has none.
+            RunFailure: It is damaged, or was written by another format.
+        """
+        path = self.folder / BEST
+        if not path.is_file():
+            raise UsageError(f"{self.folder} has no best checkpoint: only a run with --eval-every FRAMES keeps one")
+        try:
+            state = _read(path)
+            restore(state)
+        except (UsageError, RunFailure):
+            raise
+        except Exception as error:  # a damaged file can break the reader anywhere
+            raise RunFailure(f"{path} is damaged ({_reason(error)})") from error
+        return state
 
     def load(
         self, restore: Callable[[dict[str, Any]], object] | None = None, group: ProcessGroup = SINGLE

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 import torch
 import tyro
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs import Frozen, MayChange, UsageError
 
@@ -72,6 +72,37 @@ class RunConfig(RunSettings):
         le=10**15,
         description="Engine frames to train for: agent steps times action repeat, as papers count.",
     )
+    eval_every: MayChange[int] = Field(
+        default=0,
+        ge=0,
+        le=10**15,
+        description="Frames between two evaluations on episodes apart from those of training; 0: none.",
+    )
+    eval_episodes: MayChange[int] = Field(
+        default=20, ge=1, le=100_000, description="Episodes of an evaluation, of the sampled and of the greedy policy."
+    )
+    eval_video: MayChange[bool] = Field(default=False, description="Film of one episode with each evaluation.")
+    stop_at: MayChange[Annotated[float | None, tyro.conf.arg(metavar="RETURN")]] = Field(
+        default=None,
+        ge=-1e15,
+        le=1e15,
+        description="Return that ends the run early when an evaluation's mean reaches it; needs --eval-every.",
+    )
+    patience: MayChange[int] = Field(
+        default=0,
+        ge=0,
+        le=10**15,
+        description="Frames without a better evaluation that end the run early; 0: never. Needs --eval-every.",
+    )
+
+    @model_validator(mode="after")
+    def _stops_by_evaluations(self) -> Self:
+        for flag, given in (("--stop-at", self.stop_at is not None), ("--patience", self.patience > 0)):
+            if given and not self.eval_every:
+                raise ValueError(f"{flag} goes by evaluations: give --eval-every FRAMES too")
+        if self.eval_video and not self.eval_every:
+            raise ValueError("--eval-video films evaluations: give --eval-every FRAMES too")
+        return self
 
 
 def pick_device(name: str) -> torch.device:

@@ -58,7 +58,9 @@ class Console:
             self._pending = line
 
     def say(self, text: str) -> None:
-        """Print a line of its own, above the live one."""
+        """Print a line of its own, above the live one and behind what is not shown yet."""
+        if self._pending:
+            self._plain(self._pending)
         self._print(text)
 
     def __enter__(self) -> Console:

@@ -18,6 +18,7 @@ from cpc_rl.runs.metrics import Row, read_metrics
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LABELS = {"eval/return": "return, sampled", "eval/greedy_return": "return, greedy"}
 AGENT_LOSSES = {"policy", "baseline", "total"}  # of A2C itself
 
 
@@ -38,11 +39,12 @@ def plot_curve(run_dir: Path) -> Path:
     axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, keys) in zip(axes[0], panels, strict=True):
         for key in keys:
-            _draw(axis, rows, key, label=key.rpartition("_")[2] if len(keys) > 1 else None)
+            label = LABELS.get(key, key.rpartition("_")[2])
+            _draw(axis, rows, key, label=label if len(keys) > 1 else None)
         axis.set(title=title, xlabel="frames")
         axis.grid(alpha=0.3)
         if len(keys) > 1:
-            axis.legend(title="step k", fontsize="small")
+            axis.legend(title=None if keys[0] in LABELS else "step k", fontsize="small")
     figure.suptitle(readable(run.path.resolve().name), fontsize="medium")
     path = run.report / "curve.png"
     figure.savefig(path, dpi=110)
@@ -52,7 +54,8 @@ def plot_curve(run_dir: Path) -> Path:
 def _panels(rows: list[Row]) -> list[tuple[str, list[str]]]:
     """Choose what to draw: (title, keys). Of a metric for each step k, four or so that span them."""
     logged = {key for row in rows for key in row}
-    panels = [("episode return", ["episode_return"]), ("policy entropy", ["entropy"])]
+    panels = [("episode return", ["episode_return"]), ("evaluation", ["eval/return", "eval/greedy_return"])]
+    panels += [("policy entropy", ["entropy"])]
     return panels + [(f"{name}: {what}", keys) for name, what, keys in aux_curves(logged)]
 
 
@@ -81,7 +84,7 @@ def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:
     if not pairs:
         return
     frames, values = np.array(pairs, dtype=float).T
-    width = max(1, len(values) // 20)
+    width = 0 if key in LABELS else max(1, len(values) // 20)  # an evaluation is a mean already
     (line,) = axis.plot(frames, smooth(values, width), label=label, linewidth=1.8)
     axis.plot(frames, values, ".", color=line.get_color(), alpha=0.25, markersize=3)
 

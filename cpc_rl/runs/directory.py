@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from configs import UsageError, dump
+from configs import RunFailure, UsageError, dump
 from cpc_rl.runs.checkpoint import Checkpoints
 from cpc_rl.runs.files import write_atomic
 
@@ -16,13 +17,17 @@ LEFT_BEHIND = (".config.yaml.tmp", ".lock")  # by a program that was killed befo
 
 
 class RunDirectory:
-    """`config.yaml`, `metrics.jsonl`, `checkpoint-<frames>.pt`, `video/` and `report/` below one path."""
+    """`config.yaml`, `metrics.jsonl`, `checkpoint-<frames>.pt`, `video/` and `report/` below one path.
+
+    With evaluations also `best.pt`, and `stopped.json` where they ended the run early.
+    """
 
     def __init__(self, path: Path) -> None:
         """Use `create` or `open`."""
         self.path = path
         self.config_path = path / "config.yaml"
         self.metrics_path = path / "metrics.jsonl"
+        self.stopped_path = path / "stopped.json"  # there only while the run has ended early
         self.checkpoints = Checkpoints(path)
 
     @classmethod
@@ -57,6 +62,23 @@ class RunDirectory:
     def write_config(self, config: BaseModel) -> None:
         """Write the resolved configuration: before step 0, and again when a resumed run changes it."""
         write_atomic(self.config_path, lambda file: file.write(dump(config).encode()))
+
+    def write_stopped(self, frames: int, reason: str | None) -> None:
+        """Say in stopped.json that the run ended early at `frames`, and why; None: it did not, or goes on."""
+        if reason is None:
+            self.stopped_path.unlink(missing_ok=True)
+            return
+        text = json.dumps({"frames": frames, "reason": reason}) + "\n"
+        write_atomic(self.stopped_path, lambda file: file.write(text.encode()))
+
+    def read_stopped(self) -> str:
+        """Why the run ended early; empty where it did not. Raises RunFailure if stopped.json is something else."""
+        if not self.stopped_path.is_file():
+            return ""
+        try:
+            return str(json.loads(self.stopped_path.read_bytes())["reason"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RunFailure(f"{self.stopped_path} is damaged: it has no reason") from error
 
     @property
     def report(self) -> Path:

@@ -21,6 +21,8 @@ from cpc_rl.distributed import ProcessGroup
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.console import SHOWN, Console
 from cpc_rl.runs.directory import RunDirectory
+from cpc_rl.runs.evaluations import Evaluations
+from cpc_rl.runs.evaluations import told as in_words
 from cpc_rl.runs.lock import owned
 from cpc_rl.runs.logger import Logger
 from cpc_rl.runs.metrics import read_metrics
@@ -78,6 +80,7 @@ def train(
     settings: RunSettings,
     config: BaseModel,
     stop: StopSignal,
+    evaluations: Evaluations | None = None,
     *,
     shown: Mapping[str, str] = SHOWN,
     reread: Reread | None = None,
@@ -91,18 +94,19 @@ def train(
         config: Kept in `run`, which goes on only with the configuration it was begun with; fields that are marked
             `MayChange` aside.
         stop: Read after each update. Of several ranks any may be asked to stop.
+        evaluations: Of the run: when they are due, the best, and whether to end early for what they say.
         shown: Metrics of the live line: how it calls each, and its key.
         reread: Gives the configuration kept in a checkpoint, which an older version may have written, as `config` is.
 
     Returns:
-        Whether all is done; if not, a signal came and a checkpoint is written.
+        Whether all is done, or as much as the evaluations want; if not, a signal came and a checkpoint is written.
 
     Raises:
         UsageError: `config` is not that of the run.
         RunFailure: A loss is not finite, or no checkpoint is whole.
     """
     with owned(run.path) if learner.group.is_main else nullcontext():
-        return _train(learner, run, settings, config, stop, shown, reread)
+        return _train(learner, run, settings, config, stop, evaluations, shown, reread)
 
 
 def _train(
@@ -111,6 +115,7 @@ def _train(
     settings: RunSettings,
     config: BaseModel,
     stop: StopSignal,
+    evaluations: Evaluations | None,
     shown: Mapping[str, str],
     reread: Reread | None,
 ) -> bool:
@@ -119,6 +124,11 @@ def _train(
     group, unit = learner.group, learner.unit
     if group.is_main:
         run.write_config(config)
+    if evaluations is not None and saved is not None and "evaluations" in saved:
+        evaluations.load_state_dict(saved["evaluations"])
+    ended = None if evaluations is None else evaluations.why_stop()
+    if group.is_main:
+        run.write_stopped(learner.progress, ended if learner.progress < learner.total else None)
     if learner.progress >= learner.total:
         return True
     with (
@@ -127,11 +137,20 @@ def _train(
     ):
         if told := learner.describe(run.path):
             console.say(told)
+        if ended:
+            console.say(f"ended early at {learner.progress:,} {unit}: {ended}; with other limits it goes on")
+            return True
+
+        def state() -> dict[str, Any]:
+            more = {"config": config.model_dump(mode="json"), "logger": logger.state_dict()}
+            return _state(learner, run, more | ({"evaluations": evaluations.state_dict()} if evaluations else {}))
+
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         told_idle: set[str] = set()
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
         last = False
         while not last:
+            before = learner.progress
             try:
                 values = learner.update()
             except (RunFailure, EnvironmentFailure) as error:
@@ -140,6 +159,7 @@ def _train(
                 sums[name].append(value)
             # Read once: a signal from here on is seen after the next update.
             asked, due = group.any(stop.stop, group.is_main and time.monotonic() > next_save)
+            evaluated = evaluations is not None and evaluations.due(before, learner.progress, learner.total)
             last = asked or learner.progress >= learner.total
             if last or learner.updates % settings.log_updates == 0:
                 for name in idle(sums) - told_idle:
@@ -148,13 +168,23 @@ def _train(
                 means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
                 console.show(logger.write(learner.progress, {**learner.record(), **means}))
+            if evaluations is not None and evaluated:
+                with logger.throughput.paused():
+                    scores, better = evaluations.play(learner.progress)
+                logger.write(learner.progress, scores)
+                console.say(f"evaluation at {learner.progress:,} {unit}: {in_words(scores)}")
+                ended = evaluations.why_stop()
+                last = last or ended is not None
+                if better:
+                    _save(run, state(), None, group, stop)
             if last or due:
-                state = _state(learner, run, {"config": config.model_dump(mode="json"), "logger": logger.state_dict()})
-                if group.is_main:
-                    with stop.held():
-                        _save(run, state, learner.progress)
+                _save(run, state(), learner.progress, group, stop)
                 next_save = time.monotonic() + 60 * settings.checkpoint_minutes
-    return learner.progress >= learner.total
+        if ended and learner.progress < learner.total:
+            if group.is_main:
+                run.write_stopped(learner.progress, ended)
+            console.say(f"ended early at {learner.progress:,} {unit}: {ended}")
+    return learner.progress >= learner.total or ended is not None
 
 
 def resume(
@@ -213,10 +243,21 @@ def _state(learner: Trainable, run: RunDirectory, more: Mapping[str, Any]) -> di
     return state
 
 
-def _save(run: RunDirectory, state: Mapping[str, Any], progress: int) -> None:
-    """Write a checkpoint. Raises RunFailure if the disk is full, for example; what was saved before is there still."""
+def _save(
+    run: RunDirectory, state: Mapping[str, Any], progress: int | None, group: ProcessGroup, stop: StopSignal
+) -> None:
+    """Write a checkpoint, on the first rank; the best one where `progress` is None.
+
+    Raises RunFailure if the disk is full, for example; what was saved before is there still.
+    """
+    if not group.is_main:
+        return
     try:
-        run.checkpoints.save(state, number=progress)
+        with stop.held():
+            if progress is None:
+                run.checkpoints.save_best(state)
+            else:
+                run.checkpoints.save(state, number=progress)
     except OSError as error:
         raise RunFailure(f"cannot write {error.filename}: {error.strerror}; {_kept(run)}") from error
 

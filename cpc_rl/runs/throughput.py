@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Throughput:
@@ -30,6 +31,15 @@ class Throughput:
     def seconds(self) -> float:
         """Seconds spent training: without the time between two parts of a run."""
         return self._clock() - self._origin
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count no time of the `with` block."""
+        start = self._clock()
+        try:
+            yield
+        finally:
+            self._origin += self._clock() - start
 
     def mark(self, frames: int) -> float:
         """Note that `frames` frames are done; returns frames per second over the window."""

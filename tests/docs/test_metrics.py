@@ -18,7 +18,20 @@ def test_a_run_with_every_loss_logs_what_the_page_names(tmp_path: Path) -> None:
     flags = (
         "--preset laptop --env seekavoid_arena_01 --num-envs 2 --height 24 --width 24 --network.hidden 16 --unroll 40"
     )
-    steps = ["--unroll", "40", "--cpc.steps", "2", "--cpc_action.steps", "2", "--log-updates", "1"]
+    steps = [
+        "--unroll",
+        "40",
+        "--cpc.steps",
+        "2",
+        "--cpc_action.steps",
+        "2",
+        "--log-updates",
+        "1",
+        "--eval-every",
+        "2600",
+        "--eval-episodes",
+        "1",
+    ]
     run = tmp_path / "run"
     assert main([*flags.split(), *steps, "--frames", "2600", "--aux", ",".join(AUX_LOSSES), "--run", str(run)]) == 0
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -26,4 +39,8 @@ def test_a_run_with_every_loss_logs_what_the_page_names(tmp_path: Path) -> None:
     assert logged == documented
     always = {name for row in rows if row.count("|") == 5 for name in re.findall(r"`([^`]+)`", row.split("|")[1])
               if row.split("|")[4].strip() == "never"}  # fmt: skip
-    assert all(always <= line.keys() for line in lines)
+    evaluations = [line for line in lines if "eval/return" in line]
+    assert len(evaluations) == 1
+    assert all(always <= line.keys() for line in lines if line not in evaluations)
+    shared = {"frames", "seconds", "frames_per_second", "memory_mb"}
+    assert {name for name in evaluations[0] if not name.startswith("eval/")} == shared

@@ -42,3 +42,12 @@ def test_seconds_go_on_after_a_resume() -> None:
     clock.now += 4
     assert meter.seconds == pytest.approx(304)
     assert meter.mark(5400) == pytest.approx(100)
+
+
+def test_a_pause_counts_no_time() -> None:
+    clock = Clock()
+    meter = Throughput(clock=clock)
+    clock.now += 2
+    with meter.paused():
+        clock.now += 100
+    assert meter.seconds == pytest.approx(2) and meter.mark(50) == pytest.approx(25)
