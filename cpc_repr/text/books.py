@@ -22,11 +22,24 @@ Layout = Literal["lines", "prose"]
 _END = re.compile("(?<=[.!?])[\"'\u201d\u2019)]*\\s+(?=[\"'\u201c\u2018(]?[A-Z0-9])")
 
 
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\"'\u201c\u2018])(?:mr|mrs|ms|messrs|mme|mlle|dr|st|prof|rev|hon|capt|col|gen|lieut|lt|maj|sergt|sgt|[a-z])\.$",
+    re.IGNORECASE,
+)
+_START = re.compile(r"^\*\*\* ?START OF .*$", re.MULTILINE)  # Project Gutenberg's frame around a book
+_STOP = re.compile(r"^\*\*\* ?END OF .*$", re.MULTILINE)
+
+
 class BookBatchConfig(Frozen):
     """What one batch of training is."""
 
     window: int = Field(default=6, ge=2, le=1000, description="Sentences in a row, all of one book.")
     batch_size: int = Field(default=64, ge=1, le=4096, description="Windows of a batch, which share their negatives.")
+    batch: Literal["mixed", "same_book"] = Field(
+        default="mixed",
+        description="Windows of any books, or all of one book, drawn anew for each batch: negatives of one book leave "
+        "what the book is about of no use.",
+    )
 
 
 @dataclass(frozen=True)
@@ -79,15 +92,33 @@ def read_book(path: Path, layout: Layout) -> Iterator[Sentence]:
         ValueError: It is not UTF-8.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _without_frame(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 (byte {error.start}): convert it first") from error
     if layout == "lines":
         pieces = text.splitlines()
     else:
         paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
-        pieces = [piece for paragraph in paragraphs for piece in _END.split(paragraph)]
+        pieces = [piece for paragraph in paragraphs for piece in _sentences(paragraph)]
     return (words for piece in pieces if (words := split(piece)))
+
+
+def _sentences(paragraph: str) -> Iterator[str]:
+    """Pieces that end with a full stop, but not with that of `Mr.` or of an initial."""
+    begin = 0
+    for end in _END.finditer(paragraph):
+        if not _ABBREVIATION.search(paragraph[max(begin, end.start() - 12) : end.start()]):
+            yield paragraph[begin : end.start()]
+            begin = end.end()
+    yield paragraph[begin:]
+
+
+def _without_frame(text: str) -> str:
+    """What lies between Project Gutenberg's marks, where they are."""
+    start = _START.search(text)
+    body = text[start.end() :] if start else text
+    stop = _STOP.search(body)
+    return body[: stop.start()] if stop else body
 
 
 def hold_out(files: Sequence[Path], every: int) -> tuple[list[Path], list[Path]]:
@@ -136,10 +167,15 @@ class SentenceWindows:
 
     def choose(self, number: int) -> np.ndarray:
         """Sentences of batch `number`, int64 [B, S]."""
-        draws = np.random.default_rng([self.seed, number]).integers(self._before[-1], size=self.config.batch_size)
+        rng = np.random.default_rng([self.seed, number])
+        first, last = 0, self._before[-1]
+        if self.config.batch == "same_book":
+            one = int(np.searchsorted(self._before, rng.integers(last), side="right")) - 1  # the longer, the likelier
+            first, last = self._before[one : one + 2]
+        draws = rng.integers(first, last, size=self.config.batch_size)
         book = np.searchsorted(self._before, draws, side="right") - 1
-        first = self.library.books[book] + draws - self._before[book]
-        return np.asarray(first[:, None] + np.arange(self.config.window), np.int64)
+        begin = self.library.books[book] + draws - self._before[book]
+        return np.asarray(begin[:, None] + np.arange(self.config.window), np.int64)
 
     def tokens(self, number: int) -> Tensor:
         """Words of batch `number`, int64 [B, S, L]."""

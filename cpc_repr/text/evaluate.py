@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import sparse, stats
 from torch.nn import functional as F
 
 from cpc_repr.context import Context
@@ -16,14 +16,14 @@ from cpc_repr.probes import Score
 from cpc_repr.text.config import TextConfig
 from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.encode import TextEncoder
-from cpc_repr.text.logistic import predict, splits
+from cpc_repr.text.logistic import Table, predict, splits
 from cpc_repr.text.senteval import Task
 from cpc_repr.text.supervised import supervised_objective
 from cpc_repr.text.tables import NEW
 from cpc_repr.text.words import Sentence, Vocabulary
 
 TextContext = Context[TextConfig, TextCorpus]
-Features = Callable[[Sequence[Sentence]], np.ndarray]  # N sentences -> [N, D]
+Features = Callable[[Sequence[Sentence]], Table]  # N sentences -> [N, D]
 
 
 def score_tasks(context: TextContext, name: str, features: Features) -> dict[str, Score]:
@@ -76,11 +76,13 @@ def encoded(encoder: TextEncoder, what: Literal["z", "c"]) -> Features:
     return compute
 
 
-def bag_of_words(sentences: Sequence[Sentence]) -> np.ndarray:
-    """How often each word occurs, [N, words]."""
-    words = Vocabulary(sorted({word for sentence in sentences for word in sentence}))
-    rows = [words.rows(sentence) for sentence in sentences]
-    return np.stack([np.bincount(row, minlength=len(words) + 2) for row in rows])[:, 2:].astype(np.float32)
+def bag_of_words(sentences: Sequence[Sentence]) -> sparse.csr_array:
+    """How often each word occurs, [N, words], words in the order of the alphabet."""
+    column = {word: i for i, word in enumerate(sorted({word for sentence in sentences for word in sentence}))}
+    places = [(i, column[word]) for i, sentence in enumerate(sentences) for word in sentence]
+    row, col = np.array(places, np.int64).reshape(-1, 2).T
+    shape = (len(sentences), len(column))
+    return sparse.csr_array(sparse.coo_array((np.ones(len(places)), (row, col)), shape))  # what is twice there adds up
 
 
 def bag_of_vectors(vectors: Callable[[str], np.ndarray | None], size: int) -> Features:

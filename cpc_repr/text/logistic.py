@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
 
 from configs import Frozen
 from cpc_repr.packages import optional_module
 from cpc_repr.text.senteval import Task
 
+Table = np.ndarray | sparse.csr_array  # features [N, D]
 NEWTON = 300  # features up to which Newton's method is the faster solver, and two classes its only case
 
 
@@ -50,7 +52,7 @@ def check_folds(task: Task, config: LogisticConfig) -> None:
             _check(task.labels[train], inner, f"{task.name}, training part")
 
 
-def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[int, int], None]) -> np.ndarray:
+def predict(x: Table, task: Task, config: LogisticConfig, tick: Callable[[int, int], None]) -> np.ndarray:
     """Class of each test sentence as a regression says that never saw it, int64 [N]; -1 for sentences never tested.
 
     Args:
@@ -65,8 +67,7 @@ def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[i
     predicted = np.full(len(task.labels), -1)
     total = 1 if task.train is not None else config.folds
     for done, (train, test) in enumerate(splits(task, config.folds), start=1):
-        mean, deviation = x[train].mean(0), x[train].std(0)
-        scaled = (x - mean) / np.where(deviation > 1e-8, deviation, 1.0)
+        scaled = _standardised(x, train)
         inner = config.folds if task.train is not None else config.inner
         c = _best(scaled[train], task.labels[train], config.c_powers, inner, task.name)
         predicted[test] = (
@@ -76,7 +77,21 @@ def predict(x: np.ndarray, task: Task, config: LogisticConfig, tick: Callable[[i
     return predicted
 
 
-def _best(x: np.ndarray, y: np.ndarray, powers: tuple[int, ...], folds: int, name: str) -> float:
+def _standardised(x: Table, train: np.ndarray) -> Table:
+    """Features of unit deviation over the rows `train`, and of mean 0 there unless they are sparse.
+
+    The regression is the same either way: its bias, which has no penalty, takes up the mean.
+    """
+    if isinstance(x, sparse.csr_array):
+        known = x[train]
+        variance = known.power(2).mean(0) - known.mean(0) ** 2
+        deviation = np.sqrt(np.maximum(variance, 0))
+        return sparse.csr_array(x @ sparse.diags_array(1 / np.where(deviation > 1e-8, deviation, 1.0)))
+    mean, deviation = x[train].mean(0), x[train].std(0)
+    return np.asarray((x - mean) / np.where(deviation > 1e-8, deviation, 1.0))
+
+
+def _best(x: Table, y: np.ndarray, powers: tuple[int, ...], folds: int, name: str) -> float:
     """The C that does best on held-out folds; of equals the smallest."""
     if len(powers) == 1:
         return float(2.0 ** powers[0])

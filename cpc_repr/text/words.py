@@ -16,12 +16,23 @@ PAD, UNKNOWN = 0, 1  # rows of the embedding that are no words
 MARKS = 2
 Sentence = tuple[str, ...]
 
-_WORD = re.compile(r"'?\w+(?:['-]\w+)*|[^\w\s]")
+_MARKS = str.maketrans(
+    {**dict.fromkeys("\u2018\u2019\u02bc\u0092`\u00b4", "'"), **dict.fromkeys("\u201c\u201d\u201e", '"'), "_": " "}
+)
+_QUOTES = re.compile("''")  # the treebank's quotation marks, `` and ''
+_NOT = re.compile(r"(?<=\w)n ?' ?t\b")  # didn't, don 't
+_ENDING = re.compile(r"(?<=\w)'(s|m|d|re|ve|ll)\b")
+_WORD = re.compile(r"n't\b|'(?:s|m|d|re|ve|ll|em|tis|twas)\b|\w+(?:['-]\w+)*|[^\w\s]")
 
 
 def split(text: str) -> Sentence:
-    """Words of a sentence in lower case, punctuation on its own: `He didn't.` -> (he, didn't, .)."""
-    return tuple(_WORD.findall(text.lower()))
+    """Words of a sentence in lower case, punctuation on its own: `He didn't.` -> (he, did, n't, .).
+
+    Contractions fall apart as in the Penn Treebank, whose forms word vectors and some tasks have. All apostrophes and
+    quotation marks are one, and the underscores of _italics_ go.
+    """
+    plain = _QUOTES.sub('"', text.lower().translate(_MARKS))
+    return tuple(_WORD.findall(_ENDING.sub(r" '\1", _NOT.sub(" n't", plain))))
 
 
 class Vocabulary:
@@ -31,6 +42,7 @@ class Vocabulary:
         """Take `words` as they stand."""
         self.words = tuple(words)
         self.row = {word: i + MARKS for i, word in enumerate(self.words)}
+        self._whole = {"".join(parts): word for word in self.words if len(parts := split(word)) > 1}
 
     @classmethod
     def of(cls, counts: Counter[str], size: int) -> Vocabulary:
@@ -52,8 +64,16 @@ class Vocabulary:
         return len(self.words)
 
     def rows(self, sentence: Iterable[str]) -> list[int]:
-        """Row of each word, that of unknown words for those it does not have."""
-        return [self.row.get(word, UNKNOWN) for word in sentence]
+        """Row of each word, that of unknown words for those it does not have.
+
+        Vocabularies of older runs have contractions whole (`didn't`): there `did`, `n't` are that one word.
+        """
+        words = list(sentence)
+        if self._whole:
+            for i in range(len(words) - 1, 0, -1):
+                if (joined := words[i - 1] + words[i]) in self._whole:
+                    words[i - 1 : i + 1] = [self._whole[joined]]
+        return [self.row.get(word, UNKNOWN) for word in words]
 
     def pad(self, sentences: Sequence[Sentence], most: int) -> np.ndarray:
         """int64 [N, L], rows of the first `most` words of each sentence, then padding; L is the longest one's."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from configs import UsageError, changeable_keys, load, preset_names
 from cpc_repr.config import arms
@@ -105,12 +106,22 @@ def test_too_few_sentences_for_the_folds() -> None:
 
 def test_bags() -> None:
     sentences = [("a", "b", "a"), ("c", "x")]
-    assert bag_of_words(sentences)[:, :3].tolist() == [[2, 1, 0], [0, 0, 1]]
+    assert bag_of_words(sentences).toarray().tolist() == [[2, 1, 0, 0], [0, 0, 1, 1]]
     vectors = {"a": np.array([1.0, 0]), "b": np.array([4.0, 3])}
     assert bag_of_vectors(vectors.get, 2)(sentences).tolist() == [[2, 1], [0, 0]]
     vector = random_vectors(5, seed=1)
     assert (vector("a") == vector("a")).all() and (vector("a") != vector("b")).any()
     assert (vector("a") == random_vectors(5, seed=1)("a")).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_sparse_features_are_scored_as_dense_ones(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(classes), 40)
+    x = rng.poisson(0.3 + (np.arange(12) % classes == labels[:, None]), (len(labels), 12)).astype(np.float64)
+    task = Task("T", tuple(("a",) for _ in labels), labels)
+    dense, thin = (predict(features, task, LogisticConfig(folds=3, inner=2), QUIET) for features in (x, csr_array(x)))
+    assert (dense == thin).mean() > 0.98 and (dense == labels).mean() > 0.6
 
 
 @pytest.fixture(scope="module")
