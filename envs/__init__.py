@@ -58,6 +58,8 @@ def make(
             device=device,
             first=part * config.num_envs,
             textures=config.textures,
+            randomise=config.randomise,
+            randomise_parts=config.randomise_parts,
         )
     if device != "cpu":
         raise ValueError(f"device is {device!r}: environments of {config.backend} live on the CPU")

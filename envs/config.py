@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +14,8 @@ MayChange = Annotated[T, MARK]
 Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
 Textures = Literal["drawn", "labmaze"]
+RandomisedPart = Literal["picture", "surfaces", "swap", "sky", "field", "items"]
+PARTS: tuple[RandomisedPart, ...] = get_args(RandomisedPart)
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
 
 
@@ -65,6 +67,19 @@ class EnvConfig(BaseModel):
         default="drawn",
         description="Walls, floors and skies of minilab: `drawn` by it, or DeepMind Lab's own, from the package "
         "`labmaze`. Agents know the look they were trained with only.",
+    )
+    randomise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Strength of domain randomisation: each episode of minilab has another look of the same task, "
+        "which seed, environment and episode decide. 0: none.",
+    )
+    randomise_parts: tuple[RandomisedPart, ...] = Field(
+        default=PARTS,
+        description="Parts that --randomise changes: `picture` (hue, brightness and contrast of all), `surfaces` (the "
+        "same of each wall, floor and picture by itself), `swap` (papers), `sky` (its colours), `field` (of view, by "
+        "two degrees), `items` (size and colour).",
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
         default="software", description="Renderer that your deepmind_lab was built with."

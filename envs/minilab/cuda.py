@@ -24,9 +24,11 @@ from torch import Tensor
 
 from envs.minilab.levels import load_level
 from envs.minilab.physics import ACTIONS
-from envs.minilab.render import screen_of
+from envs.minilab.randomise import Looks, dress, is_dressed
+from envs.minilab.rng import Streams
 from envs.minilab.state import Outputs, to_tensors
-from envs.minilab.view import View
+from envs.minilab.textures import Atlas
+from envs.minilab.view import View, screen_at
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 BLOCK = 64  # environments that a block steps
@@ -94,7 +96,7 @@ def new_kernels(
 
     def draw(lo: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         i, column = lo + cuda.blockIdx.x, cuda.threadIdx.x
-        draw_column(i, column, screen_of(out.obs, column), 0, state, scene, view, out.obs)
+        draw_column(i, column, screen_at(view, out.obs, i, column), 0, state, scene, view, out.obs)
 
     return Kernels(reset, step, arrange, draw)
 
@@ -115,11 +117,23 @@ def _compiled_kernels(*functions: Callable[..., Any]) -> Any:
     return Kernels(*(cuda.jit(fastmath=is_inexact(kernel))(kernel) for kernel in new_kernels(*functions)))
 
 
+def dress_block(lo: int, streams: Streams, looks: Looks, atlas: Atlas, view: View) -> None:
+    """A block an environment from lo on, a thread a texture: its palette, where the episode is new."""
+    i, texture = lo + cuda.blockIdx.x, cuda.threadIdx.x
+    if not is_dressed(i, texture, streams, atlas):
+        dress(i, texture, streams, looks, atlas, view)
+
+
+@cache
+def _dress() -> Any:
+    return cuda.jit(dress_block)
+
+
 class CudaRunner:
     """Runs a level on the current CUDA device (the counterpart of `engine.CpuRunner`)."""
 
-    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int) -> None:
-        """Copy `arrays` (state, scene, view, outputs) to the device.
+    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int, looks: Looks | None = None) -> None:
+        """Copy `arrays` (state, scene, view, outputs) to the device; episodes are dressed where there are looks.
 
         Raises:
             ValueError: no CUDA device, or more than one thread.
@@ -138,6 +152,12 @@ class CudaRunner:
         self._actions = torch.zeros(self._num_envs, dtype=torch.int64, device=self.device)
         self._action_array = _as_array(self._actions)
         self._kernels = compiled_kernels(name)
+        self._dressing: tuple[Any, ...] | None = None
+        if looks is not None:
+            state, scene, view, _ = self._rest
+            self._looks = to_tensors(looks, self.device)  # torch's memory, which must stay
+            self._dressing = (state.streams, _as_arrays(looks, self._looks), scene.atlas, view)
+            self._textures = len(looks.textures)
 
     def reset(self, lo: int, hi: int) -> None:
         """Begin new episodes in environments [lo, hi) and draw them."""
@@ -152,6 +172,8 @@ class CudaRunner:
 
     def draw(self, lo: int, hi: int) -> None:
         """Draw environments [lo, hi) as they are."""
+        if self._dressing is not None:
+            _dress()[hi - lo, self._textures, _stream()](lo, *self._dressing)
         self._launch(self._kernels.arrange, hi - lo, lo, hi)
         self._kernels.draw[hi - lo, self._width, _stream()](lo, *self._rest)
 

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from envs.minilab.jit import launcher, specialise
 from envs.minilab.levels import load_level
-from envs.minilab.render import screen_of
+from envs.minilab.randomise import Looks, dress, is_dressed
+from envs.minilab.rng import Streams
 from envs.minilab.state import Outputs, to_tensors
-from envs.minilab.view import View
+from envs.minilab.textures import Atlas
+from envs.minilab.view import View, screen_at
 
 
 class Launchers(NamedTuple):
@@ -80,9 +82,18 @@ def _new_launchers(
             arrange(i, state, scene, view)
             hint = 0
             for column in range(out.obs.shape[2]):
-                hint = draw_column(i, column, screen_of(out.obs, column), hint, state, scene, view, out.obs)
+                hint = draw_column(i, column, screen_at(view, out.obs, i, column), hint, state, scene, view, out.obs)
 
     return Launchers(reset, step, draw)
+
+
+@launcher("randomise", __file__)
+def dress_all(lo: int, hi: int, streams: Streams, looks: Looks, atlas: Atlas, view: View) -> None:
+    """Palettes of environments [lo, hi) for their episodes, where these are new."""
+    for i in range(lo, hi):
+        if not is_dressed(i, 0, streams, atlas):
+            for texture in range(looks.textures.shape[0]):
+                dress(i, texture, streams, looks, atlas, view)
 
 
 class CpuRunner:
@@ -90,8 +101,8 @@ class CpuRunner:
 
     device = torch.device("cpu")
 
-    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int) -> None:
-        """`arrays` is (state, scene, view, outputs); they are used as they are."""
+    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int, looks: Looks | None = None) -> None:
+        """`arrays` is (state, scene, view, outputs); they are used as they are, and dressed where there are looks."""
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._rest = arrays
         self._num_envs = len(arrays[-1].obs)
@@ -102,6 +113,8 @@ class CpuRunner:
             step=specialise(launchers.step, 0, 0, actions, True, *arrays),
             draw=specialise(launchers.draw, 0, 0, *arrays),
         )
+        state, scene, view, _ = arrays
+        self._dressing = None if looks is None else (state.streams, looks, scene.atlas, view)
         threads = min(threads, self._num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
         self._slices = list(itertools.pairwise(self._num_envs * k // threads for k in range(threads + 1)))
@@ -121,6 +134,8 @@ class CpuRunner:
 
     def draw(self, lo: int, hi: int) -> None:
         """Draw environments [lo, hi) as they are."""
+        if self._dressing is not None:
+            dress_all(lo, hi, *self._dressing)
         self._launchers.draw(lo, hi, *self._rest)
 
     def step_rows(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from envs.api import EnvStep
 from envs.checks import check_actions, check_identity
-from envs.config import EnvConfig, Textures
+from envs.config import PARTS, EnvConfig, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.levels import Level, load_level
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
+from envs.minilab.randomise import randomised
 from envs.minilab.rng import new_streams
 from envs.minilab.state import named_arrays, new_outputs
 from envs.minilab.view import new_view
@@ -78,6 +79,8 @@ class MinilabEnv:
         layout: str | None = None,
         first: int = 0,
         textures: Textures = "drawn",
+        randomise: float = 0.0,
+        randomise_parts: tuple[RandomisedPart, ...] = PARTS,
     ) -> None:
         """Prepare the level `name` of `envs.minilab.levels.LEVELS`; nothing is simulated before `reset`.
 
@@ -93,12 +96,16 @@ class MinilabEnv:
             layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
             first: number of the first environment: a batch can be shared out among processes.
             textures: look of walls, floors and skies, see `EnvConfig`.
+            randomise: strength of domain randomisation, see `EnvConfig`.
+            randomise_parts: what it changes.
 
         Raises:
             ValueError: unknown level, a number out of `EnvConfig`'s bounds, bad seed, no such device, or a layout that
                 the level cannot use.
         """
-        EnvConfig(name=name, num_envs=num_envs, height=height, width=width, env_threads=threads)  # checks its bounds
+        EnvConfig(
+            name=name, num_envs=num_envs, height=height, width=width, env_threads=threads, randomise=randomise
+        )  # its bounds
         self.name = name
         self.num_envs = num_envs
         self.obs_shape: tuple[int, ...] = (height, width, 3)
@@ -107,8 +114,14 @@ class MinilabEnv:
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation, first=first))
         self.scene = _new_scene(name, self.level, evaluation, layout, textures)
         self.outputs: Any = new_outputs(num_envs, height, width)
-        arrays = (self.state, self.scene, new_view(num_envs, self.level.PANELS), self.outputs)
-        self.runner = _runner_type(device)(name, arrays, threads)
+        scene, looks = self.scene, None
+        self._randomised: dict[str, Any] = {}  # plain states of before say nothing of it
+        if randomise > 0:
+            atlas, looks = randomised(scene.atlas, self.level, num_envs, randomise, randomise_parts, textures)
+            scene = scene._replace(atlas=atlas)
+            self._randomised = {"randomise": randomise, "randomise_parts": sorted(randomise_parts)}
+        arrays = (self.state, scene, new_view(num_envs, self.level.PANELS), self.outputs)
+        self.runner = _runner_type(device)(name, arrays, threads, looks)
         self.device = self.runner.device
         if self.device.type != "cpu":  # where these would only seem to be the state
             self.state = self.outputs = None
@@ -209,6 +222,7 @@ class MinilabEnv:
             "obs_shape": list(self.obs_shape),
             "pool": self._pool,
             "scene": self._scene_sum,
+            **self._randomised,
         }
 
     @cached_property

@@ -35,9 +35,10 @@ WALL = 4
 FLOOR = WALL + 20
 DECAL = FLOOR + 20
 FIRST_FREE = DECAL + DECALS
+SURFACES = 4 * "s" + 20 * "w" + 20 * "f"  # what the textures are, see `levels.Level`
 _CONTENTS = {"*": 0, "P": SPAWN, "G": OBJECT}  # of a layout; anything else is floor
 _MOST = 64  # cells to a side of a layout
-_PAPERS = 20  # walls, and floors
+PAPERS = 20  # walls, and floors
 _DECORATION = 1  # tells the random numbers of papers and decals from those of mazes
 
 
@@ -126,8 +127,8 @@ def _decorate(
     for i in range(len(cells)):
         surfaces[i, 0, 0], surfaces[i, 0, 1] = WALL, FLOOR
         for look in range(1, surfaces.shape[1]):
-            surfaces[i, look, 0] = WALL + below(state, i, _PAPERS)
-            surfaces[i, look, 1] = FLOOR + below(state, i, _PAPERS)
+            surfaces[i, look, 0] = WALL + below(state, i, PAPERS)
+            surfaces[i, look, 1] = FLOOR + below(state, i, PAPERS)
         faces, hung, seen = 0, 0, 0
         for again in range(2):  # count them; then take each with the probability that leaves all choices equally likely
             wanted = min(int(0.5 + 0.1 * faces), DECALS)

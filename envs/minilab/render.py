@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from envs.minilab.jit import device_function
 from envs.minilab.physics import Room
-from envs.minilab.textures import LEVELS, OFFSETS, SIZE, Atlas
+from envs.minilab.textures import LEVELS, OFFSETS, ROW, SIZE, Atlas
 
 Obs = npt.NDArray[np.uint8]
 
@@ -37,9 +37,25 @@ def set_pixel(obs: Obs, i: int, row: int, column: int, colour: np.uint32) -> Non
 
 
 @device_function
-def get_texel(atlas: Atlas, texture: int, index: int) -> np.uint32:
-    """Packed colour at a place in a texture's row of the atlas."""
-    return np.uint32(atlas[np.uint64(texture), np.uint64(index)])
+def row_of_texels(atlas: Atlas, i: int, texture: int) -> int:
+    """Where the texels are that environment i shows as a texture."""
+    return int(atlas.palettes[i, texture, ROW]) if atlas.palettes.shape[0] > 0 else int(texture)
+
+
+@device_function
+def get_texel(atlas: Atlas, i: int, texture: int, texels: int, index: int) -> np.uint32:
+    """Packed colour at a place in a texture's row of the atlas, as environment i shows it."""
+    texel = np.uint32(atlas.texels[np.uint64(texels), np.uint64(index)])
+    if atlas.palettes.shape[0] > 0:
+        return np.uint32(atlas.palettes[np.uint64(i), np.uint64(texture), np.uint64(texel)])
+    return texel
+
+
+@device_function
+def backdrop(atlas: Atlas, i: int, colour: np.uint32) -> np.uint32:
+    """A plain sky's packed colour, as environment i shows it."""
+    palettes = atlas.palettes
+    return np.uint32(palettes[i, palettes.shape[1] - 1, 0]) if palettes.shape[0] > 0 else colour
 
 
 @device_function
@@ -101,8 +117,9 @@ def draw_strip(
     start = OFFSETS[level] + wrap(u * np.float32(size), size) * size
     centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
     v = (top - eye) / tile * np.float32(size) + centre * step
+    texels = row_of_texels(atlas, i, texture)
     for row in range(first, last):
-        set_pixel(obs, i, row, column, get_texel(atlas, texture, start + (int(v) & (size - 1))))
+        set_pixel(obs, i, row, column, get_texel(atlas, i, texture, texels, start + (int(v) & (size - 1))))
         v += step
 
 
@@ -130,6 +147,7 @@ def draw_plane(
     area = scale * scale * below * below / (half_width * half_width)
     level = LEVELS - 1
     shrink = np.float32(4.0 ** -(LEVELS - 1))
+    texels = row_of_texels(atlas, i, texture)
     for row in range(first, last):
         slope = (np.float32(row) + _HALF - np.float32(obs.shape[1]) * _HALF) / half_width
         t = below / slope
@@ -141,7 +159,7 @@ def draw_plane(
         texel_x = wrap((x + t * ray_x) * fine, size)
         texel_y = wrap((y + t * ray_y) * fine, size)
         index = OFFSETS[level] + texel_x * size + texel_y
-        set_pixel(obs, i, row, column, get_texel(atlas, texture, index))
+        set_pixel(obs, i, row, column, get_texel(atlas, i, texture, texels, index))
 
 
 @device_function
@@ -165,8 +183,9 @@ def draw_cutout(
     start = OFFSETS[level] + min(int(u * np.float32(size)), size - 1) * size
     centre = np.float32(first) + _HALF - np.float32(obs.shape[1]) * _HALF
     v = (top - eye) / (top - bottom) * np.float32(size) + centre * step
+    texels = row_of_texels(atlas, i, texture)
     for row in range(first, last):
-        colour = get_texel(atlas, texture, start + min(max(int(v), 0), size - 1))
+        colour = get_texel(atlas, i, texture, texels, start + min(max(int(v), 0), size - 1))
         if colour >= _OPAQUE:
             set_pixel(obs, i, row, column, colour)
         v += step
@@ -194,9 +213,10 @@ def draw_sky(
     middle = np.float32(size) * _HALF
     start = OFFSETS[level] + min(max(int(middle + along / reach * middle), 0), size - 1) * size
     v = middle + (_HALF - np.float32(obs.shape[1]) * _HALF) * step
+    texels = row_of_texels(atlas, i, texture + face)
     for row in range(last):
         texel = min(max(int(v), 0), size - 1)  # a picture higher than wide looks over the box's edge
-        set_pixel(obs, i, row, column, get_texel(atlas, texture + face, start + texel))
+        set_pixel(obs, i, row, column, get_texel(atlas, i, texture + face, texels, start + texel))
         v += step
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,17 @@ assert SIZE == 1 << (LEVELS - 1)
 OFFSETS = np.cumsum([0] + [(SIZE >> level) ** 2 for level in range(LEVELS)]).astype(np.int64)
 _COVERED = 80  # alpha from which a texel is drawn: below a half, so that thin things do not vanish far away
 
+PALETTE = 256  # colours of a texture at most, where they are randomised
+ROW = PALETTE  # column of `Atlas.palettes` behind the colours: which row of texels is shown
+
 Image = papers.Image
-Atlas = npt.NDArray[np.uint32]  # [textures, OFFSETS[-1]]
+
+
+class Atlas(NamedTuple):
+    """What is painted on surfaces."""
+
+    texels: npt.NDArray[np.uint32]  # [textures, OFFSETS[-1]] packed colours; numbers of colours where randomised
+    palettes: npt.NDArray[np.uint32]  # [B, textures, PALETTE + 5] see `randomise.py`; [0, ...] where it is off
 
 
 def pack(colour: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
@@ -44,16 +53,16 @@ def _halve(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def build_atlas(images: Sequence[Image]) -> Atlas:
     """One row a texture: its mip levels one after another, each column by column (a wall is drawn by columns)."""
-    atlas = np.zeros((len(images), int(OFFSETS[-1])), np.uint32)
-    for row, image in zip(atlas, images, strict=True):
+    texels = np.zeros((len(images), int(OFFSETS[-1])), np.uint32)
+    for row, image in zip(texels, images, strict=True):
         level_image = np.full((SIZE, SIZE, 4), 255.0)
         level_image[..., : image.shape[-1]] = image
         for level in range(LEVELS):
-            texels = pack((level_image + 0.5).astype(np.uint8))
-            row[OFFSETS[level] : OFFSETS[level + 1]] = texels.T.ravel()
+            packed = pack((level_image + 0.5).astype(np.uint8))
+            row[OFFSETS[level] : OFFSETS[level + 1]] = packed.T.ravel()
             if level < LEVELS - 1:
                 level_image = _halve(level_image)
-    return atlas
+    return Atlas(texels, np.zeros((0, 1, 1), np.uint32))
 
 
 def _load(path: str) -> Image:

@@ -12,25 +12,27 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.minilab.jit import device_function
-from envs.minilab.render import Obs, draw_cutout
+from envs.minilab.render import Obs, draw_cutout, screen_of
 from envs.minilab.state import Body, Float32Array, Int32Array
 from envs.minilab.textures import Atlas
 
-X, Y, EYE, COSINE, SINE = range(5)  # columns of `View.camera`
+X, Y, EYE, COSINE, SINE, WIDER, LARGER = range(7)  # columns of `View.camera`
 DEPTH_0, SIDE_0, DEPTH_1, SIDE_1, LEFT, RIGHT, TOP, BOTTOM, ORDER = range(9)  # last axis of `View.panels`
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 _HALF = np.float32(0.5)
+_EDGE = np.float32(1.05)  # of the widest picture
 _NEAR = np.float32(4)  # panels closer than this are not drawn
 _TINY = np.float32(1e-6)
 _RADIANS = np.float32(math.pi / 180)
 
 
 class View(NamedTuple):
-    """Scratch for one picture; nothing in it outlives the picture."""
+    """Scratch for one picture; nothing in it outlives the picture but the last columns of the camera."""
 
-    camera: Float32Array  # [B, 5] x, y, height of the eye, cosine and sine of the yaw
+    camera: Float32Array  # [B, 7] x, y, height of the eye, cosine and sine of the yaw; what `randomise.py` adds to the
+    # width of the picture and to the size of items, as parts of them
     used: Int32Array  # [B] panels to draw
     panels: Float32Array  # [B, P, 9] far to near: ends (depth, side), screen range, heights, depth to sort by
     texture: Int32Array  # [B, P]
@@ -39,7 +41,7 @@ class View(NamedTuple):
 def new_view(num_envs: int, panels: int) -> View:
     """Room for `panels` panels an environment."""
     return View(
-        camera=np.zeros((num_envs, 5), np.float32),
+        camera=np.zeros((num_envs, 7), np.float32),
         used=np.zeros(num_envs, np.int32),
         panels=np.zeros((num_envs, max(panels, 1), 9), np.float32),
         texture=np.zeros((num_envs, max(panels, 1)), np.int32),
@@ -53,6 +55,13 @@ def look(view: View, i: int, body: Body, j: int) -> None:
     camera[i, X], camera[i, Y], camera[i, EYE] = body.x[j], body.y[j], body.eye[j]
     camera[i, COSINE], camera[i, SINE] = math.cos(angle), math.sin(angle)
     view.used[i] = 0
+
+
+@device_function
+def screen_at(view: View, obs: Obs, i: int, column: int) -> np.float32:
+    """Horizontal tangent of a column's centre, to the right."""
+    screen = screen_of(obs, column)
+    return screen + screen * view.camera[i, WIDER]
 
 
 @device_function
@@ -78,12 +87,12 @@ def _insert(
 ) -> None:
     """Sort a panel in, if any of it lies before the camera and within the picture."""
     order = (depth_0 + depth_1) * _HALF
-    left, right = -_ONE, _ONE
+    left, right = -_EDGE, _EDGE
     if depth_0 > _NEAR and depth_1 > _NEAR:
         screen_0, screen_1 = side_0 / depth_0, side_1 / depth_1
         left, right = min(screen_0, screen_1), max(screen_0, screen_1)
     place, panels = view.used[i], view.panels
-    if max(depth_0, depth_1) <= _NEAR or left >= _ONE or right <= -_ONE or place >= panels.shape[1]:
+    if max(depth_0, depth_1) <= _NEAR or left >= _EDGE or right <= -_EDGE or place >= panels.shape[1]:
         return
     view.used[i] = place + 1
     while place > 0 and panels[i, place - 1, ORDER] < order:
@@ -112,7 +121,9 @@ def add_item(
 ) -> None:
     """A picture of something at (x, y) that always faces the camera."""
     depth, side = to_camera(view, i, x, y)
-    half = width * _HALF
+    larger = view.camera[i, LARGER]
+    half = (width + width * larger) * _HALF
+    top += (top - bottom) * larger
     _insert(view, i, depth, side - half, depth, side + half, top, bottom, texture)
 
 

@@ -17,7 +17,7 @@ from envs.minilab.grid import CELL, draw_maze_column, middle_of, slide_in_grid
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
 from envs.minilab.maze_generator import Rooms
-from envs.minilab.mazes import FIRST_FREE, SKY, Mazes, maze_textures, new_pool, pool_of_layout
+from envs.minilab.mazes import FIRST_FREE, SKY, SURFACES, Mazes, maze_textures, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS, EYE_HEIGHT, accelerate, place_body, touches_item, turn
 from envs.minilab.plans import maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
@@ -25,6 +25,8 @@ from envs.minilab.sprites import goal
 from envs.minilab.state import Body, BoolArray, Float32Array, Int32Array, Outputs, new_body
 from envs.minilab.textures import Atlas, build_atlas
 from envs.minilab.view import COSINE, EYE, SINE, View, add_item, draw_panels, look
+
+__all__ = ["SURFACES"]
 
 EPISODE_FRAMES = 5400
 REWARD = np.float32(10)

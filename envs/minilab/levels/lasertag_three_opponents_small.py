@@ -38,14 +38,14 @@ from envs.minilab.lasertag.routes import new_routes
 from envs.minilab.lasertag.weapons import move_orbs
 from envs.minilab.levels import PlanShape
 from envs.minilab.maze_generator import Rooms
-from envs.minilab.mazes import SKY, Mazes, new_pool, pool_of_layout
+from envs.minilab.mazes import SKY, SURFACES, Mazes, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.plans import maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
 from envs.minilab.state import Outputs
 from envs.minilab.view import COSINE, EYE, SINE, View, draw_panels, look
 
-__all__ = ["PANELS", "new_state"]
+__all__ = ["PANELS", "SURFACES", "new_state"]
 
 EPISODE_FRAMES = 14_400
 POOL = 1024  # mazes

@@ -7,12 +7,14 @@ What happens is in `envs.minilab.nav_maze.rules`.
 from functools import partial
 
 from envs.minilab.nav_maze import rules
-from envs.minilab.nav_maze.rules import arrange, begin_episode, draw_column, plan, step_one
+from envs.minilab.nav_maze.rules import BACKDROP, arrange, begin_episode, draw_column, plan, step_one
 from envs.minilab.nav_maze.text import MazeText, apples_of
 
 __all__ = [
+    "BACKDROP",
     "PANELS",
     "SHOWCASE",
+    "SURFACES",
     "arrange",
     "begin_episode",
     "draw_column",
@@ -63,3 +65,4 @@ SHOWCASE = (
 )  # fmt: skip
 new_state = partial(rules.new_state, apples=apples_of(MAZE.layout))
 new_scene = partial(rules.new_scene, MAZE)
+SURFACES = rules.surfaces_of(MAZE)

@@ -57,6 +57,7 @@ FAREWELL_FRAMES = 12  # from the goal to the end of the episode
 DEAF_FRAMES = 63  # a second of the engine's, in which a door that was touched in vain takes no notice
 GOAL_REWARD = np.float32(50)
 OPEN = np.float32(92)  # how far a door slides
+SURFACES = "ssssf"
 PANELS = MAX_KEYS + MAX_DOORS + 1
 SHOWCASE = ()  # every episode has another map
 _SLIDE = np.float32(400) * FRAME_S  # a frame

@@ -32,7 +32,7 @@ from envs.minilab.physics import (
 )
 from envs.minilab.pictures import PICTURES, draw_picture
 from envs.minilab.plans import ring, square
-from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_strip, fill, row_of
+from envs.minilab.render import Obs, backdrop, cast_in_room, draw_plane, draw_strip, fill, row_of
 from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
 from envs.minilab.textures import Atlas, build_atlas, pack, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, look
@@ -76,7 +76,8 @@ PICTURE_SIZE = np.float32(144)
 PICTURE_HEIGHT = np.float32(96)  # of its centre
 WALL_TILE = np.float32(192)
 FLOOR_TILE = np.float32(256)
-CEILING_COLOUR = np.uint32(pack(np.array((168, 214, 245), np.uint8)))
+SURFACES = "wff"
+BACKDROP = np.uint32(pack(np.array((168, 214, 245), np.uint8)))
 
 _WALL, _FLOOR, _PLATFORM, _FIRST_PICTURE = 0, 1, 2, 3
 _ZERO = np.float32(0)
@@ -245,7 +246,7 @@ def draw_column(
     depth, wall = cast_in_room(room, x, y, ray_x, ray_y, hint)
     normal_x, normal_y = room.normal_x[wall], room.normal_y[wall]
     along = normal_y * (x + depth * ray_x) - normal_x * (y + depth * ray_y)  # from the wall's middle to the right
-    fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), CEILING_COLOUR)
+    fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), backdrop(atlas, i, BACKDROP))
     draw_strip(obs, i, column, eye, depth, CEILING, WATER, atlas, _WALL, along / WALL_TILE, WALL_TILE)
     if room.picture[wall] >= 0 and abs(along) < PICTURE_SIZE * _HALF:
         top, bottom = PICTURE_HEIGHT + PICTURE_SIZE * _HALF, PICTURE_HEIGHT - PICTURE_SIZE * _HALF

@@ -22,7 +22,7 @@ from envs.minilab.nav_maze.borders import Borders, draw_bordered_column, slide_b
 from envs.minilab.nav_maze.text import SIDES, MazeText, Places, places_of, walls_of
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS, EYE_HEIGHT, accelerate, place_body, touches_item, turn
 from envs.minilab.plans import ring
-from envs.minilab.render import Obs, fill, row_of
+from envs.minilab.render import Obs, backdrop, fill, row_of
 from envs.minilab.sprites import apple, goal
 from envs.minilab.state import Body, BoolArray, Float32Array, Int32Array, Outputs, new_body
 from envs.minilab.textures import Atlas, build_atlas, surface
@@ -31,7 +31,7 @@ from envs.minilab.view import EYE, View, add_item, draw_panels, look
 FRAMES_PER_SECOND = 60
 _APPLE_REWARD, _GOAL_REWARD = np.float32(1), np.float32(10)
 _WALL_HEIGHT = np.float32(99)
-_SKY = np.uint32(150 | 224 << 8 | 255 << 16)  # of a ceiling in one colour
+BACKDROP = np.uint32(150 | 224 << 8 | 255 << 16)  # of a ceiling in one colour
 _APPLE, _GOAL, _PAPERS = 1, 2, 3  # places in the atlas; 0 is no picture
 _APPLE_WIDTH, _APPLE_TOP, _APPLE_BOTTOM = np.float32(25), np.float32(45), np.float32(15)
 _GOAL_WIDTH, _GOAL_TOP, _GOAL_BOTTOM = np.float32(46), np.float32(48), np.float32(2)
@@ -81,6 +81,12 @@ def new_scene(text: MazeText, *, evaluation: bool = False, textures: Textures = 
     """A maze and what it is papered with, the same for training and evaluation."""
     del evaluation
     return _new_scene(text, textures)
+
+
+def surfaces_of(text: MazeText) -> str:
+    """What the textures are, see `levels.Level`."""
+    walls, floors = (len({pair[k] for pair in text.papers}) for k in (0, 1))
+    return "." * _PAPERS + "w" * walls + "f" * floors
 
 
 @cache
@@ -180,7 +186,7 @@ def draw_column(
     """One column of environment i's picture."""
     atlas = scene.atlas
     depth = draw_bordered_column(obs, i, column, screen, view, scene.maze, _WALL_HEIGHT, atlas)
-    fill(obs, i, column, 0, row_of(obs, view.camera[i, EYE] - _WALL_HEIGHT, depth), _SKY)
+    fill(obs, i, column, 0, row_of(obs, view.camera[i, EYE] - _WALL_HEIGHT, depth), backdrop(atlas, i, BACKDROP))
     draw_panels(obs, i, column, screen, depth, view, atlas)
     return hint
 

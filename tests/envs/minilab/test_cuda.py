@@ -11,19 +11,25 @@ import numpy as np
 import pytest
 import torch
 
+from envs.config import PARTS
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import LEVELS, load_level
+from envs.minilab.randomise import randomised
 from envs.minilab.rng import new_streams
 from envs.minilab.state import named_arrays, new_outputs
 from envs.minilab.view import new_view
 
 ROOT = Path(__file__).parents[3]
+RANDOMISED = ("rooms_watermaze", "seekavoid_arena_01", "rooms_keys_doors_puzzle", "nav_maze_static_01")
+PLAYED = [*((name, 0.0) for name in LEVELS), *((name, 0.9) for name in RANDOMISED)]
 EPISODE_END = {name: 4 * info.agent_steps for name, info in LEVELS.items()}
 
 
-def play(name: str, device: str, *, height: int = 24, width: int = 24, steps: int = 20) -> dict[str, torch.Tensor]:
+def play(
+    name: str, device: str, *, height: int = 24, width: int = 24, steps: int = 20, randomise: float = 0.0
+) -> dict[str, torch.Tensor]:
     """States and last outputs after random steps, with an episode's end on the way, a save and a load."""
-    env = MinilabEnv(name, 3, height, width, 7, device=device)  # type: ignore[arg-type]
+    env = MinilabEnv(name, 3, height, width, 7, device=device, randomise=randomise)  # type: ignore[arg-type]
     env.reset()
     env.tensors["body.frame"][1] = EPISODE_END[name] - 4 * 10
     actions = torch.randint(9, (steps, 3), generator=torch.Generator().manual_seed(0)).to(env.device)  # [T, B]
@@ -40,12 +46,13 @@ def play(name: str, device: str, *, height: int = 24, width: int = 24, steps: in
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory) -> dict[str, dict[str, torch.Tensor]]:
+def simulated(tmp_path_factory) -> dict[tuple[str, float], dict[str, torch.Tensor]]:
     """What the kernels compute in numba's CUDA simulator, which only a fresh process can switch on."""
     path = tmp_path_factory.mktemp("simulator") / "played.pt"
     program = (
-        "import sys, torch; from tests.envs.minilab.test_cuda import LEVELS, play; "
-        "torch.save({name: play(name, 'cuda') for name in LEVELS}, sys.argv[1])"
+        "import sys, torch; from tests.envs.minilab.test_cuda import PLAYED, play; "
+        "torch.save({(name, randomise): play(name, 'cuda', randomise=randomise) "
+        "for name, randomise in PLAYED}, sys.argv[1])"
     )
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
     subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, env=environment, check=True)
@@ -53,12 +60,29 @@ def simulated(tmp_path_factory) -> dict[str, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="its float32 scalars become float64")
-@pytest.mark.parametrize("name", LEVELS)
-def test_the_kernels_compute_what_the_cpu_computes(simulated, name):
-    expected = play(name, "cpu")
-    assert simulated[name].keys() == expected.keys()
-    different = [field for field, tensor in expected.items() if not torch.equal(tensor, simulated[name][field])]
+@pytest.mark.parametrize(("name", "randomise"), PLAYED)
+def test_the_kernels_compute_what_the_cpu_computes(simulated, name, randomise):
+    expected, found = play(name, "cpu", randomise=randomise), simulated[name, randomise]
+    assert found.keys() == expected.keys()
+    different = [field for field, tensor in expected.items() if not torch.equal(tensor, found[field])]
     assert not different
+
+
+def test_the_kernel_of_looks_compiles_for_a_gpu(monkeypatch):
+    pytest.importorskip("cuda.core", reason="needs numba-cuda with its toolkit")
+    from numba import cuda
+    from numba.cuda import dispatcher
+    from numba.cuda.typing.typeof import typeof
+
+    from envs.minilab.cuda import dress_block
+
+    monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(9, 0)))
+    state, scene, view, _ = level_arrays("seekavoid_arena_01")
+    level = load_level("seekavoid_arena_01")
+    atlas, looks = randomised(scene.atlas, level, 4, 1.0, PARTS, "drawn")
+    types = tuple(typeof(value) for value in (0, state.streams, looks, atlas, view))
+    ptx, _ = cuda.compile(dress_block, types, device=False, abi="numba", output="ptx", cc=(9, 0))
+    assert ".target sm_90" in ptx and not re.findall(r"cvt\.f64\.f32|div\S*\.f64", ptx)
 
 
 def level_arrays(name: str, num_envs: int = 4) -> tuple:

@@ -21,18 +21,18 @@ def test_atlas_stores_columns_one_after_another():
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[5, 9] = 255  # row 5, column 9
     atlas = build_atlas([image])
-    assert np.flatnonzero(atlas[0, : SIZE * SIZE] & 0xFFFFFF).tolist() == [9 * SIZE + 5]
+    assert np.flatnonzero(atlas.texels[0, : SIZE * SIZE] & 0xFFFFFF).tolist() == [9 * SIZE + 5]
 
 
 def test_every_mip_level_has_the_mean_of_the_image():
     image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     atlas = build_atlas([image, image // 2])
-    for row, mean in ((atlas[0], image[..., 0].mean()), (atlas[1], (image[..., 0] // 2).mean())):
+    for row, mean in ((atlas.texels[0], image[..., 0].mean()), (atlas.texels[1], (image[..., 0] // 2).mean())):
         for level in range(LEVELS):
             texels = row[OFFSETS[level] : OFFSETS[level + 1]]
             assert len(texels) == (SIZE >> level) ** 2
             assert abs((texels & 255).mean() - mean) < 0.6
-    assert OFFSETS[-1] == atlas.shape[1]
+    assert OFFSETS[-1] == atlas.texels.shape[1]
 
 
 PAPERS = [(kind, f"style_{style:02}") for kind in ("wall", "floor") for style in range(1, 6)]

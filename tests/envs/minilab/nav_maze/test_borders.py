@@ -12,6 +12,7 @@ from envs.minilab.nav_maze.text import walls_of
 from envs.minilab.physics import FRAME_S
 from envs.minilab.render import screen_of
 from envs.minilab.state import new_body
+from envs.minilab.textures import SIZE, build_atlas
 from envs.minilab.view import look, new_view
 
 WALLS = walls_of(MAZE.layout)
@@ -102,7 +103,7 @@ def test_nobody_gets_through_a_wall_in_a_long_walk():
 def test_the_first_wall_is_seen():
     obs = np.zeros((1, 24, 32, 3), np.uint8)
     maze = Borders(WALLS, np.zeros((*WALLS.shape, 2), np.uint8), np.zeros((*WALLS.shape, 4, 2), np.uint8))
-    atlas, view, body = np.zeros((1, 21845), np.uint32), new_view(1, 1), new_body(1)
+    atlas, view, body = build_atlas([np.zeros((SIZE, SIZE, 3), np.uint8)]), new_view(1, 1), new_body(1)
     lines = [((w, s), (e, n)) for w, s, e, n in np.round(FACES / 100) * 100]  # as drawn: without the faces' thickness
     a, b = np.array(lines).transpose(1, 0, 2)
     draws = np.random.default_rng(2)
