@@ -23,6 +23,7 @@ examples:
   python -m envs play rooms_watermaze                      arrows or WASD, space; escape quits
   python -m envs gallery --out pictures                    a contact sheet and a film of each level
   python -m envs gallery --env seekavoid_arena_01          of one level
+  python -m envs gallery --randomise 1                     twelve draws of domain randomisation
   python -m envs bench                                     agent steps per second of each level
   python -m envs bench --env envpool/MyWayHome-v1          or of any environment
   python -m envs bench --env rooms_watermaze --num-envs 128 --env-threads 2 --height 84 --width 84
@@ -59,9 +60,13 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 
 def _gallery(arguments: argparse.Namespace) -> None:
-    from envs.minilab.gallery import write_gallery
+    from envs.minilab.gallery import write_gallery, write_looks
 
-    for path in write_gallery(arguments.env, arguments.out):
+    strength = arguments.randomise
+    paths = (
+        write_looks(arguments.env, arguments.out, strength) if strength else write_gallery(arguments.env, arguments.out)
+    )
+    for path in paths:
         print(path)
 
 
@@ -100,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument("--seed", type=int, help="episodes of this seed (default: a random one)")
     gallery = commands.add_parser("gallery", help="a contact sheet (PNG) and a 16-second film (mp4) of each level")
     gallery.add_argument("--out", type=Path, default=Path("gallery"), help="folder (default: %(default)s)")
+    text = "instead: twelve draws of domain randomisation of this strength, one PNG a level"
+    gallery.add_argument("--randomise", type=float, default=0.0, metavar="0..1", help=text)
     bench = commands.add_parser("bench", help="agent steps per second under random actions")
     bench.add_argument("--processes", action="store_true", help="one process for each environment (gymnasium)")
     for command in (gallery, bench):

@@ -22,6 +22,8 @@ Pose = tuple[float, float, float]  # x, y, yaw
 
 _STEPS = 240  # agent steps of the film: 16 seconds
 _LONGEST_HOLD = 12  # agent steps
+_LOOKS = 12
+_LOOKS_STEPS = 30
 _VIEWS = 8  # on a sheet, of a level that has no poses to show
 _COLUMNS = 4
 _GAP = 6
@@ -43,6 +45,37 @@ def write_gallery(names: list[str], folder: Path) -> Iterator[Path]:
         yield sheet
         film(env.name, video)
         yield video
+
+
+def write_looks(names: list[str], folder: Path, strength: float) -> Iterator[Path]:
+    """Write `<folder>/<level>-looks.png` for each level: twelve draws of domain randomisation; yields each path.
+
+    Raises:
+        ValueError: unknown level or a strength out of bounds, before anything is written.
+    """
+    batches = [make(EnvConfig(name=name, num_envs=_LOOKS, randomise=strength), seed=0) for name in names]
+    folder.mkdir(parents=True, exist_ok=True)
+    for env in batches:
+        assert isinstance(env, MinilabEnv)
+        path = folder / f"{env.name}-looks.png"
+        looks_sheet(env).save(path, optimize=True)
+        yield path
+
+
+def looks_sheet(env: MinilabEnv, scale: int = 2) -> Image.Image:
+    """Twelve environments, each in its first pose worth a look, or where a random agent is after two seconds."""
+    env.reset()
+    if env.level.SHOWCASE and not hasattr(env.scene, "mazes"):  # in a maze of each episode's own no pose is sure
+        for i in range(env.num_envs):
+            env.place(i, *env.level.SHOWCASE[i % len(env.level.SHOWCASE)])
+    else:
+        for action in islice(_held_actions(), _LOOKS_STEPS):
+            env.step(torch.full((env.num_envs,), int(action)))
+    frames = env.outputs.obs
+    rows = [np.concatenate(list(frames[row : row + _COLUMNS]), 1) for row in range(0, len(frames), _COLUMNS)]
+    sheet = Image.fromarray(np.concatenate(rows))
+    small = sheet.quantize(256, dither=Image.Dither.NONE)  # a quarter of the bytes, and no difference to the eye
+    return small.resize((scale * sheet.width, scale * sheet.height), Image.Resampling.NEAREST)
 
 
 def contact_sheet(env: MinilabEnv, scale: int = 3) -> Image.Image:

@@ -55,6 +55,14 @@ def test_a_film_lasts_sixteen_seconds_and_moves(tmp_path, level):
     assert np.abs(np.frombuffer(first, np.uint8).astype(int) - np.frombuffer(last, np.uint8)).mean() > 5
 
 
+def test_a_sheet_of_looks_has_twelve_different_ones(tmp_path):
+    (path,) = gallery.write_looks(["seekavoid_arena_01"], tmp_path, 1.0)
+    sheet = np.asarray(Image.open(path).convert("RGB"))
+    assert sheet.shape == (3 * 144, 4 * 192, 3) and path.stat().st_size < 150_000
+    frames = {sheet[y : y + 144, x : x + 192].tobytes() for y in (0, 144, 288) for x in range(0, 768, 192)}
+    assert len(frames) == 12
+
+
 def test_the_gallery_has_two_files_a_level(tmp_path):
     folder = tmp_path / "deep" / "folder"
     paths = list(gallery.write_gallery(["seekavoid_arena_01"], folder))
