@@ -22,7 +22,15 @@ def upgrade(old: Mapping[str, Any]) -> dict[str, Any]:
         new["cpc"] = _negatives(new["cpc"])
     if isinstance(new.get("optim"), Mapping):
         new["optimiser"] = _optimiser(new.pop("optim"), new.get("train", {}).get("updates"))
+    if isinstance(new.get("probe"), Mapping) and "learning_rate" in new["probe"]:
+        new["probe"] = _probe(new["probe"])
     return new
+
+
+def _probe(old: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `probe`, when there was one learning rate, and all rows were fitted for all passes."""
+    section = dict(old)
+    return {"learning_rates": [section.pop("learning_rate")], "validation": 0, **section}
 
 
 def _negatives(old: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ AudioContext = Context[AudioConfig, Waveforms]
 def probe(context: AudioContext, name: str, features: Features, shift: int, mlp: bool = False) -> dict[str, Score]:
     """Accuracy of linear probes for what the corpus has labels of, and of probes with a hidden layer if `mlp`.
 
-    Fitted on all frames of the training utterances, scored on all of the test utterances; no averaging over time.
+    Fitted on all frames of the training utterances but those that choose learning rate and passes; scored on all frames
+    of the test utterances, without averaging over time.
     """
     config = context.config
     train, test = _rows(context, features, shift, "train"), _rows(context, features, shift, "test")
@@ -36,6 +37,7 @@ def probe(context: AudioContext, name: str, features: Features, shift: int, mlp:
                     target(train, task),
                     context.data.corpus.classes(task),
                     config.probe,
+                    cluster=train.utterance,
                     hidden=hidden,
                     seed=config.run.seed,
                     device=context.device,

@@ -50,10 +50,10 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
             SpeechWindows(data, split, config.batches, config.run.seed)
 
     def supervised(self, context: AudioContext) -> dict[str, Supervised]:
-        """A network for phones and one for speakers, whose learning rate falls to 0."""
+        """A network for phones and one for speakers, that read both ways; their learning rate falls to 0."""
         if not (context.config.has_baselines and context.config.train.supervised_updates):
             return {}
-        return {f"supervised_{task}": supervised_objective(context, task) for task in context.data.corpus.tasks}
+        return {f"bound_{task}": supervised_objective(context, task) for task in context.data.corpus.tasks}
 
     def stages(
         self, context: AudioContext, objective: Objective[Any, Features], supervised: Mapping[str, nn.Module]
@@ -61,12 +61,12 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         """Probes of every representation, then of what they are held against; Figure 2."""
         config, shift, tasks = context.config, context.config.evaluation.shift, context.data.corpus.tasks
 
-        def probed(row: str, title: str, features: Features, shift: int = shift, mlp: bool = False) -> Stage:
-            return Stage(row, lambda: probe(context, title, features, shift, mlp), row)
+        def probed(row: str, title: str, features: Features, shift: int = shift) -> Stage:
+            return Stage(row, lambda: probe(context, title, features, shift, config.has_baselines), row)
 
         representations = objective.representations()
         for row, features in representations.items():
-            yield probed(row, objective.rows[row], features, mlp=config.has_baselines)
+            yield probed(row, objective.rows[row], features)
         if config.ablation == "none":
             yield Stage("chance", partial(chance, context), "chance")
         if not config.has_baselines:
@@ -77,9 +77,9 @@ class AudioExperiment(Experiment[AudioConfig, Waveforms]):
         yield probed("mfcc39", "MFCC-39", cepstra(deltas=True), 0)
         if supervised:
             yield Stage(
-                "supervised",
-                lambda: {task: classify(context, supervised[f"supervised_{task}"], task) for task in tasks},
-                "supervised",
+                "bound",
+                lambda: {task: classify(context, supervised[f"bound_{task}"], task) for task in tasks},
+                "bound",
             )
         *_, trained = representations.values()
         yield Stage("speakers.png", lambda: figure_2(context.run.report / "speakers.png", context, trained))

@@ -30,6 +30,13 @@ def test_negatives_of_old_read_as_those_of_today(old: dict, new: dict) -> None:
     assert upgrade({"cpc": {"steps": 3, **old}}) == {"cpc": {"steps": 3, "negatives": new}}
 
 
+def test_probes_of_old_fit_all_rows_at_their_one_rate() -> None:
+    old = {"probe": {"epochs": 6, "learning_rate": 3e-3}}
+    assert upgrade(old) == {"probe": {"epochs": 6, "learning_rates": [3e-3], "validation": 0}}
+    today = {"probe": {"epochs": 6, "learning_rates": [3e-3, 1e-2]}}
+    assert upgrade(today) == today
+
+
 def test_what_is_of_today_stays() -> None:
     today = {"cpc": {"steps": 3, "anchors": 5, "negatives": {"pool": "time"}}, "train": {"updates": 4}}
     assert upgrade(today) == today

@@ -17,7 +17,7 @@ from cpc_repr.audio.model import KERNELS, SpeechModel, SpeechModelConfig, frames
 from cpc_repr.probes import ProbeConfig, fit_probe, score
 from tests.cpc_repr.audio.toy import toy_corpus
 
-FAST = ProbeConfig(epochs=30, learning_rate=2e-2, batch_rows=128)
+FAST = ProbeConfig(epochs=30, learning_rates=(2e-2,), batch_rows=128)
 
 CPU = torch.device("cpu")
 

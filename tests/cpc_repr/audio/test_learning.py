@@ -47,11 +47,11 @@ def test_cpc_leaves_the_plateau_at_log_n(sound: Waveforms, norm: str) -> None:
 
 @pytest.mark.parametrize("task", ["phone", "speaker"])
 def test_supervised_training_fits_its_labels(sound: Waveforms, task) -> None:
-    settings = config(train=AudioTrainConfig(supervised_learning_rate=4e-3, supervised_updates=50))
-    learner = plain_learner(EXPERIMENT.supervised(context(settings, sound))[f"supervised_{task}"])
-    values = [learner.update() for _ in range(50)]
+    settings = config(train=AudioTrainConfig(supervised_learning_rate=4e-3, supervised_updates=100))
+    learner = plain_learner(EXPERIMENT.supervised(context(settings, sound))[f"bound_{task}"])
+    values = [learner.update() for _ in range(100)]
     assert values[-1]["accuracy"] > 0.8 > values[0]["accuracy"]
-    assert values[-1]["learning_rate"] == pytest.approx(4e-3 / 50)  # it falls to nothing
+    assert values[-1]["learning_rate"] == pytest.approx(4e-3 / 100)  # it falls to nothing
 
 
 def test_initial_weights_are_those_of_the_random_baseline(sound: Waveforms) -> None:
