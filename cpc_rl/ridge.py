@@ -12,7 +12,9 @@ from torch import Tensor
 Array = npt.NDArray[np.float64]
 
 FOLDS = 5
-PENALTIES = 10.0 ** torch.arange(-6, 4, dtype=torch.float64)  # of standardised features
+PENALTIES = 10.0 ** torch.arange(
+    -6, 4, dtype=torch.float64
+)  # of features that have mean 0 and, over all of them, variance 1
 RESAMPLES = 10_000
 
 
@@ -49,11 +51,12 @@ def held_out(x: Tensor, y: Tensor, fold: Tensor) -> Tensor:
 def _from_to(x: Tensor, y: Tensor, fit: Tensor, to: Tensor) -> Tensor:
     """Predictions for the rows `to` of ridge regressions on the rows `fit`, one for each penalty: [P, n, M]."""
     mean = x[fit].mean(0)  # [D]
-    deviation = (x[fit] - mean).square().mean(0).sqrt()  # [D]
-    deviation = torch.where(deviation > 1e-6, deviation, 1.0)  # what never varied says nothing
+    # One scale for all: a feature that hardly varies among `fit` would explode among `to` by its own deviation.
+    scale = (x[fit] - mean).square().mean().sqrt()
+    scale = torch.where(scale > 1e-6, scale, 1.0)  # no features, or none that varied
     centre = y[fit].mean(0)  # [M]
-    weights = ridge((x[fit] - mean) / deviation, y[fit] - centre, PENALTIES)  # [P, D, M]
-    return (x[to] - mean) / deviation @ weights + centre
+    weights = ridge((x[fit] - mean) / scale, y[fit] - centre, PENALTIES)  # [P, D, M]
+    return (x[to] - mean) / scale @ weights + centre
 
 
 def r_squared(y: Tensor, predicted: Tensor, episode: Tensor) -> Score:

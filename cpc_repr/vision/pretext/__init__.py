@@ -10,14 +10,14 @@ from cpc_repr.vision.pretext.base import (
 )
 from cpc_repr.vision.pretext.cpc import VisionCPC
 from cpc_repr.vision.pretext.exemplar import Exemplar
-from cpc_repr.vision.pretext.gim import GreedyInfoMax
+from cpc_repr.vision.pretext.gim import VisionGreedyInfoMax
 from cpc_repr.vision.pretext.jigsaw import Jigsaw
 from cpc_repr.vision.pretext.relative_location import RelativeLocation
 from cpc_repr.vision.pretext.rotation import Rotation
 
 METHODS: dict[str, type[PictureObjective[Any]]] = {
     "cpc": VisionCPC,
-    "gim": GreedyInfoMax,
+    "gim": VisionGreedyInfoMax,
     "rotation": Rotation,
     "relative_location": RelativeLocation,
     "jigsaw": Jigsaw,

@@ -29,7 +29,7 @@ from cpc_rl.infonce import CPC, PerOffset
 NAMES = ("module1", "module2", "module3")
 
 
-class GreedyNetwork(nn.Module):
+class VisionGreedyNetwork(nn.Module):
     """The encoder with heads for each of its blocks."""
 
     def __init__(self, encoder: EncoderConfig, config: VisionCPCConfig) -> None:
@@ -43,7 +43,7 @@ class GreedyNetwork(nn.Module):
         return [task(latents, generator) for task, latents in zip(self.tasks, z, strict=True)]
 
 
-class GreedyInfoMax(PictureObjective[Tensor]):
+class VisionGreedyInfoMax(PictureObjective[Tensor]):
     """The sum of three losses, one a module; each module's output is probed. Its settings are those of `cpc`."""
 
     title = "Greedy InfoMax"
@@ -68,7 +68,7 @@ class GreedyInfoMax(PictureObjective[Tensor]):
     def __init__(self, context: Context[Any, Pictures]) -> None:
         """See `Objective`."""
         self.config: VisionCPCConfig = context.config.cpc
-        super().__init__(context, lambda: GreedyNetwork(context.config.model, self.config))
+        super().__init__(context, lambda: VisionGreedyNetwork(context.config.model, self.config))
 
     def describe(self) -> str:
         """Sizes and grid."""

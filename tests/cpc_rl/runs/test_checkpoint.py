@@ -76,11 +76,11 @@ def test_another_format_is_refused_not_skipped(tmp_path: Path, monkeypatch: pyte
 
 def test_what_a_killed_writer_left_is_not_a_checkpoint_and_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".checkpoint-7.pt.tmp").write_bytes(b"half")
-    (tmp_path / "best.pt").write_bytes(b"the user's own")
+    (tmp_path / "checkpoint-best.pt").write_bytes(b"the user's own")
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.paths() == []
     path = checkpoints.save(state(8))
-    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "best.pt"]
+    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "checkpoint-best.pt"]
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"format": "two"}, 3, None])

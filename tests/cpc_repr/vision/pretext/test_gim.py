@@ -21,7 +21,7 @@ from cpc_repr.vision.data.pictures import open_pictures
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.evaluate import pooled
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
-from cpc_repr.vision.pretext.gim import NAMES, GreedyInfoMax, GreedyNetwork
+from cpc_repr.vision.pretext.gim import NAMES, VisionGreedyInfoMax, VisionGreedyNetwork
 from cpc_rl.negatives import Negatives
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs import read_metrics
@@ -34,15 +34,15 @@ ENCODER = EncoderConfig(stem=(4, 5, 1), pool=False, blocks=(1, 2, 1), bottleneck
 TASK = VisionCPCConfig(offsets=(1, 2), negatives=Negatives(count=16))
 
 
-def network() -> GreedyNetwork:
-    made = seeded(0, lambda: GreedyNetwork(ENCODER, TASK))
-    assert isinstance(made, GreedyNetwork)
+def network() -> VisionGreedyNetwork:
+    made = seeded(0, lambda: VisionGreedyNetwork(ENCODER, TASK))
+    assert isinstance(made, VisionGreedyNetwork)
     for p in made.tasks.parameters():
         nn.init.normal_(p, std=0.3, generator=torch.Generator().manual_seed(1))
     return made
 
 
-def modules(of: GreedyNetwork) -> list[list[Tensor]]:
+def modules(of: VisionGreedyNetwork) -> list[list[Tensor]]:
     """Weights of each block and of its heads."""
     parts = zip(of.model.encoder.parts(), of.tasks, strict=True)
     return [[*part.parameters(), *task.parameters()] for part, task in parts]
@@ -51,13 +51,13 @@ def modules(of: GreedyNetwork) -> list[list[Tensor]]:
 def test_the_papers_sizes() -> None:
     """Table 5: 7 x 7 patches of 16 pixels, maps of 256 x 16 x 16, 512 x 8 x 8 and 1024 x 4 x 4."""
     config = load(VisionConfig, ["--preset", "paper-gim"], prog="x", description="", family="vision")
-    GreedyInfoMax.check(config)
+    VisionGreedyInfoMax.check(config)
     assert (config.view.crop, config.view.patch, config.view.cells) == (64, 16, 7)
     assert config.cpc.offsets == (1, 2, 3, 4, 5) and config.cpc.negatives.count == 16
     assert config.train.batch_size * config.train.accumulate == 128
     assert config.train.updates == 300 * (100_000 // 128)
     with torch.device("meta"):
-        model = GreedyNetwork(config.model, config.cpc)
+        model = VisionGreedyNetwork(config.model, config.cpc)
         maps = model.model.encoder.maps(torch.empty(49, 3, 16, 16))
         assert [tuple(m.shape[1:]) for m in maps] == [(256, 16, 16), (512, 8, 8), (1024, 4, 4)]
         grid = model.model.blocks(torch.empty(2, 7, 7, 3, 16, 16))
@@ -115,7 +115,7 @@ CONFIG = VisionConfig(
 
 
 def test_every_modules_loss_falls() -> None:
-    learner = plain_learner(GreedyInfoMax(context(CONFIG, toy_pictures())))
+    learner = plain_learner(VisionGreedyInfoMax(context(CONFIG, toy_pictures())))
     rows = [learner.update() for _ in range(40)]
     for name in NAMES:
         losses = [row[f"loss/{name}"] for row in rows]
@@ -125,7 +125,7 @@ def test_every_modules_loss_falls() -> None:
 
 
 def test_probes_see_the_mean_maps_of_each_module() -> None:
-    objective = GreedyInfoMax(context(CONFIG, toy_pictures()))
+    objective = VisionGreedyInfoMax(context(CONFIG, toy_pictures()))
     images = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
     found = objective.representations()
     assert [*found] == [*objective.rows] and [r.size for r in found.values()] == [6, 8, 10]
@@ -205,4 +205,4 @@ def test_what_does_not_fit_is_refused(
 def test_two_stacks_are_refused() -> None:
     two = EncoderConfig(blocks=(1, 1), bottlenecks=(4, 4), maps=(8, 8))
     with pytest.raises(UsageError, match="3 modules, and --encoder resnet has 2 blocks"):
-        GreedyInfoMax.check(CONFIG.model_copy(update={"model": two}))
+        VisionGreedyInfoMax.check(CONFIG.model_copy(update={"model": two}))
