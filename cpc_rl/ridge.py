@@ -12,9 +12,7 @@ from torch import Tensor
 Array = npt.NDArray[np.float64]
 
 FOLDS = 5
-PENALTIES = 10.0 ** torch.arange(
-    -6, 4, dtype=torch.float64
-)  # of features that have mean 0 and, over all of them, variance 1
+PENALTIES = 10.0 ** torch.arange(-6, 4, dtype=torch.float64)  # of features whose mean variance is 1
 RESAMPLES = 10_000
 
 
