@@ -1,0 +1,44 @@
+"""Every method has a page, and all these pages have one form."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from agents.a2c import Learner
+from cpc_rl.aux import AUX_LOSSES
+
+ROOT = Path(__file__).resolve().parents[2]
+FORM = ["Usage", "What is logged", "Implementation details", "Results", "What did not help"]
+METHODS: dict[str, type] = {"a2c.md": Learner} | {f"aux_{name}.md": loss for name, loss in AUX_LOSSES.items()}
+
+
+def sections(page: str) -> dict[str, str]:
+    """What stands under each heading of `page`; under "" what stands before the first one."""
+    _, *parts = re.split(r"^#+ ", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.M)
+    first, *others = (part.partition("\n") for part in parts)
+    return {"": first[2], **{title: text.strip() for title, _, text in others}}
+
+
+@pytest.mark.parametrize("page", METHODS)
+def test_a_methods_page_has_the_form(page: str) -> None:
+    found = sections(page)
+    assert [title for title in found if title in FORM] == FORM
+    assert all(found[title] for title in FORM)
+    source = Path(inspect.getfile(METHODS[page])).relative_to(ROOT)
+    assert f"`{source}`" in found[""], "what it is ends with where its code is"
+    assert re.search(r"\b(19|20)\d\d\b", found[""]), "what it is names the paper, with its year"
+    assert re.search(r"^python -m ", found["Usage"], flags=re.M)
+    numbers = [int(n) for n in re.findall(r"^(\d+)\. ", found["Implementation details"], flags=re.M)]
+    assert len(numbers) > 2 and numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("name", AUX_LOSSES)
+def test_the_page_of_an_auxiliary_loss_names_its_metrics(name: str) -> None:
+    logged = sections(f"aux_{name}.md")["What is logged"]
+    assert f"`loss/{name}`" in logged
+    if curve := AUX_LOSSES[name].curve:
+        assert f"`{name}/{curve}" in logged
