@@ -40,7 +40,7 @@ def help_text() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names with the others; returns its exit code."""
     interrupts.be_brief()
-    openmp.sleep_while_waiting()
+    openmp.sleep_soon()
     shadowing.refuse()
     from configs import UsageError, guarded
     from configs.errors import suggest

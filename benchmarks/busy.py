@@ -4,8 +4,8 @@
 
 Each round runs all rows in turns, each a process of its own that works for `--seconds` after a warm-up. "Two runs" are
 two one-thread processes at the same time, their rates added: what the machine can do. A busy loop is a process that
-computes without end. "Spinning" threads wait for one another as OpenMP has it by default; ours sleep
-(`cpc_rl/openmp.py`).
+computes without end. Threads that wait for one another look a moment and then sleep (`cpc_rl/openmp.py`); "sleeping"
+threads do so at once, "spinning" ones look for milliseconds, which is OpenMP's default.
 """
 
 from __future__ import annotations
@@ -22,31 +22,43 @@ from typing import NamedTuple
 
 from hardware import hardware
 
-BUSY = "while True: pass"
+from cpc_rl.openmp import LOOKS
+
+BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10**6))"
+WAITS = {  # how threads wait: variables of OpenMP
+    "": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": LOOKS},
+    "sleeping ": {"OMP_WAIT_POLICY": "passive"},
+    "spinning ": {},
+}
 Work = Callable[[], int]  # does some of it; returns how many frames or pictures that were
 
 
 class Row(NamedTuple):
-    """How often the work runs at once, and beside what."""
+    """How often the work runs at once, beside what."""
 
     threads: int
     runs: int = 1
     loops: int = 0
-    spins: bool = False
+    wait: str = ""
+
+    def __str__(self) -> str:
+        """In words."""
+        run = f"{self.threads} {self.wait}thread{'s' * (self.threads > 1)}"
+        beside = {0: "", 1: " beside a loop"}.get(self.loops, f" beside {self.loops} loops")
+        return ("two runs of " if self.runs == 2 else "") + run + beside
 
 
-ROWS = {
-    "1 thread": Row(1),
-    "2 threads": Row(2),
-    "2 spinning threads": Row(2, spins=True),
-    "two runs of 1 thread": Row(1, runs=2),
-    "1 thread beside a loop": Row(1, loops=1),
-    "2 threads beside a loop": Row(2, loops=1),
-    "2 spinning threads beside a loop": Row(2, loops=1, spins=True),
-    "1 thread beside four loops": Row(1, loops=4),
-    "2 threads beside four loops": Row(2, loops=4),
-    "2 spinning threads beside four loops": Row(2, loops=4, spins=True),
-}
+ONE, TWO_RUNS = Row(1), Row(1, runs=2)
+ROWS = [
+    ONE,
+    *(Row(2, wait=wait) for wait in WAITS),
+    TWO_RUNS,
+    Row(1, loops=1),
+    *(Row(2, loops=1, wait=wait) for wait in WAITS),
+    Row(1, loops=4),
+    Row(2, loops=4),
+    Row(2, loops=4, wait="spinning "),
+]
 
 
 def training(num_envs: int) -> Work:
@@ -149,9 +161,8 @@ def busy(loops: int) -> Iterator[None]:
 def measure(name: str, row: Row, seconds: float) -> float:
     """Units a second of all runs of a row."""
     words = [sys.executable, __file__, "--worker", name, str(row.threads), str(seconds)]
-    environ = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    if not row.spins:
-        environ["OMP_WAIT_POLICY"] = "passive"
+    others = {key: value for key, value in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    environ = others | WAITS[row.wait]
     with busy(row.loops):
         started = [
             subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ)
@@ -173,14 +184,14 @@ def main() -> None:
         return
     print(f"# Our programs beside others\n\n{hardware()}\n\nMedian of {options.rounds} rounds in turns.")
     for name in options.work:
-        found: dict[str, list[float]] = {row: [] for row in ROWS}
+        found: dict[Row, list[float]] = {row: [] for row in ROWS}
         for _ in range(options.rounds):
             for row, values in found.items():
-                values.append(measure(name, ROWS[row], options.seconds))
+                values.append(measure(name, row, options.seconds))
         rates = {row: median(values) for row, values in found.items()}
         print(f"\n## {WORK[name][0]}\n\n| run | rate | of 1 thread | of two runs |\n|---|---|---|---|")
         for row, value in rates.items():
-            to_one, to_two = value / rates["1 thread"], value / rates["two runs of 1 thread"]
+            to_one, to_two = value / rates[ONE], value / rates[TWO_RUNS]
             print(f"| {row} | {value:,.0f} | {to_one:.2f} | {to_two:.2f} |", flush=True)
 
 

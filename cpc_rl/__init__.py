@@ -4,5 +4,5 @@ from cpc_rl import interrupts, openmp, shadowing
 
 if shadowing.starts_a_program():
     interrupts.be_brief()
-    openmp.sleep_while_waiting()
+    openmp.sleep_soon()
     shadowing.refuse()
