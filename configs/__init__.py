@@ -3,7 +3,7 @@
 from configs.errors import RunFailure, UsageError, as_usage_error, explain, guarded
 from configs.files import difference, dump, load_yaml, preset_names
 from configs.loader import load
-from configs.model import Frozen, MayChange, changeable_keys, flag_names
+from configs.model import Frozen, MayChange, changeable_keys, flag_names, flatten
 
 __all__ = [
     "Frozen",
@@ -16,6 +16,7 @@ __all__ = [
     "dump",
     "explain",
     "flag_names",
+    "flatten",
     "guarded",
     "load",
     "load_yaml",

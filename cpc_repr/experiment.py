@@ -56,6 +56,10 @@ class Experiment(ABC, Generic[C, D]):
             UsageError: There is something wrong with it, or a package is missing.
         """
 
+    def check_flags(self, config: C, given: Mapping[str, str]) -> None:
+        """Raise UsageError for a flag that would have no effect; `given` maps keys of `config` to the flags given."""
+        return
+
     @abstractmethod
     def check(self, config: C, data: D) -> None:
         """Raise UsageError for what could not be trained or evaluated: nothing has been made yet."""

@@ -26,6 +26,7 @@ from cpc_repr.vision.data.synthetic import make_pictures
 from cpc_repr.vision.encoders import make_encoder
 from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
 from cpc_repr.vision.figures import figure_labels
+from cpc_repr.vision.flags import check_flags
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
@@ -56,6 +57,10 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
                 return open_pictures(config.data.format, config.data.data)
             folder = config.data.cache or cache_folder("pictures")
             return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
+
+    def check_flags(self, config: VisionConfig, given: Mapping[str, str]) -> None:
+        """Flags of other methods, networks and data are refused."""
+        check_flags(config, given)
 
     def check(self, config: VisionConfig, data: Pictures) -> None:
         """There must be enough pictures, and torchvision for some networks and kinds of augmentation."""

@@ -35,9 +35,13 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
 
     Attributes:
         ablations: Those that it has, of `--ablation`.
+        borrowed: Sections of other methods whose settings it reads too.
+        unread: Keys of further settings that it does not read; flags of them are refused.
     """
 
     ablations: ClassVar[tuple[str, ...]] = ("augmentation", "skip")
+    borrowed: ClassVar[frozenset[str]] = frozenset()
+    unread: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from cpc_repr.vision.data.batches import augmented
 from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.pretext.base import map_representation
-from cpc_repr.vision.pretext.task import Chance, HeadedEncoder, PretextTask
+from cpc_repr.vision.pretext.task import GRID, Chance, HeadedEncoder, PretextTask
 
 
 class ExemplarConfig(Frozen):
@@ -62,6 +62,7 @@ class Exemplar(PretextTask):
     title = "exemplar"
     rows: ClassVar = {"exemplar": "exemplar"}
     look = staticmethod(map_representation)
+    unread: ClassVar = PretextTask.unread | GRID
 
     @classmethod
     def check(cls, config: Any) -> None:

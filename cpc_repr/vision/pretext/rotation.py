@@ -14,7 +14,7 @@ from cpc_repr.vision.data.batches import augmented
 from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.pretext.base import map_representation
-from cpc_repr.vision.pretext.task import Chance, HeadedEncoder, PretextTask, classification
+from cpc_repr.vision.pretext.task import GRID, Chance, HeadedEncoder, PretextTask, classification
 
 TURNS = 4
 
@@ -36,6 +36,7 @@ class Rotation(PretextTask):
     title = "rotation"
     rows: ClassVar = {"rotation": "rotation"}
     look = staticmethod(map_representation)
+    unread: ClassVar = PretextTask.unread | GRID
     chance = Chance(math.log(TURNS), 1 / TURNS)
 
     def __init__(self, context: Context[Any, Pictures]) -> None:

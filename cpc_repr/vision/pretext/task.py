@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from cpc_repr.objective import Losses, Stage
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.pretext.base import PictureObjective
+
+GRID = frozenset({"view.patch", "view.stride", "view.jitter"})  # settings of tasks that cut pictures into patches
 
 
 class Chance(NamedTuple):
@@ -45,6 +47,7 @@ class PretextTask(PictureObjective[Tensor]):
     """A task on pictures without labels; each method's loss has an `accuracy` beside it."""
 
     live: Mapping[str, str] = {"loss": "loss/total", "accuracy": "accuracy"}
+    unread: ClassVar = frozenset({"evaluation.units"})
 
     @property
     @abstractmethod

@@ -174,6 +174,11 @@ def test_encode_gives_what_was_probed(finished: Path, toy: list[str]) -> None:
         (["--smoke", "--offsets", "7"], "--offsets 7: a grid of 7 rows has offsets up to 6"),
         (["--smoke", "--batch-size", "1", "--negatives.exclude", "own"], "leaves no negative"),
         (["--smoke", "--batch-size", "1", "--negatives.pool", "time"], "leaves no negative"),
+        (
+            ["--smoke", "--method", "rotation", "--offsets", "3"],
+            "--offsets: --method rotation does not read it; cpc, gim do",
+        ),
+        (["--smoke", "--ablation", "directions", "--directions", "2"], "--directions: --ablation directions sets it"),
     ],
 )
 def test_wrong_flags_end_in_one_line(

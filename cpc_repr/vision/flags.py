@@ -1,0 +1,55 @@
+"""Flags that would have no effect: refused, so that no result is taken for the effect of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from configs import UsageError, flatten
+from cpc_repr.vision.config import VisionConfig
+from cpc_repr.vision.pretext import METHODS
+
+SIZES = frozenset(f"model.{name}" for name in ("stem", "pool", "blocks", "bottlenecks", "maps"))  # of `resnet` alone
+
+
+def check_flags(config: VisionConfig, given: Mapping[str, str]) -> None:
+    """Raise UsageError for the first flag that nothing of the command reads.
+
+    Args:
+        config: Of the command.
+        given: Keys of `config` whose flags were given, and these flags.
+    """
+    rows = [*config.rows().values()]
+    values = [flatten(row.model_dump()) for row in rows]
+    for key, flag in given.items():
+        if any(value[key] != flatten(config.model_dump())[key] for value in values):
+            raise UsageError(f"{flag}: --ablation {config.ablation} sets it by itself")
+        reasons = [_unread(row, key) for row in rows]
+        if all(reasons):
+            raise UsageError(f"{flag}: {reasons[0]}")
+
+
+def _unread(config: VisionConfig, key: str) -> str:
+    """Why a run does not read the setting `key`; empty if it does."""
+    section, _, name = key.partition(".")
+    efficient = section == "efficient" and name != "fractions"
+    if not reads(config.method, key):
+        readers = [method for method in METHODS if reads(method, key)]
+        return f"--method {config.method} does not read it; {', '.join(readers)} {'do' if readers[1:] else 'does'}"
+    if key in SIZES and config.model.encoder != "resnet":
+        return f"--encoder {config.model.encoder} has sizes of its own; it is for --encoder resnet"
+    if key == "model.inputs" and config.model.encoder == "resnet":
+        return "--encoder resnet is of the sizes that --stem, --blocks, --bottlenecks and --maps say"
+    if (section == "pictures" or key == "data.cache") and config.data.data is not None:
+        return "it is of the drawn pictures, and --data gives others"
+    if key == "data.format" and config.data.data is None:
+        return "it is of --data, which is not given"
+    if efficient and not config.efficient.fractions:
+        return "it is of few labels, which --efficient.fractions asks for"
+    return ""
+
+
+def reads(method: str, key: str) -> bool:
+    """Whether a method reads the setting `key`, as far as that depends on the method."""
+    section = key.partition(".")[0]
+    foreign = section in METHODS and section != method and section not in METHODS[method].borrowed
+    return not foreign and key not in METHODS[method].unread
