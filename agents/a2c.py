@@ -35,7 +35,7 @@ from cpc_rl.rollout import EpisodeTracker, Rollout
 from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
-from envs.api import BatchedEnv
+from envs.api import BatchedEnv, info_names
 from envs.config import EnvConfig
 
 RANK = ("rollout", "episodes", "env")  # what each rank has of its own
@@ -117,9 +117,10 @@ class Learner:
         self.generator = torch.Generator(device).manual_seed(config.run.seed)  # draws the actions
         state = self.net.initial_state(env.num_envs, device)
         batch = (config.a2c.unroll, env.num_envs, env.obs_shape, env.num_actions)
-        self.rollout = Rollout(*batch, state, self.net.encoder)
+        told = info_names(env)
+        self.rollout = Rollout(*batch, state, self.net.encoder, info=len(told))
         self.actor = Actor(env, self.net, self.rollout, self.generator, group)
-        self.episodes = EpisodeTracker(env.num_envs)
+        self.episodes = EpisodeTracker(env.num_envs, told)
         self.agent_steps = 0
         self.updates = 0
         self.total = config.run.frames

@@ -21,7 +21,7 @@ import envs
 from configs import Frozen, as_usage_error, guarded, load
 from cpc_rl.environments import opened
 from cpc_rl.episodes import AT_ONCE, MAX_STEPS, RandomPolicy, at_once, evaluate
-from cpc_rl.evaluate import playing, summary_table
+from cpc_rl.evaluate import info_table, playing, scores, summary_table
 from cpc_rl.runs.files import check_writable, write_atomic
 from envs.config import EnvConfig
 
@@ -67,13 +67,21 @@ def play(config: RandomConfig) -> int:
         with playing(console, config.episodes) as progress:
             stats = evaluate(env, policy, config.episodes, config.max_steps, partial(progress, "random"))
         seconds = time.perf_counter() - start
-    summary = stats.summary()
+    rows = {"random": scores(stats)}
     rate = sum(stats.lengths) / seconds
     title = f"{env.name} ({env.backend}), uniform random policy"
-    console.print(summary_table(title, {"random": summary}, env.action_repeat))
+    console.print(summary_table(title, rows, env.action_repeat))
+    if (table := info_table(rows)) is not None:
+        console.print(table)
     console.print(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s", highlight=False)
     if config.out is not None:
-        result = {"env": env.name, "backend": env.backend, "seed": config.seed, "steps_per_second": rate, **summary}
+        result = {
+            "env": env.name,
+            "backend": env.backend,
+            "seed": config.seed,
+            "steps_per_second": rate,
+            **rows["random"],
+        }
         text = json.dumps(result, indent=2) + "\n"
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(config.out, lambda file: file.write(text.encode()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic, ActorCriticOutput
 from envs import resolve
-from envs.api import BatchedEnv, EnvStep, Restful
+from envs.api import BatchedEnv, EnvStep, Restful, info_names
 from envs.config import EnvConfig
 from envs.cores import cores
 
@@ -77,13 +77,27 @@ class NetworkPolicy:
         return self._last_action.to(step.reward.device)
 
 
+class Told(NamedTuple):
+    """What an environment told of some episodes under one name."""
+
+    mean: float
+    low: float | None  # 95 % interval of the mean; None: too few counts for one
+    high: float | None
+    times: float  # how often: what the mean is over
+
+
 @dataclass(frozen=True)
 class EpisodeStats:
-    """Raw returns and lengths (agent steps) of N episodes, of which `cut` were longer and count as far as they went."""
+    """Raw returns and lengths (agent steps) of N episodes, of which `cut` were longer and count as far as they went.
+
+    `info` is what the environment told of each: a total and a count by name (see `envs.api.Informative`), both 0 of
+    those that were cut.
+    """
 
     returns: tuple[float, ...]
     lengths: tuple[int, ...]
     cut: int = 0
+    info: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, float]:
         """Mean with its 95 % interval (`low`, `high`), median, min, max, mean length, number of episodes and of cut."""
@@ -101,6 +115,15 @@ class EpisodeStats:
             "cut": self.cut,
         }
 
+    def told(self) -> dict[str, Told]:
+        """Of each name that the environment told, but for what no episode had."""
+        result: dict[str, Told] = {}
+        for name, pairs in self.info.items():
+            total, count = np.sum(pairs, 0).tolist()
+            if count > 0:
+                result[name] = Told(total / count, *ratio_interval(np.asarray(pairs)), count)
+        return result
+
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean, by the percentile bootstrap (10,000 resamples, fixed seed)."""
@@ -108,6 +131,19 @@ def interval(values: np.ndarray) -> tuple[float, float]:
         return float(values.min()), float(values.max())
     result = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0))
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def ratio_interval(pairs: np.ndarray) -> tuple[float | None, float | None]:
+    """95 % interval of the sum of totals over the sum of counts, by the percentile bootstrap over rows.
+
+    `pairs`: [N, 2]. None where resamples without a count reach into the interval, which then has no upper end.
+    """
+    rng, even = np.random.default_rng(0), np.full(len(pairs), 1 / len(pairs))
+    chunks = [rng.multinomial(len(pairs), even, size=100) @ pairs for _ in range(100)]  # [100, 2] each
+    totals, counts = np.concatenate(chunks).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = np.quantile(totals / counts, [0.025, 0.975])
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else (None, None)
 
 
 def at_once(config: EnvConfig, episodes: int, most: int = 0) -> int:
@@ -152,7 +188,7 @@ def evaluate(
             steps. Its environment begins another one when it does end, or when all others are done too.
         progress: Told after each row how many episodes are done and how many agent steps each environment has taken.
     """
-    tally = _Tally(env.num_envs, episodes, max_steps)
+    tally = _Tally(env.num_envs, episodes, max_steps, info_names(env))
     steps = 0
     while tally.wanting:
         rows = play(env, policy)
@@ -168,13 +204,20 @@ def evaluate(
     return tally.stats()
 
 
+class _Episode(NamedTuple):
+    score: float
+    length: int
+    cut: bool
+    info: list[tuple[float, float]]  # N totals and counts
+
+
 class _Tally:
     """Returns and lengths of the episodes that count, of B environments."""
 
-    def __init__(self, batch: int, episodes: int, max_steps: int) -> None:
+    def __init__(self, batch: int, episodes: int, max_steps: int, names: Sequence[str]) -> None:
         self.wanted = torch.tensor([len(range(i, episodes, batch)) for i in range(batch)])  # [B]
-        self.max_steps = max_steps
-        self.played: list[list[tuple[float, int, bool]]] = [[] for _ in range(batch)]  # return, length, cut
+        self.max_steps, self.names = max_steps, names
+        self.played: list[list[_Episode]] = [[] for _ in range(batch)]
         self.begin()
 
     def begin(self) -> None:
@@ -216,7 +259,10 @@ class _Tally:
         ended = valid & (step.terminated | step.truncated).cpu()
         cut = (self.lengths >= self.max_steps) & ~ended & ~self.stuck
         for i in ((ended & ~self.stuck) | cut).nonzero()[:, 0].tolist():
-            self.played[i].append((float(self.returns[i]), int(self.lengths[i]), bool(cut[i])))
+            info = [(0.0, 0.0)] * len(self.names)
+            if step.info is not None and not cut[i]:
+                info = [(total, count) for total, count in step.info[i].tolist()]
+            self.played[i].append(_Episode(float(self.returns[i]), int(self.lengths[i]), bool(cut[i]), info))
         over = ended | step.is_first.cpu()  # a lost episode begins anew without an end: it counts for nothing
         self.stuck = (self.stuck | cut) & ~over
         self.returns[over] = 0.0
@@ -225,5 +271,6 @@ class _Tally:
     def stats(self) -> EpisodeStats:
         """The first episodes of each environment, as many as are wanted of it."""
         chosen = [episode for each, n in zip(self.played, self.wanted.tolist(), strict=True) for episode in each[:n]]
-        returns, lengths, cut = zip(*chosen, strict=True)
-        return EpisodeStats(returns, lengths, sum(cut))
+        returns, lengths, cut, infos = zip(*chosen, strict=True)
+        told = zip(*infos, strict=True)  # by name
+        return EpisodeStats(returns, lengths, sum(cut), dict(zip(self.names, told, strict=True)))

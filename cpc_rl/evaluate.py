@@ -26,7 +26,7 @@ from rich.table import Table
 from configs import Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.environments import opened
-from cpc_rl.episodes import AT_ONCE, MAX_STEPS, NetworkPolicy, at_once, evaluate
+from cpc_rl.episodes import AT_ONCE, MAX_STEPS, EpisodeStats, NetworkPolicy, at_once, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
@@ -103,7 +103,7 @@ def evaluate_run(
 
     Returns:
         `env`, `backend`, `frames` (trained), `checkpoint`, `seed`, `action_repeat`, and for `sampled` and `greedy` the
-        `EpisodeStats.summary`.
+        `EpisodeStats.summary` with `info`, what the environment told beside the return (`episodes.Told`).
 
     Raises:
         UsageError: Not a run directory, or one that cannot be written.
@@ -128,7 +128,7 @@ def evaluate_run(
         for name in ("sampled", "greedy") if greedy else ("sampled",):
             policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
             told = None if progress is None else partial(progress, name)
-            result[name] = evaluate(env, policy, episodes, max_steps, told).summary()
+            result[name] = scores(evaluate(env, policy, episodes, max_steps, told))
     if known is not None:
         known(result)
     text = json.dumps(result, indent=2) + "\n"
@@ -138,8 +138,13 @@ def evaluate_run(
     return result
 
 
-def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_repeat: int) -> Table:
-    """Lay out one `EpisodeStats.summary` a line."""
+def scores(stats: EpisodeStats) -> dict[str, Any]:
+    """What is kept of some episodes: their summary, and `info`, a `Told` by name."""
+    return {**stats.summary(), "info": {name: told._asdict() for name, told in stats.told().items()}}
+
+
+def summary_table(title: str, rows: Mapping[str, Mapping[str, Any]], action_repeat: int) -> Table:
+    """Lay out the `scores` of each policy, one a line."""
     episodes = " and ".join(sorted({f"{s['episodes']:.0f}" for s in rows.values()}))
     caption = f"{episodes} episodes; length in agent steps of {action_repeat} frames"
     for name, s in rows.items():
@@ -154,6 +159,28 @@ def summary_table(title: str, rows: Mapping[str, Mapping[str, float]], action_re
         cells += [f"{s[key]:g}" for key in ("median", "min", "max")]
         table.add_row(name, *cells, f"{s['length']:.0f}")
     return table
+
+
+def info_table(rows: Mapping[str, Mapping[str, Any]]) -> Table | None:
+    """Lay out the `info` in the `scores` of each policy, a column each; None where there is none."""
+    names = list(dict.fromkeys(name for each in rows.values() for name in each["info"]))
+    if not names:
+        return None
+    table = Table(title="in an episode", title_justify="left", box=rich.box.MINIMAL)
+    table.add_column("")
+    for heading in rows:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in names:
+        table.add_row(name, *(_told(each["info"].get(name)) for each in rows.values()))
+    return table
+
+
+def _told(told: Mapping[str, Any] | None) -> str:
+    if told is None:
+        return "-"
+    if told["low"] is None:
+        return f"{told['mean']:.3g}, of {told['times']:.0f}"
+    return f"{told['mean']:.3g} ({told['low']:.3g} to {told['high']:.3g})"
 
 
 @contextmanager
@@ -230,6 +257,8 @@ def show(config: EvaluateConfig) -> int:
         best = " (best checkpoint)" if config.checkpoint == "best" else ""
         title = f"{result['env']} after {result['frames']:,} frames{best}"
         console.print(summary_table(title, rows, result["action_repeat"]))
+        if (table := info_table(rows)) is not None:
+            console.print(table)
 
     with playing(console, config.episodes) as progress:
         evaluate_run(

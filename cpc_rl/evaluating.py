@@ -86,6 +86,11 @@ def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path) -> dict[st
             one = config.model_copy(update={"num_envs": 1})
             with opened(one, seed, evaluation=True, trained=trained) as env:
                 film(env, NetworkPolicy(net, 1, device, seed), films / f"eval-{agent.frames}.mp4")
+    told = {
+        f"eval/{which}episode/{name}": each.mean
+        for which, greedy in (("", False), ("greedy_", True))
+        for name, each in stats[greedy].told().items()
+    }
     sampled, greedy_ones = stats[False].summary(), stats[True].summary()
     return {
         "eval/return": sampled["mean"],
@@ -96,6 +101,7 @@ def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path) -> dict[st
         "eval/greedy_length": greedy_ones["length"],
         "eval/episodes": sampled["episodes"],
         "eval/cut": sampled["cut"] + greedy_ones["cut"],
+        **told,
     }
 
 

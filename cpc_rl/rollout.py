@@ -33,16 +33,19 @@ class Rollout:
         actions: int,
         state: State,
         encoder: nn.Module | None = None,
+        info: int = 0,
     ) -> None:
         """Allocates on the device of `state`, the recurrent state before row 0. Pictures are bytes, vectors floats.
 
-        Where `encoder` can recall its activations, there is room to keep those of acting.
+        Where `encoder` can recall its activations, there is room to keep those of acting. `info` is N of
+        `envs.api.Informative`.
         """
         device, rows = state[0].device, (unroll + 1, num_envs)
         dtype = torch.uint8 if len(obs_shape) == 3 else torch.float32
         self.obs = torch.zeros(*rows, *obs_shape, dtype=dtype, device=device)  # [T+1, B, H, W, C] or [T+1, B, F]
         self.reward, self.final_value = (torch.zeros(rows, device=device) for _ in range(2))  # [T+1, B] each
         self.raw_reward: Tensor | None = None  # [T+1, B], where environments tell it apart from `reward`
+        self.info = torch.zeros(*rows, info, 2, device=device)  # [T+1, B, N, 2], of rows that ended
         self.terminated, self.truncated, self.is_first, self.valid = (
             torch.zeros(rows, dtype=torch.bool, device=device) for _ in range(4)
         )  # [T+1, B] each
@@ -73,11 +76,13 @@ class Rollout:
         if step.raw_reward is not None:
             self.raw_reward = torch.zeros_like(self.reward) if self.raw_reward is None else self.raw_reward
             self.raw_reward[t].copy_(step.raw_reward)
+        if step.info is not None:
+            self.info[t].copy_(step.info)
 
     def part(self, start: int, stop: int) -> Rollout:
         """A view of environments [start, stop)."""
         view = copy.copy(self)
-        for name in (*ROWS, "final_value", "logits", "noise"):
+        for name in (*ROWS, "final_value", "info", "logits", "noise"):
             setattr(view, name, getattr(self, name)[:, start:stop])
         view.activations = self.activations and self.activations.columns(start, stop)
         view.state = (self.state[0][start:stop], self.state[1][start:stop])
@@ -131,11 +136,13 @@ def _version(encoder: Recallable) -> int:
 class EpisodeTracker:
     """Sums the raw rewards and the lengths of running episodes, and keeps those of the ended ones until `pop`."""
 
-    def __init__(self, num_envs: int) -> None:
-        """`num_envs` environments, none of which has begun."""
+    def __init__(self, num_envs: int, info: tuple[str, ...] = ()) -> None:
+        """`num_envs` environments, none of which has begun; `info` is what they tell (see `envs.api.Informative`)."""
         self.returns = torch.zeros(num_envs, dtype=torch.float64)  # [B]
         self.lengths = torch.zeros(num_envs, dtype=torch.int64)  # [B], agent steps
         self.ended: list[tuple[float, int]] = []  # (return, length) since the last `pop`
+        self.names = info
+        self.info = torch.zeros(len(info), 2, dtype=torch.float64)  # [N, 2], sums of totals and counts until `pop`
 
     def update(self, rollout: Rollout) -> int:
         """Read one unroll; returns the number of its valid steps."""
@@ -143,6 +150,7 @@ class EpisodeTracker:
         reward, valid = scores[1:].cpu().double(), rollout.valid[1:].cpu()  # [T, B]
         ended = (rollout.terminated[1:] | rollout.truncated[1:]).cpu()  # [T, B]
         over = ended | rollout.is_first[1:].cpu()  # [T, B], a lost episode begins anew without an end
+        self.info += rollout.info[1:].cpu()[ended].double().sum(0)  # [episodes, N, 2] -> [N, 2]
         last = -1
         for t in sorted({*over.any(1).nonzero().flatten().tolist(), reward.shape[0] - 1}):
             rows = slice(last + 1, t + 1)
@@ -155,11 +163,15 @@ class EpisodeTracker:
         return int(valid.sum())
 
     def pop(self, group: ProcessGroup = SINGLE) -> dict[str, float]:
-        """Mean return and length of the episodes that ended since the last call (absent if none), and their number.
+        """Mean return, length and information of the episodes that ended since the last call, and their number.
 
-        Those of all ranks, each of which must call it.
+        Those of all ranks, each of which must call it. What no episode had is absent.
         """
-        ended, self.ended = [episode for share in group.collect(self.ended) for episode in share], []
+        shares = group.collect((self.ended, self.info))
+        ended = [episode for share, _ in shares for episode in share]
+        info = torch.stack([share for _, share in shares]).sum(0)  # [N, 2]
+        self.ended = []
+        self.info[info[:, 1] > 0] = 0.0  # totals without a count, as steps of a search so far in vain, wait for one
         means = (
             {
                 "episode_return": sum(r for r, _ in ended) / len(ended),
@@ -168,14 +180,20 @@ class EpisodeTracker:
             if ended
             else {}
         )
-        return {"episodes": len(ended), **means}
+        told = {
+            f"episode/{name}": total / n for name, (total, n) in zip(self.names, info.tolist(), strict=True) if n > 0
+        }
+        return {"episodes": len(ended), **means, **told}
 
     def state_dict(self) -> dict[str, Any]:
-        """Both counters and the episodes nobody has asked for yet."""
-        return {"returns": self.returns, "lengths": self.lengths, "ended": list(self.ended)}
+        """All counters and the episodes nobody has asked for yet."""
+        info = dict(zip(self.names, self.info.tolist(), strict=True))
+        return {"returns": self.returns, "lengths": self.lengths, "ended": list(self.ended), "info": info}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Put back what `state_dict` gave."""
         self.returns.copy_(saved["returns"])
         self.lengths.copy_(saved["lengths"])
         self.ended = [(r, n) for r, n in saved["ended"]]
+        told = saved.get("info", {})  # earlier versions, and other `--episode-info`, told other things or none
+        self.info = torch.tensor([told.get(name, (0.0, 0.0)) for name in self.names], dtype=torch.float64).view(-1, 2)

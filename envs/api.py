@@ -37,6 +37,7 @@ class EnvStep(NamedTuple):
     valid: Tensor  # bool [B], false on rows that no action of the agent led to
     final_obs: Tensor | None = None  # like obs: the true last observation, in rows that ended (same-step only)
     raw_reward: Tensor | None = None  # float32 [B], what to report, where wrappers made `reward` of it
+    info: Tensor | None = None  # float32 [B, N, 2], in rows that ended: see `Informative`
 
     @property
     def score(self) -> Tensor:
@@ -111,6 +112,18 @@ class Adaptive(Protocol):
 
 
 @runtime_checkable
+class Informative(Protocol):
+    """A `BatchedEnv` that tells more of an episode than its return, in `EnvStep.info` of the row that ended it.
+
+    Of each of N names there are a total and a count. What it comes to over episodes is the sum of their totals over the
+    sum of their counts: the count is 1 where each episode has one value, 0 where it has none. In rows that ended no
+    episode the numbers mean nothing.
+    """
+
+    episode_info: tuple[str, ...]  # names; none: `EnvStep.info` is None
+
+
+@runtime_checkable
 class Restful(Protocol):
     """A `BatchedEnv` in which it costs much to begin an episode, which may turn out not to be wanted."""
 
@@ -128,3 +141,8 @@ class Divisible(Protocol):
     def part(self, start: int, stop: int) -> Steps:
         """Environments [start, stop), the very same ones."""
         ...
+
+
+def info_names(env: object) -> tuple[str, ...]:
+    """What `env` tells of an episode beside its return, if anything."""
+    return env.episode_info if isinstance(env, Informative) else ()

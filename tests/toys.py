@@ -98,6 +98,19 @@ class CountingEnv:
         self.closed = True
 
 
+class TellingEnv(CountingEnv):
+    """Tells the number of each episode, and the steps of a search that ends well in every second one only."""
+
+    episode_info = ("number", "steps_to_find")
+
+    def step(self, actions: Tensor) -> EnvStep:
+        number = self.episode.clone()
+        step = super().step(actions)
+        counted = torch.stack([number, torch.ones_like(number)], -1)
+        searched = torch.stack([self.lengths, number % 2], -1)
+        return step._replace(info=torch.stack([counted, searched], 1).float())  # [B, 2, 2]
+
+
 class CountingOutput(NamedTuple):
     logits: Tensor
     value: Tensor

@@ -52,6 +52,7 @@ class MinilabEnv:
     i depends on (`seed`, i) and its actions only, not on `num_envs` or `threads`.
 
     Attributes:
+        episode_info: what the level counts in an episode (see `envs.api.Informative`).
         tensors: the level's state by dotted name, on `device`; may be read and written.
         state: the same as named tuples of arrays, on the CPU only (None on a GPU).
         outputs: what an `EnvStep` shows, as arrays, on the CPU only (None on a GPU).
@@ -111,6 +112,7 @@ class MinilabEnv:
         self.obs_shape: tuple[int, ...] = (height, width, 3)
         self._pool = "layout" if layout is not None else "evaluation" if evaluation else "training"
         self.level = load_level(name)
+        self.episode_info: tuple[str, ...] = getattr(self.level, "COUNTS", ())
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation, first=first))
         self.scene = _new_scene(name, self.level, evaluation, layout, textures)
         self.outputs: Any = new_outputs(num_envs, height, width)
@@ -126,7 +128,9 @@ class MinilabEnv:
         if self.device.type != "cpu":  # where these would only seem to be the state
             self.state = self.outputs = None
         self.tensors, _, _, outputs = self.runner.tensors
-        self._view = EnvStep(**outputs, valid=torch.ones(num_envs, dtype=torch.bool, device=self.device))
+        valid = torch.ones(num_envs, dtype=torch.bool, device=self.device)
+        info = self.tensors["counts.ended"] if self.episode_info else None  # [B, N, 2]
+        self._view = EnvStep(**outputs, valid=valid, info=info)
 
     def reset(self) -> EnvStep:
         """Begin a new episode in every environment: the first call episode 0, the next one episode 1, ..."""
@@ -201,8 +205,10 @@ class MinilabEnv:
         """
         check_identity(state, self._identity())
         arrays, ours = state.get("arrays", {}), {name: _signed(tensor) for name, tensor in self.tensors.items()}
-        if arrays.keys() != ours.keys():  # saved by another version; nothing has been touched yet
+        uncounted = {name for name in ours if name.startswith("counts.")} - arrays.keys()  # by an earlier version
+        if arrays.keys() | uncounted != ours.keys():  # saved by another version; nothing has been touched yet
             raise ValueError(f"the saved environment and this one differ in {sorted(arrays.keys() ^ ours.keys())}")
+        ours = {name: tensor for name, tensor in ours.items() if name not in uncounted}
         for name, tensor in ours.items():
             if (arrays[name].shape, arrays[name].dtype) != (tensor.shape, tensor.dtype):
                 found, wanted = (f"{t.dtype} {list(t.shape)}" for t in (arrays[name], tensor))

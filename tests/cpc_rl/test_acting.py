@@ -16,6 +16,7 @@ import cpc_rl.acting
 from agents.a2c import A2CConfig, Config, Learner
 from cpc_rl.acting import Actor, Captured, act, begin, collect, final_value, prepare, sample
 from cpc_rl.networks import NetworkConfig
+from cpc_rl.rollout import ROWS
 from envs.api import EnvStep
 from envs.config import EnvConfig
 from envs.minilab.env import MinilabEnv
@@ -54,7 +55,7 @@ def test_parts_see_and_do_what_all_together_do(threads, num_envs, cpus, parts):
         collect(plain.env, plain.net, plain.rollout, plain.generator)
         divided.actor.unroll()
         assert torch.get_num_threads() == cpus
-        for name in ("obs", "reward", "terminated", "truncated", "is_first", "valid", "last_action", "final_value"):
+        for name in (*ROWS, "final_value", "info"):
             assert torch.equal(getattr(plain.rollout, name), getattr(divided.rollout, name)), name
         torch.testing.assert_close(plain.rollout.logits, divided.rollout.logits)
         torch.testing.assert_close(plain.rollout.next_state, divided.rollout.next_state)

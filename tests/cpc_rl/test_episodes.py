@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from cpc_rl.episodes import EpisodeStats, NetworkPolicy, RandomPolicy, at_once, evaluate, interval
+from cpc_rl.episodes import EpisodeStats, NetworkPolicy, RandomPolicy, at_once, evaluate, interval, ratio_interval
 from envs.config import EnvConfig
-from tests.toys import CountingEnv, CountingNet
+from tests.toys import CountingEnv, CountingNet, TellingEnv
 
 CPU = torch.device("cpu")
 
@@ -126,3 +126,25 @@ def test_progress_is_told() -> None:
 def test_as_many_processes_as_cores_unless_told_otherwise(settings, episodes, most, chosen, monkeypatch):
     monkeypatch.setattr("cpc_rl.episodes.cores", lambda: 3)
     assert at_once(EnvConfig(**settings), episodes, most) == chosen
+
+
+def test_what_an_environment_tells_is_pooled_over_the_episodes_that_count() -> None:
+    stats = evaluate(TellingEnv([3, 5]), RandomPolicy(3, seed=1), episodes=4)
+    assert stats.info["number"] == ((0, 1), (1, 1), (0, 1), (1, 1))
+    told = stats.told()
+    assert (told["number"].mean, told["number"].times) == (0.5, 4) and told["number"].low == 0
+    assert (told["steps_to_find"].mean, told["steps_to_find"].times) == (8, 2)
+    assert told["steps_to_find"].low is None  # two of four episodes: some resamples have none
+    assert evaluate(CountingEnv([3]), RandomPolicy(3, seed=1), episodes=1).told() == {}
+
+
+def test_nothing_is_told_of_episodes_that_were_cut() -> None:
+    stats = evaluate(TellingEnv([3, 50]), RandomPolicy(3, seed=1), episodes=2, max_steps=10)
+    assert stats.cut == 1 and stats.told()["number"].times == 1
+
+
+def test_the_interval_of_a_ratio_is_that_of_the_mean_where_all_counts_are_one() -> None:
+    values = np.random.default_rng(0).normal(5.0, 2.0, size=400)
+    pairs = np.stack([values, np.ones(400)], 1)
+    assert ratio_interval(pairs) == pytest.approx(interval(values), abs=0.02)
+    assert ratio_interval(pairs * [10, 10]) == pytest.approx(ratio_interval(pairs))

@@ -13,7 +13,7 @@ from cpc_rl.evaluate import evaluate_run
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
 from envs.config import EnvConfig
-from tests.toys import CountingEnv
+from tests.toys import CountingEnv, TellingEnv
 
 SHAPE = (36, 36, 3)
 
@@ -31,7 +31,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[CountingEnv]:
 
     def make(config: EnvConfig, seed: int, evaluation: bool = False, **_: object) -> CountingEnv:
         assert evaluation and seed == 1
-        made.append(CountingEnv([3 + i for i in range(config.num_envs)], obs_shape=SHAPE))
+        made.append(TellingEnv([3 + i for i in range(config.num_envs)], obs_shape=SHAPE))
         return made[-1]
 
     monkeypatch.setattr(envs, "make", make)
@@ -54,6 +54,8 @@ def test_scores_both_policies_films_and_writes_the_report(run: RunDirectory, mad
     wanted = sum(made[0].returns(i, 0) for i in range(4)) / 4
     assert result["sampled"]["mean"] == wanted and result["sampled"]["episodes"] == 4
     assert result["sampled"]["length"] == 4.5 and result["greedy"]["length"] == 4.5
+    assert result["sampled"]["info"] == {"number": {"mean": 0, "low": 0, "high": 0, "times": 4}}
+    assert set(result["greedy"]["info"]) == {"number", "steps_to_find"}
     assert json.loads((run.report / "evaluation.json").read_text()) == result
     assert (run.path / "video" / "x.mp4").stat().st_size > 500
     assert [env.num_envs for env in made] == [4, 1] and all(env.closed for env in made)
@@ -110,6 +112,7 @@ def test_command_line(
     assert guarded(module.main, debug=True) == 0
     out = capsys.readouterr().out
     assert "counting after 4,000 frames" in out and "sampled" in out and "evaluation.json" in out
+    assert "in an episode" in out and "0 (0 to 0)" in out
     assert (run.path / "report" / "curve.png").exists()
 
 

@@ -8,8 +8,14 @@ from pathlib import Path
 
 from agents.a2c import main
 from cpc_rl.aux import AUX_LOSSES
+from envs.minilab.levels import LEVELS, load_level
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+
+
+def general(name: str) -> str:
+    """As the page has it: with `<k>` for a number of steps ahead, and `<name>` for what an evaluation counts."""
+    return re.sub(r"^(eval/(?:greedy_)?episode)/.*", r"\1/<name>", re.sub(r"_\d+$", "_<k>", name))
 
 
 def test_a_run_with_every_loss_logs_what_the_page_names(tmp_path: Path) -> None:
@@ -35,8 +41,10 @@ def test_a_run_with_every_loss_logs_what_the_page_names(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main([*flags.split(), *steps, "--frames", "2600", "--aux", ",".join(AUX_LOSSES), "--run", str(run)]) == 0
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    logged = {re.sub(r"_\d+$", "_<k>", name) for line in lines for name, value in line.items() if value is not None}
-    assert logged == documented
+    logged = {general(name) for line in lines for name, value in line.items() if value is not None}
+    counts = {level: {f"episode/{name}" for name in getattr(load_level(level), "COUNTS", ())} for level in LEVELS}
+    assert {name for name in documented if name.startswith("episode/")} == set().union(*counts.values())
+    assert logged == documented - set().union(*counts.values()) | counts["seekavoid_arena_01"]
     always = {name for row in rows if row.count("|") == 5 for name in re.findall(r"`([^`]+)`", row.split("|")[1])
               if row.split("|")[4].strip() == "never"}  # fmt: skip
     evaluations = [line for line in lines if "eval/return" in line]

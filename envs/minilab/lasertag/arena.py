@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from envs.minilab import rng
+from envs.minilab.counts import Counts, new_counts
 from envs.minilab.jit import device_function
 from envs.minilab.mazes import Mazes
 from envs.minilab.physics import FRAME_MS, place_body
 from envs.minilab.state import Body, Float32Array, Int32Array, new_body
 from envs.minilab.textures import Atlas
 
+COUNTS = ("tags", "tagged")
+TAGS, TAGGED = range(2)  # places in it
 PLAYERS = 4
 ALIVE = -1
 
@@ -76,6 +79,7 @@ class LasertagState(NamedTuple):
     minds: Minds
     items: Items
     orbs: Float32Array  # [4 B, 2, 4] place and velocity; one at rest is not there
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -106,6 +110,7 @@ def new_state(streams: rng.Streams) -> LasertagState:
         minds=Minds(integers(players, FIRE + 1), reals(players, PACE + 1)),
         items=Items(integers(envs, ITEMS, CHARGE + 1), reals(envs, ITEMS, Y + 1)),
         orbs=reals(players, ORBS_EACH, VY + 1),
+        counts=new_counts(envs, COUNTS),
     )
 
 

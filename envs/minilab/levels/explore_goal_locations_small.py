@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import FIND_COUNTS, Counts, begin_finds, count_search, new_counts
 from envs.minilab.grid import CELL, draw_maze_column, middle_of, slide_in_grid
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
@@ -29,6 +30,7 @@ from envs.minilab.view import COSINE, EYE, SINE, View, add_item, draw_panels, lo
 __all__ = ["SURFACES"]
 
 EPISODE_FRAMES = 5400
+COUNTS = FIND_COUNTS
 REWARD = np.float32(10)
 ROOMS = Rooms(rooms=4, extra_connections=0.0, variations=1, spawns=5, objects=4)
 PANELS = 1
@@ -57,6 +59,7 @@ class ExploreState(NamedTuple):
     streams: rng.Streams
     body: Body
     search: Search
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -71,7 +74,7 @@ def new_state(streams: rng.Streams) -> ExploreState:
     num_envs = len(streams.episode)
     x, y = np.zeros(num_envs, np.float32), np.zeros(num_envs, np.float32)
     search = Search(np.zeros(num_envs, np.int32), x, y, np.zeros(num_envs, np.bool_))
-    return ExploreState(streams, new_body(num_envs), search)
+    return ExploreState(streams, new_body(num_envs), search, new_counts(num_envs, COUNTS))
 
 
 @cache
@@ -108,6 +111,7 @@ def begin_episode(i: int, state: ExploreState, scene: Scene) -> None:
     """Another maze, a goal in it, and the agent."""
     streams, search, mazes = state.streams, state.search, scene.mazes
     rng.next_episode(streams, i)
+    begin_finds(i, state.counts)
     m = rng.below(streams, i, mazes.cells.shape[0])
     place = rng.below(streams, i, mazes.object_count[m])
     search.maze[i] = m
@@ -129,8 +133,9 @@ def step_one(i: int, action: int, state: ExploreState, scene: Scene, out: Output
         turn(body, i, left)
         accelerate(body, i, right, forward)
         slide_in_grid(body, i, scene.mazes.cells, search.maze[i])
-        if touches_item(body, i, search.goal_x[i], search.goal_y[i]):
-            search.found[i] = True
+        search.found[i] = touches_item(body, i, search.goal_x[i], search.goal_y[i])
+        count_search(i, search.found[i], state.counts)
+        if search.found[i]:
             reward += REWARD
     body.frame[i] += ACTION_REPEAT
     out.reward[i] = reward

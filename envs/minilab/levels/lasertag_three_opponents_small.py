@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import TOTAL, add, begin_counts
 from envs.minilab.grid import CELL, draw_maze_column
 from envs.minilab.jit import device_function
 from envs.minilab.lasertag import bots, picture
 from envs.minilab.lasertag.arena import (
+    COUNTS,
     DIED,
     FIXED_ITEMS,
     ITEMS,
@@ -25,6 +27,8 @@ from envs.minilab.lasertag.arena import (
     ORBS_EACH,
     PLAYERS,
     SCORE,
+    TAGGED,
+    TAGS,
     LasertagState,
     Scene,
     copy_body,
@@ -45,7 +49,7 @@ from envs.minilab.render import Obs, draw_sky, row_of
 from envs.minilab.state import Outputs
 from envs.minilab.view import COSINE, EYE, SINE, View, draw_panels, look
 
-__all__ = ["PANELS", "SURFACES", "new_state"]
+__all__ = ["COUNTS", "PANELS", "SURFACES", "new_state"]
 
 EPISODE_FRAMES = 14_400
 POOL = 1024  # mazes
@@ -84,6 +88,7 @@ def begin_episode(i: int, state: LasertagState, scene: Scene) -> None:
     """Another maze and hue, what lies in it, and four players."""
     streams, players, mazes = state.streams, state.players, scene.mazes
     rng.next_episode(streams, i)
+    begin_counts(i, state.counts)
     m = rng.below(streams, i, mazes.cells.shape[0])
     state.maze[i], state.hue[i], state.body.frame[i] = m, rng.below(streams, i, picture.HUES), 0
     scatter_items(i, m, streams, state.items, mazes)
@@ -127,10 +132,17 @@ def step_one(i: int, action: int, state: LasertagState, scene: Scene, out: Outpu
         for j in range(agent, agent + PLAYERS):
             play(j, action, now, m, state, scene)
         for j in range(agent, agent + PLAYERS):
+            stood = is_alive(agent, players)
             move_orbs(j, now, m, players, state.items, state.orbs, scene.mazes.cells)
+            if j == agent and stood and not is_alive(agent, players):
+                add(i, TAGS, state.counts)  # its own orb: takes back what its score lost
+        if players.facts[agent, DIED] == now:
+            add(i, TAGGED, state.counts)
         state.body.frame[i] += 1
     copy_body(players.body, agent, state.body, i)
-    out.reward[i] = np.float32(players.facts[agent, SCORE] - before)
+    reward = np.float32(players.facts[agent, SCORE] - before)
+    state.counts.running[i, TAGS, TOTAL] += reward
+    out.reward[i] = reward
     out.terminated[i] = False
     out.truncated[i] = state.body.frame[i] >= EPISODE_FRAMES
 

@@ -7,11 +7,12 @@ What happens is in `envs.minilab.nav_maze.rules`.
 from functools import partial
 
 from envs.minilab.nav_maze import rules
-from envs.minilab.nav_maze.rules import BACKDROP, arrange, begin_episode, draw_column, plan, step_one
+from envs.minilab.nav_maze.rules import BACKDROP, COUNTS, arrange, begin_episode, draw_column, plan, step_one
 from envs.minilab.nav_maze.text import MazeText, apples_of
 
 __all__ = [
     "BACKDROP",
+    "COUNTS",
     "PANELS",
     "SHOWCASE",
     "SURFACES",

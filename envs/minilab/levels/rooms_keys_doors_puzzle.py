@@ -14,6 +14,7 @@ import numpy as np
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import Counts, add, begin_counts, new_counts
 from envs.minilab.grid import CELL, draw_floor_column, slide_in_grid
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
@@ -53,6 +54,7 @@ from envs.minilab.textures import pack as pack_colour
 from envs.minilab.view import COSINE, SINE, View, X, Y, add_item, add_panel, draw_panels, look
 
 EPISODE_FRAMES = 3600
+COUNTS = ("success", "keys", "doors")
 FAREWELL_FRAMES = 12  # from the goal to the end of the episode
 DEAF_FRAMES = 63  # a second of the engine's, in which a door that was touched in vain takes no notice
 GOAL_REWARD = np.float32(50)
@@ -60,6 +62,7 @@ OPEN = np.float32(92)  # how far a door slides
 SURFACES = "ssssf"
 PANELS = MAX_KEYS + MAX_DOORS + 1
 SHOWCASE = ()  # every episode has another map
+_SUCCESS, _KEYS, _DOORS = range(3)  # places in COUNTS
 _SLIDE = np.float32(400) * FRAME_S  # a frame
 _HALF_CELL = CELL * np.float32(0.5)
 _HALF_DOOR = np.float32(4)  # of its thickness
@@ -91,6 +94,7 @@ class QuestState(NamedTuple):
     streams: rng.Streams
     body: Body
     quest: Quest
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -106,7 +110,8 @@ def new_state(streams: rng.Streams) -> QuestState:
     puzzle, held, goal_taken = (np.zeros(num_envs, np.int32) for _ in range(3))
     door_opened, door_deaf = (np.zeros((num_envs, MAX_DOORS), np.int32) for _ in range(2))
     key_taken = np.zeros((num_envs, MAX_KEYS), np.bool_)
-    return QuestState(streams, new_body(num_envs), Quest(puzzle, held, key_taken, door_opened, door_deaf, goal_taken))
+    quest = Quest(puzzle, held, key_taken, door_opened, door_deaf, goal_taken)
+    return QuestState(streams, new_body(num_envs), quest, new_counts(num_envs, COUNTS))
 
 
 @cache
@@ -187,6 +192,7 @@ def begin_episode(i: int, state: QuestState, scene: Scene) -> None:
     """Another puzzle, as nobody touched it."""
     streams, body, quest, puzzles = state.streams, state.body, state.quest, scene.puzzles
     rng.next_episode(streams, i)
+    begin_counts(i, state.counts)
     m = rng.below(streams, i, puzzles.open.shape[0])
     quest.puzzle[i] = m
     quest.held[i] = quest.goal_taken[i] = _NONE
@@ -235,9 +241,11 @@ def take(i: int, state: QuestState, scene: Scene) -> np.float32:
         if not quest.key_taken[i, k] and touches_item(body, i, puzzles.key_x[m, k], puzzles.key_y[m, k]):
             quest.key_taken[i, k] = True
             quest.held[i] = puzzles.key_colour[m, k]
+            add(i, _KEYS, state.counts)
             reward += _ONE
     if quest.goal_taken[i] < 0 and touches_item(body, i, puzzles.goal_x[m], puzzles.goal_y[m]):
         quest.goal_taken[i] = body.frame[i]
+        add(i, _SUCCESS, state.counts)
         reward += GOAL_REWARD
     return reward
 
@@ -254,6 +262,7 @@ def try_doors(i: int, state: QuestState, scene: Scene) -> np.float32:
             if quest.held[i] == puzzles.door_colour[m, k]:
                 quest.door_opened[i, k] = frame
                 quest.held[i] = _NONE
+                add(i, _DOORS, state.counts)
                 reward += _ONE
             else:
                 quest.door_deaf[i, k] = frame + DEAF_FRAMES

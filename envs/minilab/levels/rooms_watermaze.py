@@ -15,6 +15,7 @@ import numpy as np
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import FIND_COUNTS, Counts, begin_finds, count_search, new_counts
 from envs.minilab.items import draw_octagon
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
@@ -38,6 +39,7 @@ from envs.minilab.textures import Atlas, build_atlas, pack, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, look
 
 EPISODE_FRAMES = 7200
+COUNTS = FIND_COUNTS
 PANELS = 0
 CEILING = np.float32(192)
 WATER = np.float32(16)  # the agent walks on the water
@@ -102,6 +104,7 @@ class WatermazeState(NamedTuple):
     streams: rng.Streams
     body: Body
     trial: Trial
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -116,7 +119,8 @@ def new_state(streams: rng.Streams) -> WatermazeState:
     num_envs = len(streams.episode)
     x, y = np.zeros(num_envs, np.float32), np.zeros(num_envs, np.float32)
     age, touch, pulse, pulses = (np.zeros(num_envs, np.int32) for _ in range(4))
-    return WatermazeState(streams, new_body(num_envs), Trial(x, y, age, touch, pulse, pulses))
+    trial = Trial(x, y, age, touch, pulse, pulses)
+    return WatermazeState(streams, new_body(num_envs), trial, new_counts(num_envs, COUNTS))
 
 
 @cache
@@ -153,6 +157,7 @@ def begin_episode(i: int, state: WatermazeState, scene: Scene) -> None:
     """Hide the platform anew and begin the first trial."""
     streams, trial = state.streams, state.trial
     rng.next_episode(streams, i)
+    begin_finds(i, state.counts)
     angle = rng.uniform(streams, i) * _TURN
     radius = PLATFORM_DISC * math.sqrt(rng.uniform(streams, i))
     trial.platform_x[i] = radius * math.cos(angle)
@@ -199,7 +204,9 @@ def advance_platform(i: int, state: WatermazeState) -> np.float32:
     body, trial = state.body, state.trial
     trial.age_ms[i] += FRAME_MS
     if trial.touch_ms[i] < 0:
-        if touches_platform(i, state):
+        found = touches_platform(i, state)
+        count_search(i, found, state.counts)
+        if found:
             trial.touch_ms[i] = 0
             trial.pulse_ms[i] = FIRST_PULSE_MS
         return _ZERO

@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import Counts, add, begin_counts, new_counts
 from envs.minilab.jit import device_function
 from envs.minilab.levels import PlanShape
 from envs.minilab.physics import (
@@ -35,6 +36,7 @@ from envs.minilab.textures import Atlas, build_atlas, sky, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, add_item, draw_panels, look
 
 EPISODE_FRAMES = 1200
+COUNTS = ("apples", "lemons")
 EAST, NORTH, WEST, SOUTH = 1016, 568, -568, -760  # the walls' faces
 WALL_HEIGHT = np.float32(192)
 SPAWN = (np.float32(192), np.float32(-128))
@@ -50,6 +52,7 @@ SHOWCASE = (
     (192.0, -128.0, 0.0), (192.0, -128.0, 90.0), (192.0, -128.0, 180.0), (192.0, -128.0, 270.0),
     (200.0, -170.0, 340.0), (900.0, 400.0, 225.0), (-500.0, -700.0, 45.0), (280.0, -80.0, 140.0),
 )  # fmt: skip
+_APPLES_TAKEN, _LEMONS_TAKEN = range(2)  # places in COUNTS
 _NUM_APPLES = len(APPLES)
 _SIZE = np.float32(36)
 _BOTTOM = np.float32(2)
@@ -72,6 +75,7 @@ class SeekavoidState(NamedTuple):
     streams: rng.Streams
     body: Body
     harvest: Harvest
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -85,7 +89,7 @@ def new_state(streams: rng.Streams) -> SeekavoidState:
     """State for as many environments as `streams` has."""
     num_envs = len(streams.episode)
     harvest = Harvest(np.zeros((num_envs, len(ITEMS)), np.bool_), np.zeros(num_envs, np.int32))
-    return SeekavoidState(streams, new_body(num_envs), harvest)
+    return SeekavoidState(streams, new_body(num_envs), harvest, new_counts(num_envs, COUNTS))
 
 
 @cache
@@ -112,6 +116,7 @@ def begin_round(i: int, state: SeekavoidState) -> None:
 def begin_episode(i: int, state: SeekavoidState, scene: Scene) -> None:
     """The first round."""
     rng.next_episode(state.streams, i)
+    begin_counts(i, state.counts)
     state.body.frame[i] = 0
     state.body.eye[i] = EYE_HEIGHT
     begin_round(i, state)
@@ -126,8 +131,10 @@ def gather(i: int, state: SeekavoidState) -> np.float32:
             harvest.taken[i, k] = True
             if k < _NUM_APPLES:
                 harvest.apples_left[i] -= 1
+                add(i, _APPLES_TAKEN, state.counts)
                 reward += _ONE
             else:
+                add(i, _LEMONS_TAKEN, state.counts)
                 reward -= _ONE
     return reward
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from envs.config import Textures
 from envs.minilab import rng
+from envs.minilab.counts import FIND_COUNTS, Counts, add, begin_finds, count_search, new_counts
 from envs.minilab.decals import decal
 from envs.minilab.grid import middle_of
 from envs.minilab.jit import device_function
@@ -28,6 +29,7 @@ from envs.minilab.state import Body, BoolArray, Float32Array, Int32Array, Output
 from envs.minilab.textures import Atlas, build_atlas, surface
 from envs.minilab.view import EYE, View, add_item, draw_panels, look
 
+COUNTS = (*FIND_COUNTS, "apples")
 FRAMES_PER_SECOND = 60
 _APPLE_REWARD, _GOAL_REWARD = np.float32(1), np.float32(10)
 _WALL_HEIGHT = np.float32(99)
@@ -36,6 +38,7 @@ _APPLE, _GOAL, _PAPERS = 1, 2, 3  # places in the atlas; 0 is no picture
 _APPLE_WIDTH, _APPLE_TOP, _APPLE_BOTTOM = np.float32(25), np.float32(45), np.float32(15)
 _GOAL_WIDTH, _GOAL_TOP, _GOAL_BOTTOM = np.float32(46), np.float32(48), np.float32(2)
 _ZERO = np.float32(0)
+_APPLES_TAKEN = len(FIND_COUNTS)  # place in COUNTS
 
 
 class Search(NamedTuple):
@@ -56,6 +59,7 @@ class MazeState(NamedTuple):
     streams: rng.Streams
     body: Body
     search: Search
+    counts: Counts
 
 
 class Scene(NamedTuple):
@@ -74,7 +78,7 @@ def new_state(streams: rng.Streams, *, apples: int) -> MazeState:
     apple_x, apple_y = (np.zeros((num_envs, apples), np.float32) for _ in range(2))
     taken, found = np.zeros((num_envs, apples), np.bool_), np.zeros(num_envs, np.bool_)
     search = Search(np.zeros(num_envs, np.int32), x, y, apple_x, apple_y, taken, found)
-    return MazeState(streams, new_body(num_envs), search)
+    return MazeState(streams, new_body(num_envs), search, new_counts(num_envs, COUNTS))
 
 
 def new_scene(text: MazeText, *, evaluation: bool = False, textures: Textures = "drawn") -> Scene:
@@ -127,6 +131,7 @@ def begin_episode(i: int, state: MazeState, scene: Scene) -> None:
     """Draw the goal and the apples, all choices equally likely, and begin the first round."""
     search, streams, places = state.search, state.streams, scene.places
     rng.next_episode(streams, i)
+    begin_finds(i, state.counts)
     state.body.frame[i] = 0
     state.body.eye[i] = EYE_HEIGHT
     g = rng.below(streams, i, places.goals.shape[0])
@@ -156,9 +161,11 @@ def step_one(i: int, action: int, state: MazeState, scene: Scene, out: Outputs) 
         for k in range(search.taken.shape[1]):
             if not search.taken[i, k] and touches_item(body, i, search.apple_x[i, k], search.apple_y[i, k]):
                 search.taken[i, k] = True
+                add(i, _APPLES_TAKEN, state.counts)
                 reward += _APPLE_REWARD
-        if touches_item(body, i, search.goal_x[i], search.goal_y[i]):
-            search.found[i] = True
+        search.found[i] = touches_item(body, i, search.goal_x[i], search.goal_y[i])
+        count_search(i, search.found[i], state.counts)
+        if search.found[i]:
             reward += _GOAL_REWARD
     body.frame[i] += ACTION_REPEAT
     out.reward[i] = reward

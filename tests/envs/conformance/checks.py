@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from envs.api import EnvironmentFailure
+from envs.api import EnvironmentFailure, info_names
 from envs.config import BACKENDS
 from tests.envs.conformance.cases import Case
 from tests.envs.conformance.recording import record, recording, same, shared
@@ -84,6 +84,18 @@ def check_final_obs(case: Case) -> None:
         assert all(told[t] for t in r.ended.any(1).nonzero()[:, 0].tolist())
     else:
         assert not any(told)
+
+
+def check_information(case: Case) -> None:
+    """Who tells more of an episode tells it in all rows that ended: a total and a count of each name."""
+    names, r = info_names(shared(case)), recording(case)
+    assert all(isinstance(name, str) for name in names)
+    for row, ended in zip(r.rows, r.ended, strict=True):
+        if not names:
+            assert row.info is None
+        elif ended.any():
+            assert row.info is not None and row.info.shape == (case.num_envs, len(names), 2)
+            assert row.info.dtype == torch.float32 and (row.info[ended, :, 1] >= 0).all()
 
 
 def check_seeds(case: Case) -> None:
@@ -189,6 +201,7 @@ CHECKS = [
     check_dead_rows,
     check_kinds_of_end,
     check_final_obs,
+    check_information,
     check_seeds,
     check_reset_begins_anew,
     check_state,
