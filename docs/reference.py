@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from configs.model import flag_names
 
+WIDTH = 120
 FOLDER = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/reference.py from the code: change it there. -->\n\n"
 PROGRAMS = {  # page: (command, module, its model or what makes it)
@@ -126,8 +128,34 @@ def entry(name: str, thing: Any) -> list[str]:
     doc = inspect.getdoc(thing) or ""
     lines = [f"### `{name}`", ""]
     if inspect.isfunction(thing):
-        lines += ["```python", f"{name}{inspect.signature(thing)}", "```", ""]
+        lines += ["```python", called(name, thing), "```", ""]
     return [*lines, "```text", doc, "```", ""]
+
+
+def called(name: str, function: Callable[..., Any]) -> str:
+    """How `function` is called, with annotations as in its source; one parameter a line where one line is too short."""
+    signature = inspect.signature(function)
+    returns = signature.return_annotation
+    words, end = list(parameters(signature)), f") -> {returns if isinstance(returns, str) else spelt(returns)}"
+    line = f"{name}({', '.join(words)}{end}"
+    return line if len(line) <= WIDTH else "\n".join([f"{name}(", *(f"    {word}," for word in words), end])
+
+
+def parameters(signature: inspect.Signature) -> Iterator[str]:
+    """Each parameter with its annotation and default; `*` in front of those that are given by name only."""
+    by_name = False
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not by_name:
+            yield "*"
+            by_name = True
+        noted = parameter.annotation if isinstance(parameter.annotation, str) else spelt(parameter.annotation)
+        given = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        yield f"{parameter.name}: {noted}{given}"
+
+
+def spelt(annotation: Any) -> str:
+    """An annotation without its modules."""
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", inspect.formatannotation(annotation))
 
 
 def pages() -> dict[str, str]:

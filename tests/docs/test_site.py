@@ -66,6 +66,16 @@ def test_every_page_of_docs_is_a_chapter_of_the_site() -> None:
     assert sorted(chapters(nav)) == sorted(str(page.relative_to(ROOT)) for page in CHAPTERS)
 
 
+def test_lines_are_at_most_160_characters_wide_outside_tables() -> None:
+    wide = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in CHAPTERS
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+        if len(line) > 160 and not line.lstrip().startswith("|")
+    ]
+    assert not wide
+
+
 def test_the_readme_is_read_in_a_minute() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.count("\n") <= 120 and len(text.split()) <= 900
