@@ -179,8 +179,12 @@ def _told(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return "-"
     if told["low"] is None:
-        return f"{told['mean']:.3g}, of {told['times']:.0f}"
-    return f"{told['mean']:.3g} ({told['low']:.3g} to {told['high']:.3g})"
+        return f"{_number(told['mean'])}, of {told['times']:.0f}"
+    return f"{_number(told['mean'])} ({_number(told['low'])} to {_number(told['high'])})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 @contextmanager

@@ -40,6 +40,10 @@ def make(
     config, _ = resolve(config)
     if config.backend != "gymnasium" and config.observation not in ("auto", "picture"):
         raise ValueError(f"observation is {config.observation!r}: {config.backend} shows pictures")
+    if config.episode_info and config.backend in ("minilab", "dmlab"):
+        keys = " ".join(config.episode_info)
+        counted = "; its levels count by themselves what happens" if config.backend == "minilab" else ""
+        raise ValueError(f"episode_info is {keys}: {config.backend} has no `info` to look into{counted}")
     part, parts = share
     if config.num_envs % parts:
         raise ValueError(f"num_envs is {config.num_envs}; it must be a multiple of {parts}, the number of processes")

@@ -49,6 +49,12 @@ class EnvConfig(BaseModel):
         "(whole numbers that stand for kinds of things, one-hot, such as MiniGrid's view). `auto`: as the space says, "
         "where that can mean one thing only; the log says which.",
     )
+    episode_info: MayChange[Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY")]] = Field(
+        default=(),
+        max_length=32,
+        description="Keys of the `info` of Gymnasium's environments and envpool's, such as is_success: the number or "
+        "yes-no at the end of an episode is logged as `episode/KEY`, the mean over episodes. minilab counts by itself.",
+    )
     env_threads: MayChange[int] = Field(
         default=1, ge=1, le=256, description="Threads that step and draw the environments (minilab, envpool)."
     )

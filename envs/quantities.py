@@ -52,3 +52,14 @@ def check_finite(values: Any, what: str) -> None:
     array = np.asarray(values)
     if array.dtype.kind in "fc" and not (good := np.isfinite(array)).all():
         raise BadNumber(f"{what} holds {array[~good].ravel()[0]}")
+
+
+def plain_number(value: Any) -> float | None:
+    """`value` as a float, where it is a finite number, a yes or no, or an array of one of these; else None."""
+    if not isinstance(value, bool | int | float | np.generic | np.ndarray):
+        return None
+    try:
+        number = one_number(value)
+    except BadNumber:
+        return None
+    return number if abs(number) <= float(np.finfo(np.float32).max) else None

@@ -15,7 +15,9 @@ from envs import LEVELS
 MOST_ARMS = 8  # that are inferred: a figure of more tells nobody anything
 
 # Where and how a run went, but not what it learnt. Level and back end are compared panel by panel.
-PLACES = {"env.name", "env.backend", "env.env_threads", "env.env_processes", "env.env_timeout", "env.dmlab_cache"}
+PLACES = {"env.name", "env.backend"} | {
+    f"env.{name}" for name in ("env_threads", "env_processes", "env_timeout", "dmlab_cache", "episode_info")
+}
 
 LOOK = "env.textures"  # of minilab: another look is another task
 

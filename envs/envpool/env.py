@@ -29,6 +29,7 @@ from envs.envpool.presets import (
     Scenario,
 )
 from envs.envpool.registry import look_up
+from envs.information import EpisodeInfo
 from envs.signals import FOR_THE_PROGRAM
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
@@ -62,6 +63,7 @@ class EnvpoolEnv:
         check_seed(seed)
         self.name, self.num_envs = config.name.removeprefix("envpool/"), config.num_envs
         self.device = torch.device("cpu")
+        self.episode_info, self._info = config.episode_info, EpisodeInfo(self.name, config.episode_info)
         self._seed, self._evaluation, self._generation = seed, int(evaluation), 0
         self._scenario, packaged = look_up(self.name)
         self._folder = TemporaryDirectory(prefix="cpc-rl-envpool-", ignore_cleanup_errors=True)
@@ -126,7 +128,8 @@ class EnvpoolEnv:
         else:
             reward = self._pay(self._scenario, reward, terminated, dead)
         self._over = terminated | truncated
-        return self._row(obs, info, np.where(dead, 0.0, reward), terminated, truncated, dead, ~dead)
+        row = self._row(obs, info, np.where(dead, 0.0, reward), terminated, truncated, dead, ~dead)
+        return row._replace(info=self._info.read(info, self._over))
 
     def state_dict(self) -> dict[str, Any]:
         """Which environment this is, and which seeds have been used."""

@@ -22,6 +22,7 @@ from envs.gymnasium.recipe import Factory, find_recipe
 from envs.gymnasium.rewards import Taps
 from envs.gymnasium.spaces import Observations, action_table
 from envs.gymnasium.watching import Watch
+from envs.information import EpisodeInfo
 from envs.quantities import RAW_REWARD, one_for_each
 from envs.workers import Workers
 
@@ -77,6 +78,7 @@ class GymnasiumEnv:
         self.obs_shape, self.num_actions = self._observations.shape, len(self._actions)
         self.frames_per_second = float(self._batch.metadata.get("render_fps") or 30)
         self._taps = Taps(self._batch)
+        self.episode_info, self._info = config.episode_info, EpisodeInfo(self.name, config.episode_info)
         self._watch = None if evaluation else Watch(self._batch, self.name)
         keeping.warn_of_processes(self._batch, self.name)
         self._over: Flags = np.zeros(self.num_envs, np.bool_)  # whose next action only begins an episode
@@ -112,11 +114,13 @@ class GymnasiumEnv:
                 lost = self._batch.lost if isinstance(self._batch, Workers) else dead
                 is_first, final = ended | lost, None
             raw = info.get(RAW_REWARD) if isinstance(self._batch, Workers) else self._taps.last()
+            at_end = info.get("final_info", info) if self._mode is AutoresetMode.SAME_STEP else info
+            extra = self._info.read(at_end, ended)
             if self._mode is not AutoresetMode.NEXT_STEP and ended.any():
                 obs, final = self._begin_again(obs, ended, info)
             if is_first[0]:
                 self._look()
-            return self._row(obs, reward, terminated, truncated, is_first, ~lost, final, raw)
+            return self._row(obs, reward, terminated, truncated, is_first, ~lost, final, raw)._replace(info=extra)
 
     def picture(self, i: int) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
         """What a person would look at in environment i: uint8 [H, W, 3]; None where it cannot be drawn.

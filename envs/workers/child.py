@@ -24,7 +24,7 @@ import gymnasium
 import numpy as np
 
 from envs.errors import Incurable
-from envs.quantities import RAW_REWARD, check_finite, one_number
+from envs.quantities import RAW_REWARD, check_finite, one_number, plain_number
 from envs.signals import FOR_THE_PROGRAM
 
 Env = gymnasium.Env[Any, Any]
@@ -125,17 +125,19 @@ class Child:
         action, next_seed = data
         obs, paid, terminated, truncated, info = env.step(action)
         reward = one_number(paid)
-        final = None
+        final, told = None, None
         if terminated or truncated:
             check_finite(obs, "the observation")
             final = np.array(obs)  # a copy: the environment may write its next frame to the same place
+            told = {key: number for key, value in info.items() if (number := plain_number(value)) is not None}
+            told.pop(RAW_REWARD, None)
             if next_seed is None:
                 self._show(env, index, obs)
             else:
                 self._begin(env, index, next_seed)
         else:
             self._show(env, index, obs)
-        return reward, bool(terminated), bool(truncated), final, info.get(RAW_REWARD)
+        return reward, bool(terminated), bool(truncated), final, info.get(RAW_REWARD), told
 
     def _begin(self, env: Env, index: int, seed: int) -> None:
         self._enter(index, Phase.RESET)

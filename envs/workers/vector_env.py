@@ -60,9 +60,9 @@ class Workers(_AsyncVectorEnv):
     one worker without a whole episode in between closes all and raises `envs.api.EnvironmentFailure`; so does the first
     one that no other seed cures (`Incurable`).
 
-    `step` returns infos with `final_obs` and `_final_obs` (as gymnasium has them) where episodes ended, and
-    `RAW_REWARD` where environments tell it; what else they put into their own infos stays in the worker. Observations
-    are views of shared memory which the next call overwrites.
+    `step` returns infos with `final_obs`, `final_info` and their masks (as gymnasium has them) where episodes ended,
+    and `RAW_REWARD` where environments tell it. `final_info` has the numbers of an environment's own info; all else
+    stays in the worker. Observations are views of shared memory which the next call overwrites.
 
     Attributes:
         lost: bool [N], which rows of the last `step` begin an episode because a worker failed.
@@ -166,22 +166,25 @@ class Workers(_AsyncVectorEnv):
         self.idle = np.array([worker.resting for worker in self._workers])
         awake = [worker for worker in self._workers if not worker.resting]
         final, raw = (np.full(self.num_envs, None, object) for _ in range(2))
+        infos: Infos = {}
         failures = []
         for i, answer in zip([worker.index for worker in awake], self._answers(awake), strict=True):
             if isinstance(answer, Failure):
                 failures.append(answer)
                 self.lost[i] = True
                 continue
-            rewards[i], terminated[i], truncated[i], final[i], raw[i] = answer
+            rewards[i], terminated[i], truncated[i], final[i], raw[i], told = answer
             if terminated[i] or truncated[i]:
                 self._workers[i].failures.clear()
+                infos = self._add_info(infos, {"final_info": told}, i)
                 self._workers[i].resting = bool(self.last[i])
                 if not self.last[i]:
                     self._choose(self._workers[i])
         self._replace(failures)
         self._state = AsyncState.DEFAULT
         ended = terminated | truncated
-        infos: Infos = {"final_obs": final, "_final_obs": ended} if ended.any() else {}
+        if ended.any():
+            infos |= {"final_obs": final, "_final_obs": ended}
         if any(paid is not None for paid in raw):
             infos[RAW_REWARD] = np.array([0.0 if paid is None else paid for paid in raw])  # [N]
         return self.observations, rewards, terminated, truncated, infos
