@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 from agents.a2c import Learner
+from cpc_repr.audio.experiment import AudioExperiment
+from cpc_repr.text.experiment import TextExperiment
+from cpc_repr.vision.pretext import METHODS
 from cpc_rl.aux import AUX_LOSSES
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = ["Usage", "What is logged", "Implementation details", "Results", "What did not help"]
-METHODS: dict[str, type] = {"a2c.md": Learner} | {f"aux_{name}.md": loss for name, loss in AUX_LOSSES.items()}
+SHARED = {"cpc": "{family}.md", "gim": "greedy_infomax.md", "greedy": "greedy_infomax.md"}
+FAMILIES = {"audio": AudioExperiment.methods, "text": TextExperiment.methods, "vision": METHODS}
+PAGES: list[tuple[str, type]] = [("a2c.md", Learner)]
+PAGES += [(f"aux_{name}.md", loss) for name, loss in AUX_LOSSES.items()]
+PAGES += [
+    (SHARED.get(name, "{family}_{name}.md").format(family=family, name=name), method)
+    for family, methods in FAMILIES.items()
+    for name, method in methods.items()
+]
 
 
 def sections(page: str) -> dict[str, str]:
@@ -23,12 +34,12 @@ def sections(page: str) -> dict[str, str]:
     return {"": first[2], **{title: text.strip() for title, _, text in others}}
 
 
-@pytest.mark.parametrize("page", METHODS)
-def test_a_methods_page_has_the_form(page: str) -> None:
+@pytest.mark.parametrize(("page", "method"), PAGES, ids=lambda value: getattr(value, "__name__", value))
+def test_a_methods_page_has_the_form(page: str, method: type) -> None:
     found = sections(page)
     assert [title for title in found if title in FORM] == FORM
     assert all(found[title] for title in FORM)
-    source = Path(inspect.getfile(METHODS[page])).relative_to(ROOT)
+    source = Path(inspect.getfile(method)).relative_to(ROOT)
     assert f"`{source}`" in found[""], "what it is ends with where its code is"
     assert re.search(r"\b(19|20)\d\d\b", found[""]), "what it is names the paper, with its year"
     assert re.search(r"^python -m ", found["Usage"], flags=re.M)
