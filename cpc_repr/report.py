@@ -9,8 +9,6 @@ from pathlib import Path
 import rich.box
 import rich.console
 import rich.table
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cpc_repr.probes import Score
 from cpc_rl.compare.statistics import t_interval
@@ -113,6 +111,9 @@ def plot_curves(
     xlabel: str,
 ) -> None:
     """Draw panels side by side, each (title, name of a curve -> its values at whole `x`), into a PNG."""
+    from matplotlib.figure import Figure  # here: no program needs it to start
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")  # not pyplot: a notebook's stays as it is
     axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, curves) in zip(axes[0], panels, strict=True):

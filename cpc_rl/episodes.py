@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import scipy
 import torch
-from scipy.stats import bootstrap
 from torch import Tensor
 
 from cpc_rl.acting import sample
@@ -129,7 +129,9 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean, by the percentile bootstrap (10,000 resamples, fixed seed)."""
     if len(values) < 2:  # one episode says nothing about the spread
         return float(values.min()), float(values.max())
-    result = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0))
+    result = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0)
+    )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 

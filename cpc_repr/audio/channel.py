@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, firwin2, lfilter, resample_poly
 
 Samples = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ class Channel:
     def __init__(self, rng: np.random.Generator, spread: float) -> None:
         """`spread` is the standard deviation in dB of the response from octave to octave; 0: a flat one."""
         gains = 10 ** (spread * rng.standard_normal(len(BANDS)) / 20)
-        self._filter: Samples = firwin2(TAPS, BANDS, gains, fs=16_000)
+        self._filter: Samples = scipy.signal.firwin2(TAPS, BANDS, gains, fs=16_000)
         self._colour = rng.uniform(0.0, 0.9)  # 0: white noise; near 1: a rumble
 
     def record(self, speech: Samples, snr: float, level: float, rng: np.random.Generator) -> NDArray[np.int16]:
@@ -34,8 +34,8 @@ class Channel:
         Returns:
             int16 [n].
         """
-        filtered: Samples = fftconvolve(speech, self._filter, mode="same")
-        noise: Samples = lfilter([1.0], [1.0, -self._colour], rng.standard_normal(len(speech)))
+        filtered: Samples = scipy.signal.fftconvolve(speech, self._filter, mode="same")
+        noise: Samples = scipy.signal.lfilter([1.0], [1.0, -self._colour], rng.standard_normal(len(speech)))
         power = _rms(filtered)
         noise *= power * 10 ** (-snr / 20) / _rms(noise)
         recording = (filtered + noise) * 10 ** (-level / 20) / power
@@ -44,7 +44,7 @@ class Channel:
 
 def to_16k(pcm: NDArray[np.int16], lead: int, tail: int) -> Samples:
     """espeak-ng's samples at 16 kHz, in [-1, 1], with silence around: float64 [lead + ceil(n * 320 / 441) + tail]."""
-    speech: Samples = resample_poly(pcm / 32_768, UP, DOWN)
+    speech: Samples = scipy.signal.resample_poly(pcm / 32_768, UP, DOWN)
     return np.pad(speech, (lead, tail))
 
 

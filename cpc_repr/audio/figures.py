@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from cpc_repr.audio.evaluate import AudioContext
 from cpc_repr.audio.features import Features
@@ -15,6 +14,8 @@ from cpc_repr.packages import optional_module
 
 def figure_2(path: Path, context: AudioContext, features: Features) -> None:
     """t-SNE of frames of c of some speakers' test utterances, one colour a speaker."""
+    from matplotlib.figure import Figure  # here: no program needs it to start
+
     manifold = optional_module("sklearn.manifold", "audio")
     x, speaker = speaker_frames(context, features)
     place = manifold.TSNE(perplexity=min(30.0, (len(x) - 1) / 3), init="pca", random_state=0).fit_transform(x)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from cpc_repr.files import visible_files
 
@@ -32,8 +32,8 @@ def convert(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     if rate == SAMPLE_RATE:
         return mono
     common = gcd(SAMPLE_RATE, rate)
-    resampled: NDArray[np.float32] = resample_poly(mono, SAMPLE_RATE // common, rate // common).astype(np.float32)
-    return resampled
+    resampled = scipy.signal.resample_poly(mono, SAMPLE_RATE // common, rate // common)
+    return resampled.astype(np.float32)
 
 
 def converted_length(samples: int, rate: int) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 import torch
-from scipy import sparse, stats
+from scipy import sparse
 from torch.nn import functional as F
 
 from cpc_repr.context import Context
@@ -146,7 +147,7 @@ def _scores(context: TextContext, task: Task, predicted: np.ndarray) -> dict[str
 def _score(hit: np.ndarray) -> Score:
     """With the percentile bootstrap over sentences, which for hits and misses is the binomial's."""
     share = float(hit.mean())
-    low, high = (float(stats.binom.ppf(q, len(hit), share)) / len(hit) for q in (0.025, 0.975))
+    low, high = (float(scipy.stats.binom.ppf(q, len(hit), share)) / len(hit) for q in (0.025, 0.975))
     return Score(share, low, high)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cpc_repr.probes import Score
 from cpc_repr.text.senteval import TASKS
@@ -14,6 +13,8 @@ from cpc_repr.text.senteval import TASKS
 
 def figure_tasks(path: Path, rows: Mapping[str, Sequence[Score]]) -> None:
     """Accuracies of each row of the table in the five tasks, with its intervals."""
+    from matplotlib.figure import Figure  # here: no program needs it to start
+
     figure = Figure(figsize=(8, 4), layout="constrained")
     axis = figure.subplots()
     places = np.arange(len(TASKS))

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from torch import Tensor
 
 from cpc_repr.context import Context
@@ -32,6 +30,9 @@ def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, S
         curves: Name of a method -> its accuracy at each share.
         bound: The network trained on all labels; NaN leaves it out.
     """
+    from matplotlib.figure import Figure  # here: no program needs it to start
+    from matplotlib.ticker import NullLocator
+
     figure = Figure(figsize=(5.4, 3.8), layout="constrained")
     axis = figure.subplots()
     for name, values in curves.items():
@@ -50,6 +51,8 @@ def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, S
 
 def figure_5(path: Path, context: Context[Any, Pictures], model: PatchEncoder) -> None:
     """Test patches that excite a unit of z most, a row a unit; no two of a row from the same picture."""
+    from matplotlib.figure import Figure  # here: no program needs it to start
+
     units, _, patches = most_exciting(context, model)
     figure = Figure(figsize=(0.5 * ACROSS + 1, 0.5 * len(units) + 0.4), layout="constrained")
     axes = figure.subplots(len(units), ACROSS, squeeze=False)

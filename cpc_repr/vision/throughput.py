@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.utils.benchmark import Timer
 
 
 def throughput(
@@ -33,6 +32,8 @@ def describe_speed(speed: Mapping[str, float]) -> str:
 
 
 def _seconds(work: Callable[[], Tensor], times: int) -> float:
+    from torch.utils.benchmark import Timer  # here: no program needs it to start
+
     names = {"backward": torch.autograd.backward, "work": work}
     timer = Timer("backward(work())", globals=names, num_threads=torch.get_num_threads())
     return float(timer.timeit(times).mean)  # warms up, and waits for a GPU

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 LEVEL = 0.95
 FEWEST = 3  # seeds for an interval
@@ -54,7 +54,7 @@ def mean(values: np.ndarray, axis: int = -1) -> Any:
 
 def iqm(values: np.ndarray, axis: int = -1) -> Any:
     """Interquartile mean: without the lowest and the highest quarter, rounded down (of three values: the mean)."""
-    return stats.trim_mean(values, TRIM, axis=axis)
+    return scipy.stats.trim_mean(values, TRIM, axis=axis)
 
 
 def pooled_iqm(*samples: np.ndarray, axis: int = -1) -> Any:
@@ -88,8 +88,8 @@ def mann_whitney(arm: np.ndarray, base: np.ndarray) -> float | None:
     order = np.argsort(ranks)
     steps = difference(ranks[order][1:], ranks[order][:-1]) > 0
     ranks[order] = np.concatenate([[0], np.cumsum(steps)])
-    method: Any = "exact" if steps.all() else stats.PermutationMethod(n_resamples=RESAMPLES, rng=_generator())
-    return float(stats.mannwhitneyu(ranks[: len(arm)], ranks[len(arm) :], method=method).pvalue)
+    method: Any = "exact" if steps.all() else scipy.stats.PermutationMethod(n_resamples=RESAMPLES, rng=_generator())
+    return float(scipy.stats.mannwhitneyu(ranks[: len(arm)], ranks[len(arm) :], method=method).pvalue)
 
 
 def paired_t(differences: np.ndarray) -> Test:
@@ -99,7 +99,7 @@ def paired_t(differences: np.ndarray) -> Test:
         return Test(found, None)
     if found.low == found.high:  # all differences are equal
         return Test(found, float(found.value == 0))
-    return Test(found, float(stats.ttest_1samp(differences, 0).pvalue))
+    return Test(found, float(scipy.stats.ttest_1samp(differences, 0).pvalue))
 
 
 def welch_t(arm: np.ndarray, base: np.ndarray) -> Test:
@@ -111,7 +111,7 @@ def welch_t(arm: np.ndarray, base: np.ndarray) -> Test:
         return Test(Estimate(value, value, value), float(value == 0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # one of them is constant: it says so, and is right
-        found = stats.ttest_ind(arm, base, equal_var=False)
+        found = scipy.stats.ttest_ind(arm, base, equal_var=False)
     interval = found.confidence_interval(LEVEL)
     return Test(Estimate(value, float(interval.low), float(interval.high)), float(found.pvalue))
 
@@ -136,7 +136,7 @@ def estimate(statistic: Statistic, *samples: Sequence[float] | np.ndarray) -> Es
     value = float(statistic(*arrays))
     if any(len(array) < FEWEST_BOOTSTRAP for array in arrays):
         return Estimate(value)
-    interval = stats.bootstrap(
+    interval = scipy.stats.bootstrap(
         arrays,
         statistic,
         n_resamples=RESAMPLES,
@@ -159,7 +159,7 @@ def band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """t-interval of the mean of `curves` [n, points] at each point: low and high [points]; None of too few curves."""
     if len(curves) < FEWEST:
         return None
-    half = stats.t.ppf((1 + LEVEL) / 2, len(curves) - 1) * stats.sem(curves, axis=0)
+    half = scipy.stats.t.ppf((1 + LEVEL) / 2, len(curves) - 1) * scipy.stats.sem(curves, axis=0)
     return curves.mean(0) - half, curves.mean(0) + half
 
 
@@ -168,7 +168,7 @@ def t_interval(values: Sequence[float] | np.ndarray, fewest: int = FEWEST) -> Es
     array = np.asarray(values, dtype=float)
     if len(array) < fewest:
         return Estimate(float(array.mean()) if len(array) else np.nan)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(array) - 1) * stats.sem(array))
+    half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, len(array) - 1) * scipy.stats.sem(array))
     return Estimate(float(array.mean()), float(array.mean()) - half, float(array.mean()) + half)
 
 
