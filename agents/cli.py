@@ -12,6 +12,7 @@ COMMANDS = {
     "train": ("agents.a2c", "Train an A2C agent, with or without an auxiliary loss."),
     "random": ("agents.random", "Score random play, to compare an agent with."),
     "evaluate": ("cpc_rl.evaluate", "Score a trained run on new episodes, and film one."),
+    "export": ("cpc_rl.export", "Hand an agent over as one file that plays without this library."),
     "probe": ("cpc_rl.probe", "Read what an agent knows from its latents: where it is, what it sees."),
     "sweep": ("cpc_rl.sweep.__main__", "Run many trials of one command, from a file that `wandb sweep` takes."),
     "compare": ("cpc_rl.compare", "Compare runs: curves, intervals over seeds, a report."),

@@ -1,0 +1,74 @@
+"""Files that compute a network without this library: ONNX, and PyTorch's own exported programs."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from configs import UsageError
+from cpc_rl.runs.files import write_atomic
+
+Format = Literal["onnx", "torch"]
+SUFFIX: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
+
+
+def check_format(form: Format) -> None:
+    """Raise UsageError where the packages that a format needs are not there."""
+    for name in ("onnx", "onnxscript", "onnxruntime") if form == "onnx" else ():
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UsageError(f"--format onnx needs {name} ({error}): pip install 'cpc-rl[export]'") from error
+
+
+def write_network(
+    path: Path,
+    form: Format,
+    network: nn.Module,
+    example: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    notes: Mapping[str, str],
+) -> None:
+    """Write what `network` computes of its inputs, whose first axis may have any length, into one file.
+
+    Args:
+        path: Written whole or not at all.
+        form: `onnx` or `torch` (`torch.export.load` reads it).
+        network: In evaluation mode.
+        example: Its inputs by name, in order; at least two rows, so that no length is taken for a constant.
+        outputs: Names of what it returns, a tuple.
+        notes: Kept in the file: ONNX's `metadata_props`, or the extra file `notes` of `torch`.
+    """
+    rows = torch.export.Dim("rows", min=1)
+    program = torch.export.export(network, tuple(example.values()), dynamic_shapes=tuple({0: rows} for _ in example))
+    if form == "torch":
+        kept, text = io.BytesIO(), "\n".join(f"{name}: {value}" for name, value in notes.items())
+        torch.export.save(program, kept, extra_files={"notes": text})
+        write_atomic(path, lambda file: file.write(kept.getbuffer()))
+        return
+    made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=[*example], output_names=[*outputs])
+    assert made is not None
+    made.model.metadata_props.update(notes)
+    write_atomic(path, lambda file: file.write(made.model_proto.SerializeToString()))
+
+
+def read_network(path: Path) -> Callable[..., tuple[Tensor, ...]]:
+    """What a file of `write_network` computes, tensors in and out, on the CPU."""
+    if path.suffix == SUFFIX["torch"]:
+        module: Any = torch.export.load(path).module()
+        return lambda *inputs: tuple(module(*inputs))
+    session = importlib.import_module("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
+        found: list[np.ndarray] = session.run(None, dict(zip(names, (x.numpy() for x in inputs), strict=True)))
+        return tuple(torch.from_numpy(x) for x in found)
+
+    return run
