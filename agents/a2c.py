@@ -64,7 +64,7 @@ class A2CConfig(Frozen):
     )
     reduction: losses.Reduction = Field(
         default="mean",
-        description="Reduction of all losses over the T x B rows. IMPALA: sum; its learning rates go with it.",
+        description="Reduction of all losses over the T x B rows. IMPALA sums, and its learning rates are for sums.",
     )
     baseline_cost: float = Field(default=0.5, ge=0, le=1000, description="Weight of the baseline loss, 0.5 (G - V)^2.")
     entropy_cost: float = Field(default=2.5e-4, ge=0, le=1000, description="Weight of the policy's entropy.")

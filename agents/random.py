@@ -42,7 +42,7 @@ class RandomConfig(Frozen):
     )
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = Field(
-        default=None, description="Write the figures there too."
+        default=None, description="File for the figures, beside the printed ones."
     )
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 

@@ -42,7 +42,7 @@ class ProbeConfig(Frozen):
         description="Share of the training utterances (of the pictures) that choose learning rate and passes and are "
         "not fitted; 0: all rows are fitted, for all passes, at the one learning rate.",
     )
-    batch_rows: int = Field(default=1024, ge=1, le=10**6, description="Rows of one step.")
+    batch_rows: int = Field(default=1024, ge=1, le=10**6, description="Rows of a mini-batch.")
     hidden: int = Field(default=256, ge=1, le=65_536, description="Hidden units of the MLP probe.")
 
     @model_validator(mode="after")

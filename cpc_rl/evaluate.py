@@ -64,7 +64,7 @@ class EvaluateConfig(Frozen):
     device: str = Field(
         default="auto",
         pattern=DEVICE,
-        description="Device of the network: as for training.",
+        description="Device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.",
     )
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."

@@ -33,7 +33,7 @@ class OptimiserConfig(Frozen):
         default=(), description="Updates after which the learning rate is divided by 10, each time."
     )
     epsilon: float = Field(
-        default=1e-8, gt=0, le=10, description="Number added to the denominator, at `epsilon_place`."
+        default=1e-8, gt=0, le=10, description="Number added to the denominator, where epsilon-place says."
     )
     epsilon_place: Literal["inside_root", "outside_root"] = Field(
         default="outside_root",

@@ -48,7 +48,9 @@ class ProbeConfig(Frozen):
     seed: int = Field(
         default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training), actions and folds."
     )
-    device: str = Field(default="auto", pattern=DEVICE, description="Device of the network: as for training.")
+    device: str = Field(
+        default="auto", pattern=DEVICE, description="Device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`."
+    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
     )

@@ -30,8 +30,8 @@ SILENT = 300.0  # seconds without a new line: the run may be dead
 class WatchConfig(CompareConfig):
     """What to watch, and how its report looks."""
 
-    every: float = Field(default=60.0, ge=1, le=86_400, description="Seconds between two looks.")
-    once: bool = Field(default=False, description="Look once and end.")
+    every: float = Field(default=60.0, ge=1, le=86_400, description="Seconds between two readings of the runs.")
+    once: bool = Field(default=False, description="Read the runs once and end.")
 
 
 def going(run_set: RunSet) -> bool:

@@ -38,7 +38,9 @@ PIECE = 60 * SAMPLE_RATE  # samples read at a time
 class ExtractConfig(Frozen):
     """What to extract."""
 
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Field(description="Run directory.")
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = Field(
+        description="Run directory of a trained model."
+    )
     audio: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(description="Recordings; subfolders are searched too.")
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(
         description="Folder of the features, in the same subfolders; a file that is there is not made again."

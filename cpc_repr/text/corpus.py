@@ -39,7 +39,9 @@ class TextCorpusConfig(Frozen):
     corpora: MayChange[Folder] = Field(
         default=None, description="Folder of generated text, made once; by default in the user's cache."
     )
-    vocabulary: int = Field(default=20_000, ge=1, le=10_000_000, description="Words; others are unknown.")
+    vocabulary: int = Field(
+        default=20_000, ge=1, le=10_000_000, description="Size of the vocabulary; rarer words are unknown."
+    )
     max_tokens: int = Field(default=32, ge=1, le=4096, description="Words of a sentence that are read.")
     hold_out: int = Field(default=20, ge=2, le=10**6, description="One book of so many is kept for testing.")
 

@@ -21,7 +21,9 @@ WINDOW = 4  # of the deconvolution, in cells; its stride is 2
 class PixelControlConfig(AuxConfig):
     """Pixel control: action values of changing the pixels in each cell of the picture."""
 
-    weight: float = Field(default=1.0, ge=0, le=1000, description="Weight of the loss beside the A2C terms, a row.")
+    weight: float = Field(
+        default=1.0, ge=0, le=1000, description="Weight of the loss beside the A2C terms, for each row."
+    )
     cell: int = Field(
         default=4, ge=1, le=256, description="Height and width, in pixels, of a cell whose change is a reward."
     )

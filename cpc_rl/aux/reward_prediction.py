@@ -17,7 +17,9 @@ WIDTH = 128  # of the layer between the frames and the classes (ibid., appendix 
 class RewardPredictionConfig(AuxConfig):
     """Reward prediction: encoder outputs of a few frames predict the sign of the reward behind them."""
 
-    weight: float = Field(default=0.05, ge=0, le=1000, description="Weight of the loss beside the A2C terms, a row.")
+    weight: float = Field(
+        default=0.05, ge=0, le=1000, description="Weight of the loss beside the A2C terms, for each row."
+    )
     frames: int = Field(
         default=3, ge=1, le=100, description="Frames in front of a reward to predict it from; at most the unroll."
     )

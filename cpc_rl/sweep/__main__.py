@@ -47,9 +47,11 @@ class SweepConfig(Frozen):
         default=None,
         ge=1,
         le=100_000,
-        description="Draws; a grid's first so many points. A larger number later goes on from there.",
+        description="Number of draws, or of a grid's points. A larger number later goes on from there.",
     )
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of the draws (that of a run is a parameter).")
+    seed: int = Field(
+        default=1, ge=0, lt=2**31, description="Seed of the draws; the seed of a run is a parameter of the file."
+    )
     cross: str = Field(
         default="",
         pattern=r"^([^,\s]+(,[^,\s]+)*)?$",

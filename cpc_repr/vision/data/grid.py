@@ -27,7 +27,10 @@ class ViewConfig(Frozen):
 
     resize: int = Field(default=300, ge=4, le=4096, description="Length the shorter side is brought to.")
     crop: int = Field(
-        default=256, ge=4, le=4096, description="Side of the square cut out of it, at random in training."
+        default=256,
+        ge=4,
+        le=4096,
+        description="Side of the square cut out of the resized picture, at random in training.",
     )
     patch: int = Field(default=64, ge=2, le=1024, description="Side of a patch.")
     stride: int = Field(default=32, ge=1, le=1024, description="Pixels from one patch of the grid to the next.")

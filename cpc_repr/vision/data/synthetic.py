@@ -25,8 +25,8 @@ Progress = Callable[[int, int], None]  # pictures drawn, of how many
 class SyntheticPicturesConfig(SceneConfig):
     """Synthetic pictures."""
 
-    train: int = Field(default=6_000, ge=len(CLASSES), le=10_000_000, description="Pictures to learn from.")
-    test: int = Field(default=2_000, ge=len(CLASSES), le=1_000_000, description="Pictures to be judged by.")
+    train: int = Field(default=6_000, ge=len(CLASSES), le=10_000_000, description="Number of training pictures.")
+    test: int = Field(default=2_000, ge=len(CLASSES), le=1_000_000, description="Number of test pictures.")
 
 
 def make_pictures(

@@ -53,7 +53,8 @@ class VisionCPCConfig(Frozen):
 
     offsets: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         default=(1, 2, 3, 4, 5),
-        description="Predict the rows so far below; 2 3 4 5 6 leaves out the row whose patches overlap by half.",
+        description="Rows below that are predicted, counted from the patch; 2 3 4 5 6 leaves out the one whose patches "
+        "overlap by half.",
     )
     directions: int = Field(
         default=1,

@@ -34,18 +34,22 @@ class FewLabelsConfig(Frozen):
         default=(), description="Shares of the labels to learn from, e.g. 0.01 0.1 1; none leave this table out."
     )
     blocks: int = Field(default=11, ge=1, le=100, description="Residual blocks on the encoder's maps.")
-    maps: int = Field(default=4096, ge=1, le=65_536, description="Channels they put out.")
-    bottleneck: int = Field(default=1024, ge=1, le=65_536, description="Channels inside them.")
+    maps: int = Field(
+        default=4096, ge=1, le=65_536, description="Channels that the residual blocks on the maps put out."
+    )
+    bottleneck: int = Field(
+        default=1024, ge=1, le=65_536, description="Channels inside the residual blocks on the maps."
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the last linear map, for pixels too.")
     validation: float = Field(
         default=0.1, gt=0, lt=1, description="Share of the training pictures kept apart to say when to stop."
     )
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Pictures of an update.")
     updates: int = Field(default=20_000, ge=1, le=10**9, description="Updates of each phase, at most.")
-    every: int = Field(
-        default=500, ge=1, le=10**9, description="Updates from one look at the validation pictures to the next."
+    every: int = Field(default=500, ge=1, le=10**9, description="Updates between two validations.")
+    patience: int = Field(
+        default=10, ge=1, le=10**6, description="Validations without a new best one before training stops."
     )
-    patience: int = Field(default=10, ge=1, le=10**6, description="Looks without a new best one before training stops.")
     learning_rate: float = Field(
         default=0.05, gt=0, le=10, description="Learning rate of the classifier (SGD, momentum 0.9)."
     )
