@@ -116,7 +116,7 @@ def test_programs_take_the_commands_of_a_page(
 
 
 BLOCKS = [
-    pytest.param(found[3], found[0].partition("\n")[0].endswith(" no_run"), id=f"{page.name}-{number}")
+    pytest.param(found[3], found[3].startswith("# needs "), id=f"{page.name}-{number}")
     for page in PAGES
     if page.name != "extending.md"  # test_extending.py
     for number, found in enumerate(FENCE.finditer(page.read_text(encoding="utf-8")))
@@ -124,12 +124,12 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "no_run"), BLOCKS)
-def test_a_block_of_python_runs(code: str, no_run: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One marked `no_run`, which needs a run or a GPU, imports what there is and calls it with what it takes."""
+@pytest.mark.parametrize(("code", "needs_more"), BLOCKS)
+def test_a_block_of_python_runs(code: str, needs_more: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that begins with `# needs`, a run or a GPU, imports what there is and calls it with what it takes."""
     monkeypatch.chdir(tmp_path)
     tree = ast.parse(code)
-    if not no_run:
+    if not needs_more:
         exec(compile(tree, "<block>", "exec"), {"__name__": "block"})
         return
     space: dict[str, Any] = {}
