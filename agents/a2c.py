@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -35,6 +36,7 @@ from cpc_rl.rollout import EpisodeTracker, Rollout
 from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
+from cpc_rl.runs.screen import Screen
 from envs.api import BatchedEnv, info_names
 from envs.config import EnvConfig
 
@@ -271,10 +273,14 @@ def train(config: Config, group: ProcessGroup = SINGLE) -> int:
         env_config, why = envs.resolve(config.env)
         env_device, notice = envs.best_device(env_config, device.type)
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
-    with opened(config.env, config.run.seed, share=(group.rank, group.size), device=env_device) as env:
+    screen = Screen(config.run.quiet or not group.is_main)
+    with ExitStack() as stack:
+        with screen.step(f"making {config.env.num_envs} environments"):
+            share = (group.rank, group.size)
+            env = stack.enter_context(opened(config.env, config.run.seed, share=share, device=env_device))
         slow = bfloat16_notice(config.network.precision, device)
-        for line in filter(None, (why, notice, slow, env.reading) if group.is_main else ()):
-            print(line)
+        for line in filter(None, (why, notice, slow, env.reading)):
+            screen.say(line)
         return train_in(env, config, device, group)
 
 
@@ -291,7 +297,8 @@ def train_in(env: BatchedEnv, config: Config, device: torch.device, group: Proce
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")
-    print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
+    if not config.run.quiet:
+        print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
     return 0
 
 

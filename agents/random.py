@@ -13,16 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import rich.console
 import tyro
 from pydantic import Field
 
 import envs
-from configs import Frozen, as_usage_error, guarded, load
+from configs import QUIET, Frozen, as_usage_error, guarded, load
 from cpc_rl.environments import opened
 from cpc_rl.episodes import AT_ONCE, MAX_STEPS, RandomPolicy, at_once, evaluate
-from cpc_rl.evaluate import info_table, playing, scores, summary_table
+from cpc_rl.evaluate import info_table, scores, summary_table, told
 from cpc_rl.runs.files import check_writable, write_atomic
+from cpc_rl.runs.screen import Screen
 from envs.config import EnvConfig
 
 
@@ -44,12 +44,13 @@ class RandomConfig(Frozen):
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = Field(
         default=None, description="File for the figures, beside the printed ones."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
 def play(config: RandomConfig) -> int:
     """Play, and say how it went."""
-    console = rich.console.Console()
+    screen = Screen(config.quiet)
     if config.out is not None:
         check_writable(config.out, "--out")
     with as_usage_error():
@@ -58,22 +59,22 @@ def play(config: RandomConfig) -> int:
             update={"num_envs": at_once(env_config, config.episodes, env_config.num_envs)}
         )
     if why:
-        console.print(why, highlight=False, soft_wrap=True)
-    with opened(env_config, config.seed, evaluation=True) as env:
+        screen.say(why)
+    with screen.step("making environments") as step, opened(env_config, config.seed, evaluation=True) as env:
         if env.reading:
-            console.print(env.reading, highlight=False, soft_wrap=True, markup=False)
+            screen.say(env.reading)
         start = time.perf_counter()
         policy = RandomPolicy(env.num_actions, config.seed)
-        with playing(console, config.episodes) as progress:
-            stats = evaluate(env, policy, config.episodes, config.max_steps, partial(progress, "random"))
+        progress = partial(told(step, config.episodes), "random")
+        stats = evaluate(env, policy, config.episodes, config.max_steps, progress)
         seconds = time.perf_counter() - start
     rows = {"random": scores(stats)}
     rate = sum(stats.lengths) / seconds
     title = f"{env.name} ({env.backend}), uniform random policy"
-    console.print(summary_table(title, rows, env.action_repeat))
+    screen.result(summary_table(title, rows, env.action_repeat))
     if (table := info_table(rows)) is not None:
-        console.print(table)
-    console.print(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s", highlight=False)
+        screen.result(table)
+    screen.say(f"{rate:,.0f} agent steps/s, {rate * env.action_repeat:,.0f} frames/s")
     if config.out is not None:
         result = {
             "env": env.name,
@@ -85,7 +86,7 @@ def play(config: RandomConfig) -> int:
         text = json.dumps(result, indent=2) + "\n"
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(config.out, lambda file: file.write(text.encode()))
-        console.print(f"wrote {config.out}", highlight=False, soft_wrap=True)
+        screen.say(f"wrote {config.out}")
     return 0
 
 

@@ -3,9 +3,10 @@
 from configs.errors import RunFailure, UsageError, as_usage_error, explain, guarded
 from configs.files import difference, dump, load_yaml, preset_names
 from configs.loader import load
-from configs.model import Frozen, MayChange, changeable_keys, flag_names, flatten
+from configs.model import QUIET, Frozen, MayChange, changeable_keys, flag_names, flatten
 
 __all__ = [
+    "QUIET",
     "Frozen",
     "MayChange",
     "RunFailure",

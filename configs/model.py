@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 T = TypeVar("T")
 MARK = "a resumed run may change it"
 MayChange = Annotated[T, MARK]  # `threads: MayChange[int]`; on a section it holds for all fields of it
+QUIET = "Print errors and the last result only."  # what `--quiet` does in every program
 
 
 class Frozen(BaseModel):

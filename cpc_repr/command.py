@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-import rich.console
-
 from configs import UsageError, flag_names, guarded, load, preset_names
 from cpc_repr.config import CommandConfig, arms, recorded
 from cpc_repr.context import Session
@@ -20,6 +18,7 @@ from cpc_rl.distributed import ProcessGroup, together
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory, StopSignal, open_run, set_up
 from cpc_rl.runs.directory import fresh_path
+from cpc_rl.runs.screen import Screen
 
 C = TypeVar("C", bound=CommandConfig)
 D = TypeVar("D", bound=Data)
@@ -78,38 +77,35 @@ def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
     if group.size > 1 and len(arms(config)) > 1:
         raise UsageError("several processes train one network: --seeds and --ablation go without torchrun", shared=True)
     device = set_up(config.run)
-    console = rich.console.Console(highlight=False, soft_wrap=True, quiet=not group.is_main)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False)
-        console.file.flush()
-
+    screen = Screen(config.run.quiet or not group.is_main)
     way_on = ""
     with StopSignal() as stop:
-        session = Session(device=device, stop=stop, say=say, group=group)
+        session = Session(device=device, stop=stop, screen=screen, group=group)
         try:
             for arm in arms(config):
                 experiment.methods[arm.config.objective].check(arm.config)
             fresh = fresh_path(experiment.family, config.kind, config.run.seed)
             with open_run(config.run, fresh, recorded(config), group) as run:  # before minutes of making data
                 way_on = f"; go on with: python -m cpc_repr.{experiment.family} --resume {run.path}"
-                data = experiment.open(config, session)
-                for arm in arms(config):
-                    experiment.check(arm.config, data)
+                with screen.step("reading the data"):
+                    data = experiment.open(config, session)
+                    for arm in arms(config):
+                        experiment.check(arm.config, data)
                 if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
                     run.write_config(recorded(config))
-                say(data.describe())
+                screen.say(data.describe())
                 tables = run_experiment(experiment, config, data, session, run)
                 if group.is_main:
-                    _show(tables, run, say)
+                    _show(tables, run, screen)
         except Stopped as stopped:
-            say(f"{stopped}{way_on}")
+            if group.is_main:
+                screen.result(f"{stopped}{way_on}")
             return 130
     return 0
 
 
-def _show(tables: list[Table], run: RunDirectory, say: Callable[[str], None]) -> None:
+def _show(tables: list[Table], run: RunDirectory, screen: Screen) -> None:
     (run.report / "table.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
     for table in tables:
         table.show()
-    say(f"done: {run.path}  tables and pictures: {run.report}")
+    screen.result(f"done: {run.path}  tables and pictures: {run.report}")

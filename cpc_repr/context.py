@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import rich.console
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cpc_repr.training import Stopped
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.runs import RunDirectory, StopSignal
+from cpc_rl.runs.screen import Screen
 
 C = TypeVar("C")
 D = TypeVar("D")
@@ -27,37 +26,27 @@ class Session:
 
     device: torch.device
     stop: StopSignal
-    say: Callable[[str], None]  # prints a line
+    screen: Screen
     group: ProcessGroup = SINGLE
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.screen.say(text)
+
     @contextmanager
-    def live(self, what: str) -> Iterator[Tick]:
-        """A function that shows on a terminal how many of how many are done, and raises Stopped once a signal came."""
-        console = rich.console.Console()
-        columns = TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(what)
+    def live(self, what: str, lost: str = "") -> Iterator[Tick]:
+        """A function that shows how many of how many are done, and raises Stopped once a signal came.
+
+        `lost` says what becomes of those.
+        """
+        with self.screen.step(what) as step:
 
             def tick(done: int, total: int) -> None:
                 if self.stop.stop:
-                    raise Stopped("stopped while evaluating")
-                progress.update(task, completed=done, total=total)
+                    raise Stopped(f"stopped while {what}, {done} of {total} done{lost}")
+                step(done, total)
 
             yield tick
-
-    def quarters(self, what: str) -> Tick:
-        """A function that says at each quarter how many are done, and raises Stopped once a signal came."""
-        quarter = 0
-
-        def tick(done: int, total: int) -> None:
-            nonlocal quarter
-            if self.stop.stop:
-                raise Stopped(f"stopped while {what}, {done} of {total} done, which are made anew next time")
-            if 4 * done // total > quarter:
-                quarter = 4 * done // total
-                self.say(f"{what}: {done} of {total}")
-
-        return tick
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,7 +96,10 @@ def run_experiment(
         folder = _within(run, arm.folder, arm.config, session)
         context = Context(**vars(session), config=arm.config, data=data, run=folder)
         rows[arm.row].append(run_arm(experiment, context))
-    return experiment.report(config, data, rows, run.report) if session.group.is_main else []
+    if not session.group.is_main:
+        return []
+    with session.screen.step("drawing tables and pictures"):
+        return experiment.report(config, data, rows, run.report)
 
 
 def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, Row]:
@@ -129,12 +132,13 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
     )
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
     for stage in chain(objective.diagnostics(), experiment.stages(context, objective, supervised)):
-        if stage.row is not None:
-            rows[stage.row] |= results.scores(stage.name, stage.compute)
-        else:
+        with context.screen.step(f"evaluating {stage.name}"):
+            if stage.row is not None:
+                rows[stage.row] |= results.scores(stage.name, stage.compute)
+                continue
             value = results.get(stage.name, stage.compute)
-            if stage.show is not None:
-                stage.show(value)
+        if stage.show is not None:
+            stage.show(value)
     shutil.rmtree(context.scratch, ignore_errors=True)
     return dict(rows)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cpc_rl.runs.upgrade import upgrade_run
+
 POOLS = {
     "all": {"pool": "batch", "exclude": "none"},
     "exclude_own": {"pool": "batch", "exclude": "own"},
@@ -17,7 +19,7 @@ def upgrade(old: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ValueError where nothing of today says the same.
     """
-    new = dict(old)
+    new = upgrade_run(old)
     if isinstance(new.get("cpc"), Mapping):
         new["cpc"] = _negatives(new["cpc"])
     if isinstance(new.get("optim"), Mapping):

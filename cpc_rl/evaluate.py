@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import rich.box
-import rich.console
 import torch
 import tyro
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
-from configs import Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
+from configs import QUIET, Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.environments import opened
 from cpc_rl.episodes import AT_ONCE, MAX_STEPS, EpisodeStats, NetworkPolicy, at_once, evaluate
@@ -32,6 +30,7 @@ from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import check_writable, write_atomic
+from cpc_rl.runs.screen import Screen, Step
 from cpc_rl.video import check_video_path, film
 from envs.api import BatchedEnv
 from envs.config import EnvConfig
@@ -69,6 +68,7 @@ class EvaluateConfig(Frozen):
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -187,22 +187,19 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-@contextmanager
-def playing(console: rich.console.Console, episodes: int, every: float = 30.0) -> Iterator[Progress]:
-    """A function that shows how far the episodes are: live on a terminal, elsewhere as a line every so many seconds."""
-    with console.status(f"playing {episodes} episodes") as status:
-        due = time.monotonic() + every
+def told(step: Step, episodes: int, policies: int = 1) -> Progress:
+    """A function that has `step` say how far the episodes of each of so many policies are."""
+    begun: list[str] = []
 
-        def progress(policy: str, done: int, steps: int) -> None:
-            nonlocal due
-            line = f"{policy} policy: {done} of {episodes} episodes, {steps:,} agent steps each environment"
-            if console.is_terminal:
-                status.update(line)
-            elif time.monotonic() > due:
-                due = time.monotonic() + every
-                console.print(line, highlight=False, soft_wrap=True)
+    def progress(policy: str, done: int, steps: int) -> None:
+        if not begun:
+            step.begin("playing")
+        if policy not in begun:
+            begun.append(policy)
+        before = (len(begun) - 1) * episodes
+        step(before + done, policies * episodes, f"{policy} policy, {steps:,} agent steps each environment")
 
-        yield progress
+    return progress
 
 
 def section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:
@@ -252,7 +249,7 @@ def _film_one(
 
 def show(config: EvaluateConfig) -> int:
     """Evaluate, and say how it went."""
-    console = rich.console.Console()
+    screen = Screen(config.quiet)
     if config.threads:
         torch.set_num_threads(config.threads)
 
@@ -260,21 +257,22 @@ def show(config: EvaluateConfig) -> int:
         rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
         best = " (best checkpoint)" if config.checkpoint == "best" else ""
         title = f"{result['env']} after {result['frames']:,} frames{best}"
-        console.print(summary_table(title, rows, result["action_repeat"]))
+        screen.result(summary_table(title, rows, result["action_repeat"]))
         if (table := info_table(rows)) is not None:
-            console.print(table)
+            screen.result(table)
+        step.begin("filming an episode")
 
-    with playing(console, config.episodes) as progress:
-        evaluate_run(
-            config.run, progress=progress, known=known, **config.model_dump(exclude={"run", "threads", "debug"})
-        )
+    with screen.step("restoring the agent") as step:
+        progress = told(step, config.episodes, 1 + config.greedy)
+        settings = config.model_dump(exclude={"run", "threads", "quiet", "debug"})
+        evaluate_run(config.run, progress=progress, known=known, **settings)
     written = [config.run / "report" / "evaluation.json", *([config.video] if config.video is not None else [])]
     try:
         written.append(plot_curve(config.run))
     except RunFailure as error:  # the scores stand without it
-        console.print(f"no curve: {error}", highlight=False, soft_wrap=True, markup=False)
+        screen.say(f"no curve: {error}")
     for path in written:
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
+        screen.say(f"wrote {path}")
     return 0
 
 

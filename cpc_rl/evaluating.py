@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from cpc_rl.episodes import EpisodeStats, NetworkPolicy, at_once, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.optim import Optimiser
 from cpc_rl.runs import Evaluations, RunConfig, RunDirectory
+from cpc_rl.runs.screen import Step
 from cpc_rl.video import film
 from envs.api import Adaptive, BatchedEnv
 from envs.config import EnvConfig
@@ -52,7 +54,7 @@ class Agent(Protocol):
 
 def evaluating(agent: Agent, run: RunDirectory) -> Evaluations:
     """The evaluations of `agent`; `run` takes the films."""
-    return Evaluations(agent.config.run, lambda: _play(agent, run.path / "video"))
+    return Evaluations(agent.config.run, lambda step: _play(agent, run.path / "video", step))
 
 
 def episodes_seed(run_seed: int) -> int:
@@ -63,15 +65,15 @@ def episodes_seed(run_seed: int) -> int:
     return (run_seed + SEEDS // 2) % SEEDS
 
 
-def _play(agent: Agent, films: Path) -> dict[str, float]:
+def _play(agent: Agent, films: Path, step: Step) -> dict[str, float]:
     """The same episodes each time, on the first rank; every rank gets the line of metrics."""
     adaptive = isinstance(agent.env, Adaptive)
     trained = agent.group.collect(agent.env.state_dict()) if adaptive else []
-    scores = _scores(agent, trained, films) if agent.group.is_main else {}
+    scores = _scores(agent, trained, films, step) if agent.group.is_main else {}
     return agent.group.collect(scores)[0]
 
 
-def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path) -> dict[str, float]:
+def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path, step: Step) -> dict[str, float]:
     run, seed = agent.config.run, episodes_seed(agent.config.run.seed)
     config = agent.config.env.model_copy(update={"num_envs": at_once(agent.config.env, run.eval_episodes)})
     device = next(agent.net.parameters()).device
@@ -81,8 +83,11 @@ def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path) -> dict[st
         with opened(config, seed, evaluation=True, trained=trained) as env:
             for greedy in (False, True):
                 policy = NetworkPolicy(net, env.num_envs, device, seed, greedy)
-                stats[greedy] = evaluate(env, policy, run.eval_episodes)
+                before = run.eval_episodes if greedy else 0
+                tick = partial(_tick, step, before, 2 * run.eval_episodes)
+                stats[greedy] = evaluate(env, policy, run.eval_episodes, progress=tick)
         if run.eval_video:
+            step.begin("filming an evaluation")
             one = config.model_copy(update={"num_envs": 1})
             with opened(one, seed, evaluation=True, trained=trained) as env:
                 film(env, NetworkPolicy(net, 1, device, seed), films / f"eval-{agent.frames}.mp4")
@@ -103,6 +108,10 @@ def _scores(agent: Agent, trained: list[dict[str, Any]], films: Path) -> dict[st
         "eval/cut": sampled["cut"] + greedy_ones["cut"],
         **told,
     }
+
+
+def _tick(step: Step, before: int, total: int, done: int, steps: int) -> None:
+    step(before + done, total, f"{steps:,} agent steps")
 
 
 def _copy(agent: Agent) -> ActorCritic:

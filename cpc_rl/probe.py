@@ -11,26 +11,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import rich.box
-import rich.console
 import torch
 import tyro
 from pydantic import Field
 from rich.table import Table
 from torch import Tensor
 
-from configs import Frozen, UsageError, as_usage_error, guarded, load, load_yaml
+from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.episodes import AT_ONCE, NetworkPolicy, at_once, evaluate
-from cpc_rl.evaluate import Progress, playing, restored, section
+from cpc_rl.evaluate import Progress, restored, section, told
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.ridge import FOLDS, Score, held_out, r_squared
 from cpc_rl.runs import RunConfig, RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.files import check_writable, write_atomic
+from cpc_rl.runs.screen import Screen
 from envs import resolve
 from envs.api import EnvStep
 from envs.config import EnvConfig
@@ -54,6 +55,7 @@ class ProbeConfig(Frozen):
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -157,8 +159,8 @@ def probe_run(
         untrained = ActorCritic(network, env.obs_shape, env.num_actions).to(target).eval()
         policy = NetworkPolicy(net.to(target), env.num_envs, target, seed)
         recorder = Recorder(env, policy, untrained, episodes, every)
-        told = None if progress is None else lambda done, steps: progress("sampled", done, steps)
-        stats = evaluate(env, recorder, episodes, progress=told)
+        each = None if progress is None else partial(progress, "sampled")
+        stats = evaluate(env, recorder, episodes, progress=each)
         table = recorder.table()
         result = {"env": env.name, "frames": checkpoint["frames"], "seed": seed, "rows": len(table["episode"])}
         result |= {"sampled": stats.summary(), "facts": probe_table(table, seed)}
@@ -200,13 +202,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def program() -> int:
         config = load(ProbeConfig, argv, prog="python -m cpc_rl.probe", description=__doc__ or "")
-        console = rich.console.Console()
+        screen = Screen(config.quiet)
         if config.threads:
             torch.set_num_threads(config.threads)
-        with playing(console, config.episodes) as progress:
-            result = probe_run(config.run, progress=progress, **config.model_dump(exclude={"run", "threads", "debug"}))
-        console.print(probe_lines(result))
-        console.print(f"wrote {config.run / 'report' / 'probe.json'}", highlight=False, soft_wrap=True, markup=False)
+        with screen.step("restoring the agent") as step:
+            progress, settings = (
+                told(step, config.episodes),
+                config.model_dump(exclude={"run", "threads", "quiet", "debug"}),
+            )
+            result = probe_run(config.run, progress=progress, **settings)
+        screen.result(probe_lines(result))
+        screen.say(f"wrote {config.run / 'report' / 'probe.json'}")
         return 0
 
     return guarded(program, debug="--debug" in argv)

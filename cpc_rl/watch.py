@@ -106,9 +106,9 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
         while True:
             run_set, now = reading.find(config.runs), time.time()
             on = going(run_set) and not config.once
-            if console.is_terminal:
+            if console.is_terminal and not config.quiet:
                 live.update(table(run_set, now), refresh=True)
-            else:
+            elif not config.quiet:
                 console.print(line(run_set, now), highlight=False, soft_wrap=True)
             state = [(run.path, run.reached, run.state) for run in run_set.runs]
             if state != seen or not on:  # drawing takes seconds that the runs could use
@@ -118,9 +118,9 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
             seen = state
             time.sleep(config.every)
     if comparison is not None:
-        if not console.is_terminal:
+        if not console.is_terminal or config.quiet:
             console.print(table(run_set, now))
-        show(comparison, console)
+        show(comparison, console.print)
 
 
 def _report(config: WatchConfig, run_set: RunSet, command: Sequence[str], on: bool) -> Comparison | None:
@@ -154,7 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not console.is_terminal:
             console.width = 240
         page = config.out / "report.html"
-        console.print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
+        if not config.quiet:
+            console.print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
         try:
             watch(config, ["python", "-m", "cpc_rl.watch", *argv], console)
         except KeyboardInterrupt:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import rich.console
 from pydantic import ValidationError
 
 from envs import LEVELS, EnvConfig, make
@@ -52,11 +56,12 @@ def _bench(arguments: argparse.Namespace) -> None:
 
     sizes = {"num_envs": arguments.num_envs, "height": arguments.height, "width": arguments.width}
     sizes |= {"env_threads": arguments.env_threads, "env_processes": arguments.processes}
-    for env in [make(EnvConfig(name=name, **sizes), seed=0) for name in arguments.env]:
-        shape = "x".join(map(str, env.obs_shape[:2]))
-        batch = f"{env.num_envs} environments, {shape}, threads: {arguments.env_threads}"
-        print(f"{env.name}: {steps_per_second(env):,.0f} agent steps/s ({batch})")
-        env.close()
+    with _at_work("timing", arguments.quiet):
+        for env in [make(EnvConfig(name=name, **sizes), seed=0) for name in arguments.env]:
+            shape = "x".join(map(str, env.obs_shape[:2]))
+            batch = f"{env.num_envs} environments, {shape}, threads: {arguments.env_threads}"
+            print(f"{env.name}: {steps_per_second(env):,.0f} agent steps/s ({batch})", flush=True)
+            env.close()
 
 
 def _gallery(arguments: argparse.Namespace) -> None:
@@ -66,8 +71,27 @@ def _gallery(arguments: argparse.Namespace) -> None:
     paths = (
         write_looks(arguments.env, arguments.out, strength) if strength else write_gallery(arguments.env, arguments.out)
     )
-    for path in paths:
-        print(path)
+    with _at_work("drawing", arguments.quiet):
+        for path in paths:
+            print(path, flush=True)
+
+
+@contextmanager
+def _at_work(what: str, quiet: bool) -> Iterator[None]:
+    """Say on stderr what takes long: at once on a terminal, elsewhere after ten seconds."""
+    console = rich.console.Console(stderr=True, quiet=quiet)
+    line = f"{what}; numba compiles a level when it is first played"
+    if console.is_terminal:
+        with console.status(line):
+            yield
+        return
+    timer = threading.Timer(10, console.print, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _play(arguments: argparse.Namespace) -> None:
@@ -111,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--processes", action="store_true", help="one process for each environment (gymnasium)")
     for command in (gallery, bench):
         command.add_argument("--env", nargs="+", default=list(LEVELS), metavar="LEVEL", help="levels (default: all)")
+        command.add_argument("--quiet", action="store_true", help="print errors and results only")
     for name, default, text in (
         ("num-envs", 32, "environments in the batch (default: 32)"),
         ("env-threads", 1, "threads that share the batch (default: 1)"),

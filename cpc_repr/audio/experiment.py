@@ -108,4 +108,5 @@ def find_corpus(config: AudioConfig, session: Session) -> SpeechCorpus:
     for name in ("labels", "train_list", "test_list", "convert"):
         if getattr(c, name):
             raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")
-    return make_corpus(c.corpora or cache_folder("speech"), config.speech, session.quarters("making synthetic speech"))
+    with session.live("making synthetic speech", lost=", which are made anew next time") as tick:
+        return make_corpus(c.corpora or cache_folder("speech"), config.speech, tick)

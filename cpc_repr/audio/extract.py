@@ -22,7 +22,7 @@ import torch
 import tyro
 from pydantic import Field
 
-from configs import Frozen, RunFailure, UsageError, as_usage_error, guarded, load
+from configs import QUIET, Frozen, RunFailure, UsageError, as_usage_error, guarded, load
 from cpc_repr.audio.encode import SpeechEncoder
 from cpc_repr.audio.encode import load as load_encoder
 from cpc_repr.audio.sound import SAMPLE_RATE, SUFFIXES, convert, misfit, other_sound
@@ -31,6 +31,7 @@ from cpc_repr.packages import optional_module
 from cpc_rl.runs import pick_device
 from cpc_rl.runs.config import DEVICE
 from cpc_rl.runs.files import write_atomic
+from cpc_rl.runs.screen import Screen
 
 PIECE = 60 * SAMPLE_RATE  # samples read at a time
 
@@ -48,6 +49,7 @@ class ExtractConfig(Frozen):
     convert: bool = Field(default=False, description="Mix recordings down to one channel and resample them to 16 kHz.")
     format: Literal["npz", "npy"] = Field(default="npz", description="Features to write: z and c, or c alone.")
     device: str = Field(default="auto", pattern=DEVICE, description="Device to compute on.")
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -64,19 +66,23 @@ def extract(config: ExtractConfig) -> int:
         soundfile = optional_module("soundfile", "audio")
     encoder = load_encoder(config.model, pick_device(config.device))
     broken, frames = [], 0
-    for path, name in zip(recordings, names([path.relative_to(config.audio) for path in recordings]), strict=True):
-        target = config.out / f"{name}.{config.format}"
-        if target.exists():
-            continue
-        try:
-            z, c = features(encoder, pieces(soundfile, path, config.convert))
-        except (ValueError, soundfile.SoundFileError) as error:
-            broken.append(path)
-            print(f"{path}: {error}", file=sys.stderr)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, partial(_save, {"c": c} if config.format == "npy" else {"z": z, "c": c}))
-        frames += len(c)
+    targets = [
+        config.out / f"{name}.{config.format}" for name in names([p.relative_to(config.audio) for p in recordings])
+    ]
+    with Screen(config.quiet).step("extracting features") as step:
+        for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
+            step(number, len(recordings))
+            if target.exists():
+                continue
+            try:
+                z, c = features(encoder, pieces(soundfile, path, config.convert))
+            except (ValueError, soundfile.SoundFileError) as error:
+                broken.append(path)
+                print(f"{path}: {error}", file=sys.stderr)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(target, partial(_save, {"c": c} if config.format == "npy" else {"z": z, "c": c}))
+            frames += len(c)
     print(
         f"{len(recordings) - len(broken)} of {len(recordings)} recordings, {frames:,} new frames of 10 ms: {config.out}"
     )

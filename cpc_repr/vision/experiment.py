@@ -56,7 +56,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             if config.data.data is not None:
                 return open_pictures(config.data.format, config.data.data)
             folder = config.data.cache or cache_folder("pictures")
-            return make_pictures(folder, config.pictures, session.quarters("drawing pictures"))
+            with session.live("drawing pictures", lost=", which are drawn anew next time") as tick:
+                return make_pictures(folder, config.pictures, tick)
 
     def check_flags(self, config: VisionConfig, given: Mapping[str, str]) -> None:
         """Flags of other methods, networks and data are refused."""

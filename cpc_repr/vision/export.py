@@ -10,6 +10,7 @@ What is written in DIR is read by `python -m cpc_repr.vision --data DIR`, torchv
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,13 +19,14 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import Field
 
-from configs import Frozen, UsageError, as_usage_error, guarded, load
+from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load
 from cpc_repr.cache import cache_folder
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.data.render import draw_picture
 from cpc_repr.vision.data.scenes import CLASSES, SceneConfig
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig, make_pictures
 from cpc_rl.runs.files import write_atomic
+from cpc_rl.runs.screen import Screen
 
 COLUMNS = 12
 SHORTCUTS: tuple[dict[str, Any], ...] = ({}, {"cast": 1.0}, {"fringe": 3.0}, {"lines": 4})
@@ -48,15 +50,17 @@ class ExportConfig(Frozen):
     pictures: SyntheticPicturesConfig = Field(
         default=SyntheticPicturesConfig(), description="Settings of the pictures."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
-def export(pictures: Pictures, out: Path) -> int:
+def export(pictures: Pictures, out: Path, tick: Callable[[int], None] = lambda written: None) -> int:
     """Write `pictures` as out/{train,test}/<class>/<number>.png; the number of files.
 
     Args:
         pictures: Any data set; `unlabeled` goes to out/unlabeled/.
         out: A folder that is empty or not there yet.
+        tick: Told after each file how many there are.
 
     Raises:
         ValueError: It holds something.
@@ -73,6 +77,7 @@ def export(pictures: Pictures, out: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             _image(split.picture(i).numpy()).save(folder / f"{i:05d}.png")
             written += 1
+            tick(written)
     return written
 
 
@@ -112,10 +117,15 @@ def run(config: ExportConfig) -> int:
             raise ValueError(f"--sheet {config.sheet} is a folder: give the name of a file")
         if config.out is not None:
             check_new(config.out)
-            pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures)
-            print(f"{export(pictures, config.out):,} pictures: {config.out}")
+            screen = Screen(config.quiet)
+            with screen.step("drawing pictures") as step:
+                pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures, step)
+                step.begin("writing pictures")
+                written = export(pictures, config.out, step)
+            screen.result(f"{written:,} pictures: {config.out}")
     if config.sheet is not None:
-        image = sheet(config.pictures)
+        with Screen(config.quiet).step("drawing a sheet"):
+            image = sheet(config.pictures)
         config.sheet.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(config.sheet, lambda file: image.save(file, "png"))
         print(f"a row for each class, then for each shortcut: {config.sheet}")

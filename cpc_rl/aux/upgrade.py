@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from cpc_rl.runs.upgrade import upgrade_run
+
 
 def upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration, or a layer of one, as it is written now; what no version wrote otherwise is untouched.
@@ -14,7 +16,7 @@ def upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
     Until version 0.2 `cpc_action` read the section `cpc`; `negatives` was one word beside `num_negatives`, and all
     anchors were written 0. minilab had the look of `labmaze` only.
     """
-    new = dict(settings)
+    new = upgrade_run(settings)
     env, whole = new.get("env"), {"a2c", "network", "optimiser"} <= new.keys()  # what a run recorded, not a layer
     if whole and isinstance(env, Mapping) and env.get("backend") == "minilab" and "textures" not in env:
         new["env"] = {**env, "textures": "labmaze"}

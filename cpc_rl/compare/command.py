@@ -9,17 +9,17 @@ which may be repeated: by these keys of their configurations. Runs of one arm th
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
 
-from configs import Frozen, UsageError, guarded, load
+from configs import QUIET, Frozen, UsageError, guarded, load
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
     from cpc_rl.compare.summary import Comparison
 
@@ -48,37 +48,40 @@ class CompareConfig(Frozen):
     mix_backends: bool = Field(
         default=False, description="Put runs of one environment on different back ends into one panel."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
-def show(comparison: Comparison, console: Console) -> None:
-    """Print the finding, the tables and what must not be hidden."""
+def show(comparison: Comparison, put: Callable[[RenderableType], None]) -> None:
+    """Print the finding, the tables and what must not be hidden, each by `put`."""
     from rich.text import Text
 
     from cpc_rl.compare import phrases, tables
 
-    console.print(Text(phrases.headline(comparison), style="bold"))
+    put(Text(phrases.headline(comparison), style="bold"))
     for table in tables.tables(comparison):
-        console.print(tables.console(table))
+        put(tables.console(table))
     for note in phrases.notes(comparison):
-        console.print(Text(f"! {note}", style="yellow"))
+        put(Text(f"! {note}", style="yellow"))
 
 
 def compare_runs(config: CompareConfig, command: Sequence[str]) -> None:
     """Read, compare, print and write."""
-    import rich.console
-
     from cpc_rl.compare import reading, report
     from cpc_rl.compare.summary import compare
+    from cpc_rl.runs.screen import Screen
 
-    console = rich.console.Console()
-    if not console.is_terminal:  # a file is as wide as its lines
-        console.width = 240
-    run_set = reading.find(config.runs)
-    comparison = compare(run_set, config.by, config.baseline, config.mix_backends, config.frames)
-    show(comparison, console)
-    written = report.write(comparison, config.out, command)
-    console.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True, markup=False)
+    screen = Screen(config.quiet)
+    if not screen.console.is_terminal:  # a file is as wide as its lines
+        screen.console.width = 240
+    with screen.step("reading runs") as step:
+        run_set = reading.find(config.runs, step)
+        step.begin("comparing")
+        comparison = compare(run_set, config.by, config.baseline, config.mix_backends, config.frames)
+    show(comparison, screen.result)
+    with screen.step("drawing"):
+        written = report.write(comparison, config.out, command)
+    screen.say(f"wrote {', '.join(map(str, written))}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

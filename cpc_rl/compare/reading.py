@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -69,8 +69,12 @@ class RunSet(NamedTuple):
     waiting: int  # trials that have not begun
 
 
-def find(paths: Iterable[Path]) -> RunSet:
+def find(paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None) -> RunSet:
     """Read run directories, and all trials of sweep directories; each once.
+
+    Args:
+        paths: Of either.
+        tick: Told after each run how many are read.
 
     Raises:
         UsageError: One is neither.
@@ -81,12 +85,14 @@ def find(paths: Iterable[Path]) -> RunSet:
     for path in paths:
         if not (path / "state.json").is_file():
             runs.setdefault(path.resolve(), read_run(path))
+            tick(len(runs))
             continue
         sweep = SweepDirectory.open(path)
         for trial in sweep.trials:
             place, error = sweep.run_path(trial), (trial.error or "no reason given") if trial.status == "failed" else ""
             if place is not None and (place / "config.yaml").is_file():
                 runs.setdefault(place.resolve(), read_run(place, error))
+                tick(len(runs))
             elif error:
                 lost.append(f"{path}, trial {trial.index}: failed before its run began ({' '.join(error.split())})")
             else:

@@ -8,9 +8,10 @@ from typing import Annotated, Self
 
 import torch
 import tyro
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from configs import Frozen, MayChange, UsageError
+from configs import QUIET, Frozen, MayChange, UsageError
+from cpc_rl.runs.trackers import TRACKERS, tracker_names
 
 DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
@@ -49,14 +50,28 @@ class RunSettings(Frozen):
     checkpoint_minutes: MayChange[float] = Field(
         default=5.0, gt=0, le=10**6, description="Minutes between two checkpoints."
     )
-    wandb: MayChange[bool] = Field(
-        default=False, description="Log to Weights & Biases too; WANDB_MODE=offline needs no account."
+    track: MayChange[str] = Field(
+        default="none",
+        description="Trackers that get the metrics too, with commas between several, or none. "
+        f"There are {', '.join(TRACKERS)}.",
     )
-    wandb_project: MayChange[str] = Field(default="cpc-rl", min_length=1, description="Project at Weights & Biases.")
-    tensorboard: MayChange[bool] = Field(
-        default=False, description="Write TensorBoard files into the run directory too."
+    track_project: MayChange[Annotated[str, tyro.conf.arg(aliases=("--wandb-project",))]] = Field(
+        default="cpc-rl", min_length=1, description="Project the run belongs to there; an experiment of MLflow's."
     )
+    wandb: MayChange[bool] = Field(default=False, description="Short for `--track wandb`, beside what that names.")
+    quiet: MayChange[bool] = Field(default=False, description=QUIET)
     debug: MayChange[bool] = Field(default=False, description="Show tracebacks of errors.")
+
+    @field_validator("track")
+    @classmethod
+    def _known(cls, track: str) -> str:
+        tracker_names(track)
+        return track
+
+    @property
+    def trackers(self) -> list[str]:
+        """Names of the trackers that are asked for."""
+        return list(dict.fromkeys([*tracker_names(self.track), *(["wandb"] if self.wandb else [])]))
 
     def without_places(self) -> Self:
         """As config.yaml keeps it, so that `--config` of that makes the same run elsewhere."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
 import rich.console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.live import Live
 
 from cpc_rl.runs.metrics import Row
+from cpc_rl.runs.screen import Output, Step, beating, clock_time, one_line
 
 SHOWN = {"return": "episode_return", "loss": "loss/total"}
 
@@ -34,55 +35,72 @@ class Console:
         """
         self.total = total
         self._unit, self._shown = unit, shown
-        self._console = console or rich.console.Console(highlight=False, soft_wrap=True, quiet=quiet)
+        self._console = console or Output(quiet)
         self._every, self._clock = every, clock
         self._next = -float("inf")
         self._pending = ""  # the newest line, where it is not shown yet
         self._last: Row = {}
-        self._live = self._console.is_terminal and not quiet
-        self._progress = Progress(
-            BarColumn(bar_width=12), TextColumn("{task.description}"), console=self._console, disable=not self._live
-        )
-        self._task = self._progress.add_task("starting", total=total)
+        self._step: Step | None = None  # that training waits for
+        self._live = Live(self, console=self._console) if self._console.is_terminal and not quiet else None
 
     def show(self, row: Row) -> None:
         """Show one row of metrics: frames, rate, time left, and the newest value of each that is `shown`."""
         self._last |= {name: value for name, value in row.items() if value is not None}
-        line = describe(self._last, self.total, self._unit, self._shown)
-        if self._live:  # its own thread draws
-            self._progress.update(self._task, completed=int(self._last[self._unit] or 0), description=line)
-        elif self._clock() >= self._next:
+        if self._live:  # a thread of its own draws
+            return
+        self._pending = str(self)
+        if self._clock() >= self._next:
             self._next = self._clock() + self._every
-            self._plain(line)
-        else:
-            self._pending = line
+            self._flush()
 
     def say(self, text: str) -> None:
         """Print a line of its own, above the live one and behind what is not shown yet."""
-        if self._pending:
-            self._plain(self._pending)
+        self._flush()
         self._print(text)
 
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[Step]:
+        """A step that training waits for: it takes the place of the line meanwhile."""
+        self._step = Step(what)
+        try:
+            with beating(self._step, self.say, 3 * self._every) if self._live is None else contextlib.nullcontext():
+                yield self._step
+        finally:
+            self._step = None
+
+    def __str__(self) -> str:
+        return describe(self._last, self.total, self._unit, self._shown) if self._last else "starting"
+
+    def __rich_console__(
+        self, console: rich.console.Console, options: rich.console.ConsoleOptions
+    ) -> Iterator[rich.console.RenderableType]:
+        if self._step is not None:
+            yield self._step
+        else:
+            yield one_line(str(self), int(self._last.get(self._unit) or 0) / self.total, options.max_width)
+
     def __enter__(self) -> Console:
-        self._progress.start()
+        if self._live:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):
-            self._progress.stop()
-        if self._pending:
-            self._plain(self._pending)
+        if self._live:
+            with contextlib.suppress(OSError):
+                self._live.stop()
+        self._flush()
 
-    def _plain(self, line: str) -> None:
-        self._pending = ""
-        self._print(line)
+    def _flush(self) -> None:
+        if self._pending:
+            line, self._pending = self._pending, ""
+            self._print(line)
 
     def _print(self, line: str) -> None:
         with contextlib.suppress(OSError):  # the terminal or the pipe is gone: training is not for them
             self._console.print(line, markup=False)
-            self._console.file.flush()  # a log file is read while the run goes on
+            self._console.file.flush()
 
 
 def describe(row: Row, total: int, unit: str = "frames", shown: Mapping[str, str] = SHOWN) -> str:
@@ -90,15 +108,9 @@ def describe(row: Row, total: int, unit: str = "frames", shown: Mapping[str, str
     count, rate = int(row.get(unit) or 0), row.get(f"{unit}_per_second") or 0.0
     parts = [f"{count:,} {unit} ({min(count / total, 1.0):.0%})", f"{rate:,.{0 if rate >= 20 or not rate else 1}f}/s"]
     if rate > 0:
-        parts.append(f"{_clock_time((total - count) / rate)} left")
+        parts.append(f"{clock_time((total - count) / rate)} left")
     for name, key in shown.items():
         value = row.get(key)
         if value is not None:
             parts.append(f"{name} {value:.3g}")
     return " · ".join(parts)
-
-
-def _clock_time(seconds: float) -> str:
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cpc_rl.runs.config import RunConfig
+from cpc_rl.runs.screen import Step
 
 Scores = Mapping[str, float]
 
@@ -13,8 +14,11 @@ Scores = Mapping[str, float]
 class Evaluations:
     """The evaluations of one run, by the mean return of the sampled policy (`eval/return`)."""
 
-    def __init__(self, settings: RunConfig, play: Callable[[], Scores]) -> None:
-        """`play` plays the episodes and gives a line of metrics, `eval/return` among them; all ranks call it."""
+    def __init__(self, settings: RunConfig, play: Callable[[Step], Scores]) -> None:
+        """`play` plays the episodes and gives a line of metrics, `eval/return` among them; all ranks call it.
+
+        It tells the step how far it is.
+        """
         self._settings, self._play = settings, play
         self.best: float | None = None
         self.best_frames = 0
@@ -26,9 +30,9 @@ class Evaluations:
         every = self._settings.eval_every
         return every > 0 and (frames // every > before // every or frames >= total)
 
-    def play(self, frames: int) -> tuple[Scores, bool]:
+    def play(self, frames: int, step: Step) -> tuple[Scores, bool]:
         """Evaluate now, at `frames` frames: a line of metrics, and whether no evaluation before was as good."""
-        scores = self._play()
+        scores = self._play(step)
         self.last, self.last_frames = float(scores["eval/return"]), frames
         better = self.best is None or self.last > self.best
         if better:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import psutil
 
-from configs import load_yaml
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.metrics import JsonLines, Row, plain
 from cpc_rl.runs.throughput import Throughput
-from cpc_rl.runs.trackers import TensorBoard, Wandb
+from cpc_rl.runs.tracking import Tracking
 
 
 class Logger:
-    """Writes metrics to `metrics.jsonl`, and to wandb and TensorBoard where `config` says so."""
+    """Writes metrics to `metrics.jsonl`, and to the trackers that `config` names."""
 
     def __init__(
         self,
@@ -41,19 +39,14 @@ class Logger:
             unit: What the run counts where it is not frames, for example `updates`.
         """
         state = state or {}
-        self._wandb_id: str = state.get("wandb_id") or secrets.token_hex(4)
+        self._sinks: list[JsonLines | Tracking] = []
+        if keep:
+            self._sinks.append(JsonLines(run.metrics_path, frames, unit))
+            self._sinks.append(Tracking(run, config, frames, unit, state.get("wandb_id", "")))
         self._process = psutil.Process()
         self._close = contextlib.ExitStack()
-        sinks: list[JsonLines | Wandb | TensorBoard] = [JsonLines(run.metrics_path, frames, unit)] if keep else []
-        if keep and config.wandb:
-            tracker = Wandb(run.path, config.wandb_project, self._wandb_id, load_yaml(run.config_path), unit)
-            self._wandb_id = tracker.id
-            sinks.append(tracker)
-        if keep and config.tensorboard:
-            sinks.append(TensorBoard(run.path, frames, unit))
-        for sink in sinks:
+        for sink in self._sinks:
             self._close.callback(sink.close)
-        self._sinks = sinks
         self._unit = unit
         self.throughput = Throughput(frames, seconds=state.get("seconds", 0.0))
 
@@ -78,8 +71,8 @@ class Logger:
         return row
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next part of this run needs: seconds trained so far and the run's id at wandb."""
-        return {"seconds": self.throughput.seconds, "wandb_id": self._wandb_id}
+        """What the next part of this run needs: seconds trained so far."""
+        return {"seconds": self.throughput.seconds}
 
     def __enter__(self) -> Logger:
         return self

@@ -26,7 +26,9 @@ from cpc_rl.runs.evaluations import told as in_words
 from cpc_rl.runs.lock import owned
 from cpc_rl.runs.logger import Logger
 from cpc_rl.runs.metrics import read_metrics
+from cpc_rl.runs.screen import Screen
 from cpc_rl.runs.signals import StopSignal
+from cpc_rl.runs.tracking import Tracking
 from envs.api import EnvironmentFailure
 
 Reread = Callable[[dict[str, Any]], BaseModel]
@@ -119,7 +121,8 @@ def _train(
     shown: Mapping[str, str],
     reread: Reread | None,
 ) -> bool:
-    with stop.at_once():  # environments may take minutes to begin
+    quiet = settings.quiet or not learner.group.is_main
+    with stop.at_once(), Screen(quiet).step("getting ready"):  # environments may take minutes to begin
         saved = resume(learner, run, config, reread)
     group, unit = learner.group, learner.unit
     if group.is_main:
@@ -130,10 +133,12 @@ def _train(
     if group.is_main:
         run.write_stopped(learner.progress, ended if learner.progress < learner.total else None)
     if learner.progress >= learner.total:
+        if group.is_main:  # a tracker may have failed, or is asked for only now
+            Tracking(run, settings, learner.progress, unit).close()
         return True
     with (
         Logger(run, settings, learner.progress, saved and saved["logger"], keep=group.is_main, unit=unit) as logger,
-        Console(learner.total, quiet=not group.is_main, unit=unit, shown=shown) as console,
+        Console(learner.total, quiet=quiet, unit=unit, shown=shown) as console,
     ):
         if told := learner.describe(run.path):
             console.say(told)
@@ -157,6 +162,7 @@ def _train(
                 raise RunFailure(f"{error}; {_kept(run)}") from error
             for name, value in values.items():
                 sums[name].append(value)
+            console.show({unit: learner.progress, f"{unit}_per_second": logger.throughput.mark(learner.progress)})
             # Read once: a signal from here on is seen after the next update.
             asked, due = group.any(stop.stop, group.is_main and time.monotonic() > next_save)
             evaluated = evaluations is not None and evaluations.due(before, learner.progress, learner.total)
@@ -169,8 +175,8 @@ def _train(
                 sums.clear()
                 console.show(logger.write(learner.progress, {**learner.record(), **means}))
             if evaluations is not None and evaluated:
-                with logger.throughput.paused():
-                    scores, better = evaluations.play(learner.progress)
+                with logger.throughput.paused(), console.step("evaluating") as step:
+                    scores, better = evaluations.play(learner.progress, step)
                 logger.write(learner.progress, scores)
                 console.say(f"evaluation at {learner.progress:,} {unit}: {in_words(scores)}")
                 ended = evaluations.why_stop()

@@ -14,7 +14,7 @@ from cpc_rl.distributed import ProcessGroup, restarted
 from cpc_rl.runs.config import RunSettings
 from cpc_rl.runs.directory import RunDirectory
 from cpc_rl.runs.lock import owned
-from cpc_rl.runs.trackers import check_trackers
+from cpc_rl.runs.trackers import check_packages
 from envs.errors import Incurable
 
 
@@ -40,7 +40,7 @@ def open_run(config: RunSettings, fresh: Path, settings: BaseModel, group: Proce
     with ExitStack() as held:
         if group.is_main:
             try:
-                check_trackers(config)
+                check_packages(config.trackers)
                 found, made = _place(config, fresh, settings)
                 held.enter_context(owned(found))
             except (UsageError, RunFailure) as error:

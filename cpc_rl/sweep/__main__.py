@@ -20,7 +20,8 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
-from configs import Frozen, UsageError, as_usage_error, guarded, load
+from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load
+from cpc_rl.runs.screen import Screen
 from cpc_rl.runs.signals import StopSignal
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial
 from cpc_rl.sweep.command import check_flags, command_line, resumable
@@ -82,8 +83,10 @@ class SweepConfig(Frozen):
     )
     slurm: SlurmConfig = SlurmConfig()
     retry_failed: bool = Field(default=False, description="Try failed trials again, from their last checkpoint.")
-    wandb: bool = Field(default=False, description="Let the trials log to Weights & Biases.")
+    track: str = Field(default="none", description="Trackers of the trials, as in training.")
+    wandb: bool = Field(default=False, description="Short for `--track wandb`, beside what that names.")
     dry_run: bool = Field(default=False, description="Print the trials and their commands, and do nothing.")
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -99,21 +102,25 @@ def sweep(config: SweepConfig, again: str) -> int:
         RunFailure: Trials failed.
     """
     path, content, file = load_sweep(config.file)
+    screen = Screen(config.quiet)
+    tracking = ["--wandb" if config.wandb else "--no-wandb", f"--track={config.track}"]
     cross = [name for name in config.cross.split(",") if name]
     with as_usage_error():
         trials = Trials(file, config.seed, cross)
         parameters = [trials[i] for i in range(trials.count(config.trials))]
-        keeps_runs = resumable(words_of(file, parameters[0], config.wandb))
-    for index, values in enumerate(parameters[:CHECKED]):
-        try:
-            check_flags(words_of(file, values, config.wandb))
-        except UsageError as error:
-            raise UsageError(f"{path}, trial {index}: {error}") from error
+        keeps_runs = resumable(words_of(file, parameters[0], tracking))
+    with screen.step("reading the flags of all trials") as step:
+        for index, values in enumerate(parameters[:CHECKED]):
+            try:
+                check_flags(words_of(file, values, tracking))
+            except UsageError as error:
+                raise UsageError(f"{path}, trial {index}: {error}") from error
+            step(index + 1, len(parameters[:CHECKED]))
     out = config.out or Path("runs") / f"sweep-{path.stem}-s{config.seed}"
     if config.dry_run:
         for index, values in enumerate(parameters):
             run = ["--run", str(out / "trials" / f"{index:03d}")] if keeps_runs else []
-            print(f"{index:03d}  {shlex.join(words_of(file, values, config.wandb) + run)}")
+            print(f"{index:03d}  {shlex.join(words_of(file, values, tracking) + run)}")
         return 0
     check_launcher(config.launcher)
     with StopSignal() as signals:
@@ -122,7 +129,7 @@ def sweep(config: SweepConfig, again: str) -> int:
             directory = SweepDirectory.open(out)  # as it is now that nobody else writes it
             directory.add(parameters, keeps_runs)
             chosen = directory.trials[: len(parameters)]
-            view = View(directory, chosen, file.metric.name, trials.varied())
+            view = View(directory, chosen, file.metric.name, trials.varied(), quiet=config.quiet)
             end_leftovers(directory, view.say)
             for trial in chosen:
                 if config.retry_failed and trial.status == "failed":
@@ -136,26 +143,26 @@ def sweep(config: SweepConfig, again: str) -> int:
             )
 
             def words(trial: Trial) -> list[str]:
-                return words_of(file, trial.parameters, config.wandb)
+                return words_of(file, trial.parameters, tracking)
 
             with view:
                 slots = [slot | where_to_look(keeps_runs) for slot in slots_of(config, len(chosen))]
                 Driver(directory, chosen, launcher, slots, words, view).run(signals)
             if any(t.status in ("waiting", "stopped") for t in chosen):
-                view.say(f"stopped: {view.counts()}; go on with: {again}")
+                screen.result(f"stopped: {view.counts()}; go on with: {again}")
                 return 130
-            view.say(f"done: {out}  next: python -m cpc_rl.compare {out}")
+            screen.result(f"done: {out}  next: python -m cpc_rl.compare {out}")
             outcome(chosen)
     return 0
 
 
-def words_of(file: SweepFile, parameters: dict[str, object], wandb: bool) -> list[str]:
+def words_of(file: SweepFile, parameters: dict[str, object], tracking: Sequence[str]) -> list[str]:
     """The command line of a trial, but for its run directory.
 
-    wandb's agent needs `--wandb` in the file's command; here it is the sweep that is asked.
+    wandb's agent needs `--wandb` in the file's command; here the sweep is asked: `tracking`.
     """
     words = command_line(file.command, file.program, parameters)
-    return [*words, "--wandb" if wandb else "--no-wandb"] if resumable(words) else words
+    return [*words, *tracking] if resumable(words) else words
 
 
 def slots_of(config: SweepConfig, trials: int) -> list[dict[str, str]]:

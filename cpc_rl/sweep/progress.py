@@ -20,6 +20,7 @@ from rich.text import Text
 from configs import UsageError, load_yaml
 from configs.model import flatten
 from cpc_rl.runs.metrics import parse_row
+from cpc_rl.runs.screen import Output
 from cpc_rl.runs.sweep_directory import SweepDirectory, Trial, parameters_text
 
 COLOURS = {"running": "cyan", "done": "green", "failed": "red", "stopped": "yellow"}
@@ -79,14 +80,18 @@ class View:
         console: rich.console.Console | None = None,
         every: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
+        quiet: bool = False,
     ) -> None:
-        """`shown` are the trials of this call, `varied` the parameters to name; `every` paces the plain lines."""
+        """`shown` are the trials of this call, `varied` the parameters to name.
+
+        `every` paces the plain lines; `quiet` shows nothing.
+        """
         self._sweep, self._shown, self._metric, self._varied = sweep, shown, metric, varied
-        self.console = console or rich.console.Console(highlight=False, soft_wrap=True)
+        self.console = console or Output(quiet)
         self._every, self._clock = every, clock
         self._next = clock() + every
         # No thread of its own: processes are started from this one.
-        self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
+        self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not quiet else None
 
     def __enter__(self) -> View:
         if self._live:

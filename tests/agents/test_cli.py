@@ -60,14 +60,16 @@ def test_help_teaches(capsys):
         assert word in text
 
 
-@pytest.mark.parametrize("flag", ["--wandb", "--tensorboard"])
-def test_a_missing_package_is_told_before_a_directory_is_made(flag: str, tmp_path: Path, monkeypatch, capsys):
+@pytest.mark.parametrize(("flag", "name"), [("--wandb", "wandb"), ("--track=tensorboard", "tensorboard")])
+def test_a_missing_package_is_told_before_a_directory_is_made(
+    flag: str, name: str, tmp_path: Path, monkeypatch, capsys
+):
     monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     tiny = ["--frames", "80", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
     tiny += ["--run", str(tmp_path / "runs" / "run"), "--preset", "laptop"]
     assert main([*tiny, flag]) == 2
-    assert f"{flag} needs a package" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    assert f"--track {name} needs a package" in capsys.readouterr().err and not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ import torch
 
 from cpc_repr.context import Context
 from cpc_rl.runs import RunDirectory, StopSignal
+from cpc_rl.runs.screen import Screen
 
 
 def context(config: Any, data: Any, run: Path = Path("unused")) -> Context:
@@ -16,7 +17,7 @@ def context(config: Any, data: Any, run: Path = Path("unused")) -> Context:
     return Context(
         device=torch.device("cpu"),
         stop=StopSignal(),
-        say=lambda text: None,
+        screen=Screen(quiet=True),
         config=config,
         data=data,
         run=RunDirectory(run),

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from cpc_rl.runs import Evaluations, RunConfig, RunDirectory
+from cpc_rl.runs.screen import Step
 from tests.cpc_rl.runs.test_loop import Counter, train
 
 
 def told(returns: list[float], **settings: Any) -> Evaluations:
     left = iter(returns)
 
-    def play() -> dict[str, float]:
+    def play(step: Step) -> dict[str, float]:
         value = next(left)
         return {f"eval/{name}": value for name in ("return", "return_low", "return_high", "greedy_return", "episodes")}
 
@@ -35,7 +36,7 @@ def test_due_where_a_multiple_was_passed_or_the_end(every: int, step: int) -> No
 
 def test_the_best_is_the_first_of_the_highest() -> None:
     evaluations = told([1.0, 3.0, 3.0, 2.0])
-    assert [evaluations.play(8 * i)[1] for i in range(1, 5)] == [True, True, False, False]
+    assert [evaluations.play(8 * i, Step("playing"))[1] for i in range(1, 5)] == [True, True, False, False]
     assert (evaluations.best, evaluations.best_frames, evaluations.last) == (3.0, 16, 2.0)
 
 
