@@ -26,7 +26,7 @@ from cpc_rl import losses, optim
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
 from cpc_rl.distributed import SINGLE, ProcessGroup, together
-from cpc_rl.environments import default_preset, opened
+from cpc_rl.environments import default_preset, making, opened
 from cpc_rl.evaluating import evaluating
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
@@ -275,7 +275,7 @@ def train(config: Config, group: ProcessGroup = SINGLE) -> int:
     config = config.model_copy(update={"env": env_config})  # it records who plays, not "auto"
     screen = Screen(config.run.quiet or not group.is_main)
     with ExitStack() as stack:
-        with screen.step(f"making {config.env.num_envs} environments"):
+        with screen.step(making(config.env)):
             share = (group.rank, group.size)
             env = stack.enter_context(opened(config.env, config.run.seed, share=share, device=env_device))
         slow = bfloat16_notice(config.network.precision, device)

@@ -18,7 +18,7 @@ from pydantic import Field
 
 import envs
 from configs import QUIET, Frozen, as_usage_error, guarded, load
-from cpc_rl.environments import opened
+from cpc_rl.environments import making, opened
 from cpc_rl.episodes import AT_ONCE, MAX_STEPS, RandomPolicy, at_once, evaluate
 from cpc_rl.evaluate import info_table, scores, summary_table, told
 from cpc_rl.runs.files import check_writable, write_atomic
@@ -60,7 +60,7 @@ def play(config: RandomConfig) -> int:
         )
     if why:
         screen.say(why)
-    with screen.step("making environments") as step, opened(env_config, config.seed, evaluation=True) as env:
+    with screen.step(making(env_config)) as step, opened(env_config, config.seed, evaluation=True) as env:
         if env.reading:
             screen.say(env.reading)
         start = time.perf_counter()

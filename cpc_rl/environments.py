@@ -50,6 +50,12 @@ def opened(
         env.close()
 
 
+def making(config: EnvConfig) -> str:
+    """What a program is at while it makes these environments, in words."""
+    why = " (numba compiles a level when it is first played)" if config.backend == "minilab" else ""
+    return f"making {config.num_envs} environments{why}"
+
+
 def default_preset(chosen: Callable[[str], Any]) -> str:
     """The preset for what an agent will see and the machine there is; `chosen` as `configs.load` gives it."""
     given = {name: chosen(f"env.{name}") for name in ("name", "backend", "observation", "height", "width")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -97,6 +97,7 @@ def open_corpus(
     train_list: Path | None = None,
     test_list: Path | None = None,
     convert: bool = False,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> SpeechCorpus:
     """Find the utterances of both lists below `root` and check that all fits together; audio is read later.
 
@@ -112,6 +113,7 @@ def open_corpus(
         train_list: Text, an id a line. By default `train_split.txt` in `root`.
         test_list: Text, an id a line. By default `test_split.txt` in `root`.
         convert: Mix files down to one channel and resample them to 16 kHz; phone labels are of the sound at 16 kHz.
+        tick: Told how many of how many files are opened; may raise to stop.
 
     Raises:
         ValueError: Something is missing, a file is not 16 kHz mono and not to be converted, or labels do not fit; the
@@ -133,7 +135,11 @@ def open_corpus(
     lines = {} if labels is None else read_lines(labels, {*train, *test})
     if labels is not None and (missing := [name for name in (*train, *test) if name not in lines]):
         raise ValueError(f"{labels} has no line for {_some(missing)}")
-    opened = {name: u for name in (*train, *test) if (u := _open(root, paths[name], convert)) is not None}
+    opened = {}
+    for number, name in enumerate((*train, *test), start=1):
+        if (utterance := _open(root, paths[name], convert)) is not None:
+            opened[name] = utterance
+        tick(number, len(train) + len(test))
     for file, names in ((train_list, train), (test_list, test)):
         if not any(name in opened for name in names):
             raise ValueError(f"every file that {file} names is broken, {paths[names[0]]} for one")

@@ -104,7 +104,8 @@ def find_corpus(config: AudioConfig, session: Session) -> SpeechCorpus:
     """
     c = config.corpus
     if c.data is not None:
-        return open_corpus(c.data, c.labels, c.train_list, c.test_list, c.convert)
+        with session.live("opening recordings") as tick:
+            return open_corpus(c.data, c.labels, c.train_list, c.test_list, c.convert, tick)
     for name in ("labels", "train_list", "test_list", "convert"):
         if getattr(c, name):
             raise UsageError(f"--{name.replace('_', '-')} belongs to --data DIR, which is not given")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -127,7 +127,7 @@ def hold_out(files: Sequence[Path], every: int) -> tuple[list[Path], list[Path]]
     return [path for path in files if path not in set(kept)], kept
 
 
-def count_words(files: Sequence[Path], layout: Layout) -> Counter[str]:
+def count_words(files: Iterable[Path], layout: Layout) -> Counter[str]:
     """How often each word occurs."""
     counts: Counter[str] = Counter()
     for path in files:
@@ -136,7 +136,7 @@ def count_words(files: Sequence[Path], layout: Layout) -> Counter[str]:
     return counts
 
 
-def read_library(files: Sequence[Path], layout: Layout, vocabulary: Vocabulary) -> Library:
+def read_library(files: Iterable[Path], layout: Layout, vocabulary: Vocabulary) -> Library:
     """All sentences of the books. Raises ValueError as `read_book`, and if there is no sentence at all."""
     rows, starts, books = array("H" if len(vocabulary) + MARKS < 2**16 else "I"), array("q", [0]), array("q", [0])
     for path in files:
@@ -145,7 +145,7 @@ def read_library(files: Sequence[Path], layout: Layout, vocabulary: Vocabulary) 
             starts.append(len(rows))
         books.append(len(starts) - 1)
     if not rows:
-        raise ValueError(f"there is no sentence in {len(files)} books, {files[0]} first")
+        raise ValueError(f"there is no sentence in {len(books) - 1} books")
     return Library(np.asarray(rows), np.asarray(starts, np.int64), np.asarray(books, np.int64))
 
 

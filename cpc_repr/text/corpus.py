@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -69,8 +70,19 @@ class TextCorpus:
         )
 
 
-def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> TextCorpus:
-    """Read what `c` names, or generate it. Raises ValueError if there is something wrong with a file."""
+def open_corpus(
+    c: TextCorpusConfig, stories: StoriesConfig, tick: Callable[[int, int], None] = lambda done, total: None
+) -> TextCorpus:
+    """Read what `c` names, or generate it.
+
+    Args:
+        c: Which files.
+        stories: What is generated where there are none.
+        tick: Told how many of how many books are read, each of training twice; may raise to stop.
+
+    Raises:
+        ValueError: There is something wrong with a file.
+    """
     made = None if c.data and c.tasks else make_text(c.corpora or cache_folder("text"), stories)
     books, tasks, vectors = c.data, c.tasks, c.vectors
     if made is not None:
@@ -79,11 +91,18 @@ def open_corpus(c: TextCorpusConfig, stories: StoriesConfig) -> TextCorpus:
     assert books is not None and tasks is not None
     train, test = hold_out(book_files(books), c.hold_out)
     labelled = read_tasks(tasks)
-    vocabulary = Vocabulary.of(count_words(train, c.layout), c.vocabulary)
+    numbers = count(1)
+
+    def read(files: Sequence[Path]) -> Iterator[Path]:
+        for path in files:
+            yield path
+            tick(next(numbers), 2 * len(train) + len(test))
+
+    vocabulary = Vocabulary.of(count_words(read(train), c.layout), c.vocabulary)
     return TextCorpus(
         vocabulary=vocabulary,
-        train=read_library(train, c.layout, vocabulary),
-        test=read_library(test, c.layout, vocabulary),
+        train=read_library(read(train), c.layout, vocabulary),
+        test=read_library(read(test), c.layout, vocabulary),
         samples=tuple(tuple(read_book(path, c.layout))[:SAMPLE] for path in test[:SAMPLED]),
         tasks=labelled,
         vectors=_vectors(vectors, vocabulary, labelled),

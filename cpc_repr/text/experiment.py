@@ -51,7 +51,8 @@ class TextExperiment(Experiment[TextConfig, TextCorpus]):
         """Books, tasks and word vectors, read or generated."""
         with as_usage_error():
             optional_module("sklearn.linear_model", "text")
-            return open_corpus(config.corpus, config.stories)
+            with session.live("reading books") as tick:
+                return open_corpus(config.corpus, config.stories, tick)
 
     def check(self, config: TextConfig, data: TextCorpus) -> None:
         """Windows must fit into books, folds into tasks; vectors must share words with books."""

@@ -54,7 +54,8 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         """The pictures of --data, or drawn ones."""
         with as_usage_error():
             if config.data.data is not None:
-                return open_pictures(config.data.format, config.data.data)
+                with session.live("looking at pictures") as tick:
+                    return open_pictures(config.data.format, config.data.data, tick)
             folder = config.data.cache or cache_folder("pictures")
             with session.live("drawing pictures", lost=", which are drawn anew next time") as tick:
                 return make_pictures(folder, config.pictures, tick)

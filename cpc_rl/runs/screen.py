@@ -120,12 +120,17 @@ class Screen:
 
 @contextlib.contextmanager
 def beating(line: object, say: Callable[[str], None], every: float) -> Iterator[None]:
-    """Say `line` each so many seconds of the `with` block, from a thread: whatever the block is busy with."""
+    """Say `line` each so many seconds of the `with` block, from a thread: whatever the block is busy with.
+
+    The first time comes in a third of that.
+    """
     over = threading.Event()
 
     def beat() -> None:
-        while not over.wait(every):
+        wait = every / 3
+        while not over.wait(wait):
             say(str(line))
+            wait = every
 
     thread = threading.Thread(target=beat, daemon=True, name="progress")
     thread.start()

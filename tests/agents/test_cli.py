@@ -108,7 +108,10 @@ def test_the_recorded_configuration_makes_the_same_run_elsewhere(tmp_path: Path,
     tiny = ["--frames", "100", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24", "--seed", "7"]
     first, second = tmp_path / "first", tmp_path / "second"
     assert main([*tiny, "--run", str(first), "--preset", "paper"]) == 0
-    assert main(["--resume", str(first), "--wandb-project", "other"]) == 0
+    capsys.readouterr()
+    assert main(["--resume", str(first), "--wandb-project", "other", "--quiet"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and said[0].startswith(f"done: {first}")
     assert main(["--config", str(first / "config.yaml"), "--run", str(second)]) == 0
     assert (first / "config.yaml").read_text() == (second / "config.yaml").read_text()
     assert "seed: 7" in (second / "config.yaml").read_text()

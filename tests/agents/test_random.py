@@ -31,6 +31,10 @@ def test_scores_and_writes_what_it_prints(
     text = capsys.readouterr().out
     assert "counting (toy), uniform random policy" in text and "15.50" in text and "agent steps/s" in text
     assert (asked[0].name, asked[0].num_envs) == ("counting", 2)
+    monkeypatch.setattr(sys, "argv", [*command.split(), "--quiet"])
+    assert guarded(random.main, debug=True) == 0
+    text = capsys.readouterr().out
+    assert "15.50" in text and "agent steps/s" not in text and "wrote" not in text
 
 
 @pytest.mark.parametrize(

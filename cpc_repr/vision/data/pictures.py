@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from cpc_repr.packages import optional_module
 from cpc_repr.vision.data.tiny_imagenet import ANNOTATIONS, annotated
 
 Kind = Literal["folder", "stl10", "cifar10"]
+Tick = Callable[[int, int], None]
 THREADS = 8  # decode at once; Pillow lets go of the interpreter meanwhile
 UNLABELED = -1
 BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for damaged files
@@ -137,7 +138,7 @@ class FileSplit:
             return list(pool.map(self.picture, map(int, indices)))
 
 
-def open_pictures(kind: Kind, root: Path) -> Pictures:
+def open_pictures(kind: Kind, root: Path, tick: Tick = lambda done, total: None) -> Pictures:
     """Open a data set that is on disk.
 
     Args:
@@ -145,6 +146,7 @@ def open_pictures(kind: Kind, root: Path) -> Pictures:
             Tiny ImageNet as published, whose val/val_annotations.txt says the classes of val/images/;
             `stl10` and `cifar10` are the files of their authors, whose checksums are compared.
         root: The folder that holds train/, stl10_binary/ or cifar-10-batches-py/.
+        tick: Told how many of how many files of a folder are looked at; may raise to stop.
 
     Raises:
         ValueError: Something is missing or does not fit; the message names it.
@@ -154,7 +156,7 @@ def open_pictures(kind: Kind, root: Path) -> Pictures:
     if not root.is_dir():
         raise ValueError(f"no folder {root}")
     if kind == "folder":
-        return _open_folder(root)
+        return _open_folder(root, tick)
     datasets = optional_module("torchvision.datasets", "vision")
     try:
         return _open_stl10(datasets, root) if kind == "stl10" else _open_cifar10(datasets, root)
@@ -209,10 +211,10 @@ def _turn_upright(image: Image.Image) -> None:
         return
 
 
-def _open_folder(root: Path) -> Pictures:
+def _open_folder(root: Path, tick: Tick) -> Pictures:
     train = root / "train"
     if (root / ANNOTATIONS).is_file():
-        return _open_tiny_imagenet(root)
+        return _open_tiny_imagenet(root, tick)
     tests = [root / name for name in ("test", "val")]
     test = next((folder for folder in tests if _classes(folder)), None)
     if not _classes(train):
@@ -222,23 +224,23 @@ def _open_folder(root: Path) -> Pictures:
     if differing := sorted(set(_classes(train)) ^ set(_classes(test))):
         raise ValueError(f"{train} and {test} should hold the same classes; only one has {_some(differing)}")
     skipped: list[str] = []
-    splits = [_open_classes(root, folder, skipped) for folder in (train, test)]
-    unlabeled = _open_unlabeled(root, skipped)
+    splits = [_open_classes(root, folder, skipped, tick) for folder in (train, test)]
+    unlabeled = _open_unlabeled(root, skipped, tick)
     return Pictures(root.name, tuple(_classes(train)), splits[0], splits[1], unlabeled, tuple(skipped))
 
 
-def _open_tiny_imagenet(root: Path) -> Pictures:
+def _open_tiny_imagenet(root: Path, tick: Tick) -> Pictures:
     """Tiny ImageNet as published: the test pictures lie in one folder, and a file says their classes."""
     names = _classes(root / "train")
     skipped: list[str] = []
-    train = _open_classes(root, root / "train", skipped)
+    train = _open_classes(root, root / "train", skipped, tick)
     samples = annotated(root / ANNOTATIONS, names)
-    whole = _whole(root, [path for path, _ in samples], skipped)
+    whole = _whole(root, [path for path, _ in samples], skipped, tick)
     kept = [sample for sample, good in zip(samples, whole, strict=True) if good]
     if not kept:
         raise ValueError(f"every picture that {root / ANNOTATIONS} names is broken")
     test = FileSplit([path for path, _ in kept], [label for _, label in kept])
-    return Pictures(root.name, tuple(names), train, test, _open_unlabeled(root, skipped), tuple(skipped))
+    return Pictures(root.name, tuple(names), train, test, _open_unlabeled(root, skipped, tick), tuple(skipped))
 
 
 def _classes(folder: Path) -> list[str]:
@@ -247,35 +249,38 @@ def _classes(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _open_classes(root: Path, folder: Path, skipped: list[str]) -> FileSplit:
+def _open_classes(root: Path, folder: Path, skipped: list[str], tick: Tick) -> FileSplit:
     """The pictures below `folder`; broken ones are added to `skipped`."""
     names = _classes(folder)
     samples = [(path, label) for label, name in enumerate(names) for path in visible_files(folder / name, SUFFIXES)]
     if without := sorted(set(range(len(names))) - {label for _, label in samples}):
         raise ValueError(f"{folder}: no picture ({', '.join(SUFFIXES)}) of {_some(names[label] for label in without)}")
-    whole = _whole(root, [path for path, _ in samples], skipped)
+    whole = _whole(root, [path for path, _ in samples], skipped, tick)
     kept = [sample for sample, good in zip(samples, whole, strict=True) if good]
     if empty := sorted(set(range(len(names))) - {label for _, label in kept}):
         raise ValueError(f"{folder}: every picture is broken of {_some(names[label] for label in empty)}")
     return FileSplit([path for path, _ in kept], [label for _, label in kept])
 
 
-def _open_unlabeled(root: Path, skipped: list[str]) -> FileSplit | None:
+def _open_unlabeled(root: Path, skipped: list[str], tick: Tick) -> FileSplit | None:
     """The pictures in unlabeled/, however deep; None if there is no such folder."""
     folder = root / "unlabeled"
     if not folder.is_dir():
         return None
     paths = sorted(visible_files(folder, SUFFIXES))
-    kept = [path for path, good in zip(paths, _whole(root, paths, skipped), strict=True) if good]
+    kept = [path for path, good in zip(paths, _whole(root, paths, skipped, tick), strict=True) if good]
     if not kept:
         raise ValueError(f"{folder} should hold pictures")
     return FileSplit(kept, [UNLABELED] * len(kept))
 
 
-def _whole(root: Path, paths: Sequence[Path], skipped: list[str]) -> list[bool]:
+def _whole(root: Path, paths: Sequence[Path], skipped: list[str], tick: Tick) -> list[bool]:
     """Which files are whole; the others are added to `skipped`."""
     with ThreadPoolExecutor(THREADS) as pool:
-        whole = list(pool.map(_is_whole, paths))
+        whole = []
+        for good in pool.map(_is_whole, paths):
+            whole.append(good)
+            tick(len(whole), len(paths))
     skipped += [str(path.relative_to(root)) for path, good in zip(paths, whole, strict=True) if not good]
     return whole
 

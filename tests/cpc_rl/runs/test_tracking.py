@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from cpc_rl.runs import Logger, RunConfig, RunDirectory
+from cpc_rl.runs import Logger, RunConfig, RunDirectory, RunSettings
 from cpc_rl.runs.metrics import Row
 from cpc_rl.runs.trackers import TRACKERS, Place
+from tests.cpc_rl.runs.test_loop import Counter, Settings
+from tests.cpc_rl.runs.test_loop import train as run_to_its_end
 
 
 class Fake:
@@ -116,6 +118,13 @@ def test_one_that_fails_costs_a_line_and_a_resumed_run_sends_what_is_missing(
     assert seen(fakes["wandb"]) == lines(80) == seen(fakes["mlflow"])
 
 
+def test_a_run_that_is_done_sends_what_is_missing_too(tmp_path: Path, fakes: dict[str, Any]) -> None:
+    for track, expected in (("none", []), ("wandb", [4, 8]), ("wandb", [4, 8])):
+        config = Settings(run=RunSettings(log_updates=1, track=track))
+        assert run_to_its_end(tmp_path / "run", Counter(8), config=config)
+        assert [row["frames"] for row in fakes["wandb"].rows] == expected
+
+
 def test_one_that_forgets_is_sent_anew_what_was_rolled_back(tmp_path: Path, fakes: dict[str, Any]) -> None:
     fakes["wandb"].forgets = True
     train(tmp_path / "run", "wandb", 0, 50, close=False)
@@ -141,6 +150,15 @@ def test_a_damaged_trackers_json_costs_a_line(
     train(tmp_path / "run", "wandb", 20, 40)
     assert "trackers.json is damaged" in capsys.readouterr().err
     assert fakes["wandb"].places[-1].id == "" and seen(fakes["wandb"]) == [*lines(20), *lines(40)]
+
+
+def test_a_run_that_counts_updates_is_sent_by_them(tmp_path: Path, fakes: dict[str, Any]) -> None:
+    for begin, end in ((0, 3), (2, 4)):
+        with Logger(run_in(tmp_path / "run"), RunConfig(track="wandb"), frames=begin, unit="updates") as logger:
+            for updates in range(begin + 1, end + 1):
+                logger.write(updates, {"loss/total": 1.0})
+    assert [row["updates"] for row in fakes["wandb"].rows] == [1, 2, 3, 4]
+    assert fakes["wandb"].places[1].unit == "updates" and fakes["wandb"].places[1].count == 2
 
 
 def test_a_run_within_another_is_filed_under_both_names(tmp_path: Path, fakes: dict[str, Any]) -> None:

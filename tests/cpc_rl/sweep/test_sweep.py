@@ -288,6 +288,8 @@ def test_dry_run_prints_the_commands_and_does_nothing(tmp_path: Path, monkeypatc
     assert "--aux=none" in lines[0] and "--aux=cpc" in lines[1] and "--no-wandb" in lines[0]
     assert main(["laptop", "--trials", "1", "--cross", "aux", "--dry-run", "--wandb"]) == 0
     assert "--no-wandb" not in capsys.readouterr().out
+    assert main(["laptop", "--trials", "1", "--dry-run", "--track", "mlflow,tensorboard"]) == 0
+    assert capsys.readouterr().out.count("--track=mlflow,tensorboard") == 1
     assert list(tmp_path.iterdir()) == []
 
 
