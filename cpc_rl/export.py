@@ -20,7 +20,7 @@ import tyro
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs import Frozen, RunFailure, guarded, load, load_yaml
+from configs import QUIET, Frozen, RunFailure, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.evaluate import restored, section
 from cpc_rl.exchange import SUFFIX, Format, check_format, read_network, write_network
@@ -28,6 +28,7 @@ from cpc_rl.model_card import model_card
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory
 from cpc_rl.runs.files import check_writable, write_atomic
+from cpc_rl.runs.screen import Screen
 from envs.config import EnvConfig
 
 OUTPUTS = ("logits", "value", "h_next", "c_next")
@@ -49,6 +50,7 @@ class ExportConfig(Frozen):
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
         default=None, description="Folder to write into; by default `export` in the run directory."
     )
+    quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
@@ -144,9 +146,11 @@ def export_run(
 
 def show(config: ExportConfig) -> int:
     """Export, and say what was written."""
-    path, difference = export_run(config.run, config.format, checkpoint=config.checkpoint, out=config.out)
-    print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB: logits as PyTorch's to {difference:.0e}")
-    print(f"wrote {path.parent / 'README.md'} and {path.parent / 'config.yaml'}")
+    screen = Screen(config.quiet)
+    with screen.step("writing the agent down and trying the file"):
+        path, difference = export_run(config.run, config.format, checkpoint=config.checkpoint, out=config.out)
+    screen.result(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB: logits as PyTorch's to {difference:.0e}")
+    screen.say(f"wrote {path.parent / 'README.md'} and {path.parent / 'config.yaml'}")
     return 0
 
 
