@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = ("*.md", "*.png", "*.gif", "*.css", "LICENSE")
+WANTED = ("*.md", "*.png", "*.gif", "*.css", "LICENSE", "CITATION.cff", "examples/*")
 
 
 def build(out: Path) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -97,3 +98,11 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "CPC" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert (tmp_path / "site" / "docs" / "figure6" / "index.html").exists()
+    broken = [
+        f"{page.relative_to(tmp_path)}: {link}"
+        for page in (tmp_path / "site").rglob("*.html")
+        for link in map(urlsplit, re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8")))
+        if not link.scheme and link.path.strip("/") and not link.path.startswith("/")
+        if not (there := page.parent / link.path).is_file() and not (there / "index.html").is_file()
+    ]
+    assert not broken
