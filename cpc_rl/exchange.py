@@ -11,11 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
 from configs import UsageError
 from cpc_rl.runs.files import write_atomic
 
 Format = Literal["onnx", "torch"]
+ROWS = {0: Dim("rows", min=1)}  # so many environments, pictures, ...
 SUFFIX: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
 
 
@@ -35,8 +37,9 @@ def write_network(
     example: Mapping[str, Tensor],
     outputs: Sequence[str],
     notes: Mapping[str, str],
+    free: Mapping[int, Dim] = ROWS,
 ) -> None:
-    """Write what `network` computes of its inputs, whose first axis may have any length, into one file.
+    """Write what `network` computes into one file.
 
     Args:
         path: Written whole or not at all.
@@ -45,9 +48,9 @@ def write_network(
         example: Its inputs by name, in order; at least two rows, so that no length is taken for a constant.
         outputs: Names of what it returns, a tuple.
         notes: Kept in the file: ONNX's `metadata_props`, or the extra file `notes` of `torch`.
+        free: The axes that all inputs have in common and that may have another length than in `example`.
     """
-    rows = torch.export.Dim("rows", min=1)
-    program = torch.export.export(network, tuple(example.values()), dynamic_shapes=tuple({0: rows} for _ in example))
+    program = torch.export.export(network, tuple(example.values()), dynamic_shapes=tuple(dict(free) for _ in example))
     if form == "torch":
         kept, text = io.BytesIO(), "\n".join(f"{name}: {value}" for name, value in notes.items())
         torch.export.save(program, kept, extra_files={"notes": text})

@@ -27,6 +27,7 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
     "random": ("python -m agents.random", "agents.random", "RandomConfig"),
     "evaluate": ("python -m cpc_rl.evaluate RUN", "cpc_rl.evaluate", "EvaluateConfig"),
     "export": ("python -m cpc_rl.export RUN", "cpc_rl.export", "ExportConfig"),
+    "encoder": ("python -m cpc_repr.export RUN", "cpc_repr.export", "EncoderExportConfig"),
     "probe": ("python -m cpc_rl.probe RUN", "cpc_rl.probe", "ProbeConfig"),
     "compare": ("python -m cpc_rl.compare RUN ...", "cpc_rl.compare.command", "CompareConfig"),
     "watch": ("python -m cpc_rl.watch RUN ...", "cpc_rl.watch", "WatchConfig"),

@@ -156,7 +156,7 @@ def cut(images: Tensor, view: ViewConfig, draws: torch.Generator | None = None) 
     Returns:
         [B, H, W, 3, s, s] of the same type, s = `view.seen`.
     """
-    batch, side, n, seen = len(images), images.shape[-1], view.cells, view.seen
+    batch, side, n, seen = images.shape[0], images.shape[-1], view.cells, view.seen
     if images.shape[1:] != (3, view.crop, view.crop):
         raise ValueError(f"images are [B, 3, {view.crop}, {view.crop}], got {[*images.shape]}")
     slack = view.patch - seen
