@@ -48,7 +48,7 @@ class EncoderExportConfig(Frozen):
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 
 
-class Encoder(nn.Module):
+class ExportedEncoder(nn.Module):
     """z of a batch."""
 
     def __init__(self, model: nn.Module, z: Callable[[Tensor], Tensor]) -> None:
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
 class Parts(NamedTuple):
     """An encoder, an example of its input, by name, and the axes of it that are free."""
 
-    encoder: Encoder
+    encoder: ExportedEncoder
     example: Mapping[str, Tensor]
     free: Mapping[int, Dim] = ROWS
 
@@ -73,7 +73,9 @@ def speech_parts(run: Path) -> Parts:
     """The convolutions; recordings of a batch are equally long."""
     model = audio.load(run).model
     example = {"samples": torch.randn(2, 4000, generator=torch.Generator().manual_seed(1))}
-    return Parts(Encoder(model.encoder, model.encoder), example, {**ROWS, 1: Dim("samples", min=FEWEST, max=LONGEST)})
+    return Parts(
+        ExportedEncoder(model.encoder, model.encoder), example, {**ROWS, 1: Dim("samples", min=FEWEST, max=LONGEST)}
+    )
 
 
 def picture_parts(run: Path) -> Parts:
@@ -81,7 +83,7 @@ def picture_parts(run: Path) -> Parts:
     encoder = vision.load(run)
     shape, draws = (2, 3, encoder.view.crop, encoder.view.crop), torch.Generator().manual_seed(1)
     example = {"images": torch.randint(256, shape, dtype=torch.uint8, generator=draws)}
-    return Parts(Encoder(encoder.model, lambda images: encoder.cells(images, None)), example)
+    return Parts(ExportedEncoder(encoder.model, lambda images: encoder.cells(images, None)), example)
 
 
 def sentence_parts(run: Path) -> Parts:
@@ -90,7 +92,7 @@ def sentence_parts(run: Path) -> Parts:
     shape, draws = (2, encoder.max_tokens), torch.Generator().manual_seed(1)
     example = {"words": torch.randint(1, len(encoder.vocabulary), shape, generator=draws)}
     free = {**ROWS, 1: Dim("words", min=1, max=encoder.max_tokens)}
-    return Parts(Encoder(encoder.model.encoder, encoder.model.encoder), example, free)
+    return Parts(ExportedEncoder(encoder.model.encoder, encoder.model.encoder), example, free)
 
 
 @torch.no_grad()
