@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import torch
 import tyro
@@ -22,6 +22,7 @@ from torch import Tensor
 
 import envs
 from configs import Frozen, UsageError, as_usage_error, guarded, load
+from configs.errors import INTERRUPTED
 from cpc_rl import losses, optim
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
@@ -266,8 +267,18 @@ def reread(saved: dict[str, Any]) -> Config:
     return recorded(full_config().model_validate(upgrade(saved)))
 
 
-def train(config: Config, group: ProcessGroup = SINGLE) -> int:
-    """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
+class Trained(NamedTuple):
+    """A run that `train` has left."""
+
+    path: Path  # of its directory
+    done: bool  # False: a signal stopped it
+
+
+def train(config: Config, group: ProcessGroup = SINGLE, callback: loop.Callback | None = None) -> Trained:
+    """Train as `config` says, until all frames are done, an evaluation or `callback` ends the run, or a signal comes.
+
+    `callback` is told the frames and each line of metrics, on the first rank; True ends the run.
+    """
     device = set_up(config.run)
     with as_usage_error():
         env_config, why = envs.resolve(config.env)
@@ -281,25 +292,30 @@ def train(config: Config, group: ProcessGroup = SINGLE) -> int:
         slow = bfloat16_notice(config.network.precision, device)
         for line in filter(None, (why, notice, slow, env.reading)):
             screen.say(line)
-        return train_in(env, config, device, group)
+        return train_in(env, config, device, group, callback)
 
 
-def train_in(env: BatchedEnv, config: Config, device: torch.device, group: ProcessGroup = SINGLE) -> int:
+def train_in(
+    env: BatchedEnv,
+    config: Config,
+    device: torch.device,
+    group: ProcessGroup = SINGLE,
+    callback: loop.Callback | None = None,
+) -> Trained:
     """`train`, in environments that somebody else closes."""
     with as_usage_error():
         learner = Learner(config, env, device, group)
     fresh = fresh_path(config.env.name, config.aux, config.run.seed)
     with open_run(config.run, fresh, recorded(config), group) as run, StopSignal() as stop:
-        done = loop.train(learner, run, config.run, recorded(config), stop, evaluating(learner, run), reread=reread)
-    if not group.is_main:
-        return 0 if done else 130
-    if not done:
+        evaluations, kept = evaluating(learner, run), recorded(config)
+        done = loop.train(learner, run, config.run, kept, stop, evaluations, reread=reread, callback=callback)
+    if group.is_main and done:
+        print(f"done: {run.path}  curve: {plot_curve(run.path)}")
+        if not config.run.quiet:
+            print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
+    elif group.is_main:
         print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
-        return 130
-    print(f"done: {run.path}  curve: {plot_curve(run.path)}")
-    if not config.run.quiet:
-        print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
-    return 0
+    return Trained(run.path, done)
 
 
 def parse(argv: Sequence[str]) -> Config:
@@ -318,7 +334,11 @@ def main(argv: list[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
-    return guarded(lambda: together(lambda: parse(argv), train), debug="--debug" in argv)
+
+    def program() -> int:
+        return 0 if together(lambda: parse(argv), train).done else INTERRUPTED
+
+    return guarded(program, debug="--debug" in argv)
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def joined() -> Iterator[ProcessGroup]:
         dist.destroy_process_group()
 
 
-def together(make: Callable[[], M], work: Callable[[M, ProcessGroup], int]) -> int:
+def together(make: Callable[[], M], work: Callable[[M, ProcessGroup], T]) -> T:
     """Do `work` on all ranks, each with the same configuration, which `make` gives; see `joined` and `agree`."""
     with joined() as group:
         return work(group.agree(make), group)

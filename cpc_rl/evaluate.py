@@ -134,7 +134,7 @@ def evaluate_run(
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
     if video is not None:
-        _film_one(net, env_config, _environments(saved_state), target, seed, video)
+        _film_one(net, env_config, environments_of(saved_state), target, seed, video)
     return result
 
 
@@ -220,7 +220,7 @@ def restored(
 
         def restore(checkpoint: dict[str, Any]) -> None:
             stack.close()  # what was opened for a checkpoint that turned out damaged
-            env = stack.enter_context(opened(config, seed, evaluation=True, trained=_environments(checkpoint)))
+            env = stack.enter_context(opened(config, seed, evaluation=True, trained=environments_of(checkpoint)))
             net = ActorCritic(network, env.obs_shape, env.num_actions)
             # The mean of the weights where the run has one, else the last ones.
             net.load_state_dict({**checkpoint["network"], **checkpoint.get("average", {})})
@@ -231,7 +231,8 @@ def restored(
         yield *found[0], checkpoint
 
 
-def _environments(checkpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+def environments_of(checkpoint: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """States of the environments that a run was trained in, one a rank."""
     return [rank["env"] for rank in checkpoint.get("ranks", ())]
 
 

@@ -38,6 +38,7 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
     "text": ("python -m cpc_repr.text", "cpc_repr.text.config", "TextConfig"),
 }
 NAMES: dict[str, tuple[str, ...]] = {  # module: public names; none: all its functions
+    "agents.api": ("train", "evaluate", "load_agent", "Agent"),
     "cpc_rl.infonce": ("info_nce", "contrast_predictions", "cpc_loss", "linear_heads"),
     "cpc_rl.returns": (),
     "cpc_rl.losses": (),
@@ -153,7 +154,8 @@ def parameters(signature: inspect.Signature) -> Iterator[str]:
             by_name = True
         noted = parameter.annotation if isinstance(parameter.annotation, str) else spelt(parameter.annotation)
         given = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-        yield f"{parameter.name}: {noted}{given}"
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        yield f"{stars}{parameter.name}: {noted}{given}"
 
 
 def spelt(annotation: Any) -> str:

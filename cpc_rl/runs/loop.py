@@ -25,13 +25,15 @@ from cpc_rl.runs.evaluations import Evaluations
 from cpc_rl.runs.evaluations import told as in_words
 from cpc_rl.runs.lock import owned
 from cpc_rl.runs.logger import Logger
-from cpc_rl.runs.metrics import read_metrics
+from cpc_rl.runs.metrics import Row, read_metrics
 from cpc_rl.runs.screen import Screen
 from cpc_rl.runs.signals import StopSignal
 from cpc_rl.runs.tracking import Tracking
 from envs.api import EnvironmentFailure
 
 Reread = Callable[[dict[str, Any]], BaseModel]
+Callback = Callable[[int, Row], bool | None]
+ASKED = "the callback asked for it"
 DECISIVE = ("network", "aux", "module", "average", "optimiser")  # parts of a checkpoint that are no use with a NaN
 
 
@@ -86,6 +88,7 @@ def train(
     *,
     shown: Mapping[str, str] = SHOWN,
     reread: Reread | None = None,
+    callback: Callback | None = None,
 ) -> bool:
     """Train until all is done, from the newest checkpoint of `run` if it has one.
 
@@ -99,16 +102,18 @@ def train(
         evaluations: Of the run: when they are due, the best, and whether to end early for what they say.
         shown: Metrics of the live line: how it calls each, and its key.
         reread: Gives the configuration kept in a checkpoint, which an older version may have written, as `config` is.
+        callback: Told each line of metrics, on the first rank: how far training is, and the line. True ends the run.
 
     Returns:
-        Whether all is done, or as much as the evaluations want; if not, a signal came and a checkpoint is written.
+        Whether all is done, or as much as evaluations and callback want; if not, a signal came and a checkpoint is
+        written.
 
     Raises:
         UsageError: `config` is not that of the run.
         RunFailure: A loss is not finite, or no checkpoint is whole.
     """
     with owned(run.path) if learner.group.is_main else nullcontext():
-        return _train(learner, run, settings, config, stop, evaluations, shown, reread)
+        return _train(learner, run, settings, config, stop, evaluations, shown, reread, callback)
 
 
 def _train(
@@ -120,6 +125,7 @@ def _train(
     evaluations: Evaluations | None,
     shown: Mapping[str, str],
     reread: Reread | None,
+    callback: Callback | None,
 ) -> bool:
     quiet = settings.quiet or not learner.group.is_main
     with stop.at_once(), Screen(quiet).step("getting ready"):  # environments may take minutes to begin
@@ -150,6 +156,16 @@ def _train(
             more = {"config": config.model_dump(mode="json"), "logger": logger.state_dict()}
             return _state(learner, run, more | ({"evaluations": evaluations.state_dict()} if evaluations else {}))
 
+        def record(metrics: Mapping[str, Any]) -> Row:
+            nonlocal ended
+            row, enough = logger.write(learner.progress, metrics), False
+            if callback is not None and group.is_main:
+                with logger.throughput.paused():
+                    enough = bool(callback(learner.progress, row))
+            if group.any(enough)[0]:
+                ended = ASKED
+            return row
+
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         told_idle: set[str] = set()
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed
@@ -173,16 +189,16 @@ def _train(
                     console.say(f"warning: {name} was exactly 0 in {len(sums[name])} updates: it counts nothing so far")
                 means = {name: fmean(series) for name, series in sums.items()}
                 sums.clear()
-                console.show(logger.write(learner.progress, {**learner.record(), **means}))
+                console.show(record({**learner.record(), **means}))
             if evaluations is not None and evaluated:
                 with logger.throughput.paused(), console.step("evaluating") as step:
                     scores, better = evaluations.play(learner.progress, step)
-                logger.write(learner.progress, scores)
+                record(scores)
                 console.say(f"evaluation at {learner.progress:,} {unit}: {in_words(scores)}")
-                ended = evaluations.why_stop()
-                last = last or ended is not None
+                ended = ended or evaluations.why_stop()
                 if better:
                     _save(run, state(), None, group, stop)
+            last = last or ended is not None
             if last or due:
                 _save(run, state(), learner.progress, group, stop)
                 next_save = time.monotonic() + 60 * settings.checkpoint_minutes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 from pydantic import Field
 
 from configs import Frozen, MayChange, RunFailure, UsageError
-from cpc_rl.distributed import SINGLE
+from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop, read_metrics
 from cpc_rl.runs.loop import idle, not_finite
 from envs.api import EnvironmentFailure
@@ -210,3 +212,57 @@ def test_a_loss_that_counts_nothing_is_warned_of_once(tmp_path: Path, capsys: py
 
 def test_losses_that_counted_nothing() -> None:
     assert idle({"loss/a": [0.0, 0.0], "loss/b": [0.0, 1e-9], "cpc/x": [0.0], "loss/c": [float("nan")]}) == {"loss/a"}
+
+
+@pytest.mark.parametrize(("log_updates", "end"), [(1, 12), (2, 16), (20, 40)])
+def test_a_callback_sees_each_line_and_ends_the_run(tmp_path: Path, log_updates: int, end: int) -> None:
+    config = Settings(run=RunSettings(log_updates=log_updates, checkpoint_minutes=60))
+    seen: list[tuple[int, Any]] = []
+
+    def enough(frames: int, line: Any) -> bool:
+        seen.append((frames, line))
+        return frames >= 12
+
+    assert train(tmp_path / "run", Counter(), config=config, callback=enough)
+    run = RunDirectory.open(tmp_path / "run")
+    rows = read_metrics(run.metrics_path)
+    assert rows == [line for _, line in seen] and [row["frames"] for row in rows] == [frames for frames, _ in seen]
+    assert rows[-1]["frames"] == end and run.checkpoints.paths()[-1].name == f"checkpoint-{end}.pt"
+    assert run.read_stopped() == ("the callback asked for it" if end < 40 else "")
+    assert train(tmp_path / "run", Counter(), config=config) and not run.read_stopped()  # without it the run goes on
+    assert read_metrics(run.metrics_path)[-1]["frames"] == 40
+
+
+class Beside(ProcessGroup):
+    """Ranks that are threads of one process."""
+
+    def __init__(self, rank: int, barrier: threading.Barrier, said: list[tuple[bool, ...]]) -> None:
+        super().__init__(rank, barrier.parties)
+        self.barrier, self.said = barrier, said
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        self.said[self.rank] = flags
+        self.barrier.wait(20)
+        told = tuple(map(any, zip(*self.said, strict=True)))
+        self.barrier.wait(20)
+        return told
+
+
+def test_ranks_agree_to_stop_when_the_callback_of_the_first_one_says_so(tmp_path: Path) -> None:
+    barrier, said = threading.Barrier(2), [(), ()]
+    learners, calls = [Counter(), Counter()], [[], []]
+    run = RunDirectory.create(tmp_path / "run", Settings())
+
+    def rank(number: int) -> bool:
+        learner = learners[number]
+        learner.group = Beside(number, barrier, said)
+
+        def callback(frames: int, line: Any) -> bool:
+            calls[number].append(frames)
+            return frames >= 16
+
+        return loop.train(learner, run, Settings().run, Settings(), StopSignal(), callback=callback)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(rank, range(2))) == [True, True]
+    assert [learner.progress for learner in learners] == [16, 16] and calls == [[8, 16], []]
