@@ -131,14 +131,15 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
         lambda old: type(config).model_validate(upgrade(old)).result_settings(),
     )
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
-    for stage in chain(objective.diagnostics(), experiment.stages(context, objective, supervised)):
-        with context.screen.step(f"evaluating {stage.name}"):
+    with context.screen.step("evaluating") as step:
+        for stage in chain(objective.diagnostics(), experiment.stages(context, objective, supervised)):
+            step.begin(f"evaluating {stage.name}")
             if stage.row is not None:
                 rows[stage.row] |= results.scores(stage.name, stage.compute)
-                continue
-            value = results.get(stage.name, stage.compute)
-        if stage.show is not None:
-            stage.show(value)
+            else:
+                value = results.get(stage.name, stage.compute)
+                if stage.show is not None:
+                    stage.show(value)
     shutil.rmtree(context.scratch, ignore_errors=True)
     return dict(rows)
 

@@ -37,18 +37,21 @@ class Console:
         self._unit, self._shown = unit, shown
         self._console = console or Output(quiet)
         self._every, self._clock = every, clock
-        self._next = -float("inf")
+        self._next, self._said = -float("inf"), clock()
         self._pending = ""  # the newest line, where it is not shown yet
         self._last: Row = {}
         self._step: Step | None = None  # that training waits for
         self._live = Live(self, console=self._console) if self._console.is_terminal and not quiet else None
+        self._beat = (
+            contextlib.nullcontext() if self._live or quiet else beating(self, self._break_silence, max(every, 1.0))
+        )
 
     def show(self, row: Row) -> None:
         """Show one row of metrics: frames, rate, time left, and the newest value of each that is `shown`."""
         self._last |= {name: value for name, value in row.items() if value is not None}
         if self._live:  # a thread of its own draws
             return
-        self._pending = str(self)
+        self._pending = describe(self._last, self.total, self._unit, self._shown)
         if self._clock() >= self._next:
             self._next = self._clock() + self._every
             self._flush()
@@ -63,12 +66,13 @@ class Console:
         """A step that training waits for: it takes the place of the line meanwhile."""
         self._step = Step(what)
         try:
-            with beating(self._step, self.say, 3 * self._every) if self._live is None else contextlib.nullcontext():
-                yield self._step
+            yield self._step
         finally:
             self._step = None
 
     def __str__(self) -> str:
+        if self._step is not None:
+            return str(self._step)
         return describe(self._last, self.total, self._unit, self._shown) if self._last else "starting"
 
     def __rich_console__(
@@ -82,15 +86,23 @@ class Console:
     def __enter__(self) -> Console:
         if self._live:
             self._live.start()
+        self._beat.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._beat.__exit__(None, None, None)
         if self._live:
             with contextlib.suppress(OSError):
                 self._live.stop()
         self._flush()
+
+    def _break_silence(self, line: str) -> None:
+        """Say how things stand where an update, or a step, takes long."""
+        if self._clock() - self._said >= 2 * self._every:
+            self._flush()
+            self._print(line)
 
     def _flush(self) -> None:
         if self._pending:
@@ -98,6 +110,7 @@ class Console:
             self._print(line)
 
     def _print(self, line: str) -> None:
+        self._said = self._clock()
         with contextlib.suppress(OSError):  # the terminal or the pipe is gone: training is not for them
             self._console.print(line, markup=False)
             self._console.file.flush()

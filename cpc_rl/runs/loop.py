@@ -142,8 +142,10 @@ def _train(
         if group.is_main:  # a tracker may have failed, or is asked for only now
             Tracking(run, settings, learner.progress, unit).close()
         return True
+    with Screen(quiet).step("opening the records"):  # a tracker may be sent a whole run, or have no network
+        logger = Logger(run, settings, learner.progress, saved and saved["logger"], keep=group.is_main, unit=unit)
     with (
-        Logger(run, settings, learner.progress, saved and saved["logger"], keep=group.is_main, unit=unit) as logger,
+        logger,
         Console(learner.total, quiet=quiet, unit=unit, shown=shown) as console,
     ):
         if told := learner.describe(run.path):

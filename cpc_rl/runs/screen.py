@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +26,10 @@ class Output(rich.console.Console):
         super().__init__(highlight=False, soft_wrap=True, quiet=quiet)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more."""
+        """Print nothing more, whoever prints."""
         self.quiet = True
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Step:

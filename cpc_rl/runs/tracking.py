@@ -62,10 +62,12 @@ class Tracking:
             return
         count = int(row.get(self._unit) or 0)
         self._at = (count, self._at[1] + 1 if count == self._at[0] else 0)
-        for name, tracker in list(self._open.items()):
-            if self._at > self._sent[name] and self._attempt(name, partial(tracker.write, row)):
+        waiting = [name for name in self._open if self._at > self._sent[name]]
+        for name in waiting:
+            if self._attempt(name, partial(self._open[name].write, row)):
                 self._sent[name] = self._at
-        self._keep()
+        if waiting:
+            self._keep()
 
     def close(self) -> None:
         """End the run at each of them, as far as it is trained."""

@@ -32,6 +32,20 @@ def test_plain_lines_are_paced_and_the_last_one_is_never_lost() -> None:
     assert "saved [1]" in lines
 
 
+def test_where_an_update_takes_long_the_line_comes_again() -> None:
+    clock, out = Clock(), io.StringIO()
+    console = Console(100, rich.console.Console(file=out, width=80), every=10.0, clock=clock)
+    for now in (5, 21, 30):
+        clock.now = now
+        console._break_silence(str(console))
+    with console.step("evaluating") as step:
+        step(1, 4)
+        clock.now = 41
+        console._break_silence(str(console))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "starting" and lines[1].startswith("evaluating: 1 of 4 (25%)") and len(lines) == 2
+
+
 def test_the_last_known_return_stays_on_the_line() -> None:
     out = io.StringIO()
     with Console(100, rich.console.Console(file=out, width=200), every=0.0) as console:
