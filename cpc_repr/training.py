@@ -6,7 +6,8 @@ the optimiser's moments are then all a checkpoint must hold for a resumed run to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,14 @@ def seeded(seed: int, build: Callable[[], nn.Module]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+@contextmanager
+def drawing(draws: torch.Generator, device: torch.device) -> Iterator[None]:
+    """What torch draws by itself (dropout) are functions of the seed of `draws`; behind it all is as it was before."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(draws.initial_seed())
+        yield
 
 
 def fit(

@@ -18,6 +18,7 @@ from cpc_repr.vision.encoders import ENCODERS
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
+from cpc_repr.vision.transfer.epochs import EpochKind, Kind
 from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
 from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
@@ -65,6 +66,15 @@ class VisionEvaluationConfig(Frozen):
         description="Whether linear probes are fitted on each block of the encoder too, max-pooled over places to at "
         "most 9,000 numbers.",
     )
+    block_probes: tuple[Kind, ...] = Field(
+        default=("linear",),
+        description="Probes of each block: `linear`, `lbfgs`, `mlp`, `linear_epochs`, `mlp_epochs`.",
+    )
+    probes: tuple[EpochKind, ...] = Field(
+        default=(),
+        description="Probes of the mean over places beside the four of every run, with their accuracy against passes: "
+        "`linear_epochs`, `mlp_epochs` (Kolesnikov et al. 2019).",
+    )
     units: int = Field(default=16, ge=1, le=256, description="Units in the picture of what excites them (Figure 5).")
 
 
@@ -99,6 +109,8 @@ class VisionConfig(CommandConfig):
         ablations = ("none", *METHODS[self.method].ablations)
         if self.ablation not in ablations:
             raise ValueError(f"--ablation {self.ablation}: --method {self.method} allows {', '.join(ablations)}")
+        if self.protocol.grid_augment and self.augment == AugmentConfig() and self.ablation != "augmentation":
+            raise ValueError("--protocol.grid-augment: there is nothing to augment by, all of --augment.* is off")
         return self
 
     @property
@@ -109,7 +121,9 @@ class VisionConfig(CommandConfig):
     def result_settings(self) -> dict[str, Any]:
         """What results depend on."""
         plain = super().result_settings()
-        del plain["efficient"]["fractions"], plain["evaluation"]["blocks"]  # each has a result of its own
+        del plain["efficient"]["fractions"]  # each has a result of its own
+        for name in ("blocks", "block_probes", "probes"):  # so have these
+            del plain["evaluation"][name]
         return plain
 
     def rows(self) -> dict[str, VisionConfig]:

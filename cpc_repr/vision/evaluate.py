@@ -1,32 +1,39 @@
-"""Probes of frozen features for classes, few labels, and the accuracy of networks trained on labels."""
+"""Probes of frozen features for classes, and the accuracy of networks trained on labels."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cpc_repr.bookmark import Bookmark
 from cpc_repr.context import Context, Tick
 from cpc_repr.objective import generator
 from cpc_repr.prefetch import Prefetcher
 from cpc_repr.probes import Score, feature_table, fit_probe
-from cpc_repr.training import seeded
 from cpc_repr.vision.config import VisionConfig
+from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.batches import PictureBatch, PictureBatches
-from cpc_repr.vision.data.grid import crops
+from cpc_repr.vision.data.grid import ViewConfig, crops
 from cpc_repr.vision.data.pictures import Pictures, Split
 from cpc_repr.vision.pretext.base import PictureRepresentation
-from cpc_repr.vision.supervised import PictureClassifier
-from cpc_repr.vision.transfer import few_labels as few
+from cpc_repr.vision.tables import after
+from cpc_repr.vision.transfer.epochs import Curve, Kind, fit_epochs
 from cpc_repr.vision.transfer.linear import fit_grid, fit_lbfgs, fit_sgd, independent, scores, top
 
 PictureContext = Context[VisionConfig, Pictures]
 Features = Callable[[Tensor], Tensor]  # images uint8 [B, 3, S, S] -> [B, D]
 Draw = Callable[[int], tuple[Tensor, Tensor]]  # number of an update -> z [B, H, W, D], labels [B]
+KINDS: dict[Kind, str] = {
+    "linear": "SGD",
+    "lbfgs": "L-BFGS",
+    "mlp": "MLP",
+    "linear_epochs": "SGD by passes",
+    "mlp_epochs": "MLP by passes",
+}
 LARGEST = 9000  # features of a block
 _CHUNK = 64  # pictures looked at together
 
@@ -66,13 +73,18 @@ def max_pooled(representation: PictureRepresentation) -> Features:
     return compute
 
 
-def collect(context: PictureContext, split: Split, features: Features, name: str) -> Tensor:
-    """Features of every picture of `split`, float32 [N, D]: centre crops, in a file where they are very large."""
+def collect(
+    context: PictureContext, split: Split, features: Features, name: str, view: ViewConfig | None = None
+) -> Tensor:
+    """Features of every picture of `split`, float32 [N, D]: centre crops, in a file where they are very large.
+
+    The crops are those of `view`; None: of the settings.
+    """
     x: Tensor | None = None
     with context.live(f"features, {name}") as tick:
         for start in range(0, len(split), _CHUNK):
             some = split.pictures(range(start, min(start + _CHUNK, len(split))))
-            rows = features(crops(some, context.config.view).to(context.device)).cpu()
+            rows = features(crops(some, view or context.config.view).to(context.device)).cpu()
             if x is None:
                 x = feature_table(len(split), rows.shape[1], context.scratch / f"{name}.bin")
             x[start : start + len(rows)] = rows
@@ -81,39 +93,61 @@ def collect(context: PictureContext, split: Split, features: Features, name: str
     return x
 
 
-def probe(context: PictureContext, name: str, features: Features, protocols: bool = True) -> dict[str, Score]:
-    """Accuracies, top-1 and top-5, of linear classifiers by SGD, and of the other protocols too if `protocols`."""
-    config, pictures, device, classes = context.config, context.data, context.device, len(context.data.classes)
+def probe(
+    context: PictureContext, name: str, features: Features, kinds: Sequence[Kind] = ("linear", "lbfgs", "mlp")
+) -> dict[str, Score]:
+    """Accuracies, top-1 and top-5, of classifiers of several kinds, called as `kinds`.
+
+    Of kinds fitted in passes there is the accuracy after some of them too, called as `tables.after` does.
+    """
+    pictures, device = context.data, context.device
     train, test = (collect(context, s, features, n) for s, n in ((pictures.train, "train"), (pictures.test, "test")))
-    train_y, test_y = pictures.train.labels, pictures.test.labels
-    x, y, seed = train.to(device), train_y.to(device), config.run.seed
-    with context.live(f"probing {name}: SGD") as tick:
-        fitted: nn.Module = fit_sgd(x, y, classes, config.protocol, generator(seed, 0, 4), tick)
-    accuracies = scores(fitted, test.to(device), test_y, "linear")
-    if protocols:
-        with context.live(f"probing {name}: L-BFGS") as tick:
-            fitted = fit_lbfgs(x, y, classes, config.protocol, tick)
-        accuracies |= scores(fitted, test.to(device), test_y, "lbfgs")
-        with context.live(f"probing {name}: MLP") as tick:
-            hidden = config.probe.hidden
-            fitted = fit_probe(
-                train, train_y, classes, config.probe, hidden=hidden, seed=seed, device=device, tick=tick
-            )
-        accuracies |= scores(fitted, test.to(device), test_y, "mlp")
-    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in accuracies.items()))
+    accuracies: dict[str, Score] = {}
+    for kind in kinds:
+        with context.live(f"probing {name}: {KINDS[kind]}") as tick:
+            fitted, curve = _fitted(context, name, kind, train, test, tick)
+        accuracies |= scores(fitted, test.to(device), pictures.test.labels, kind)
+        accuracies |= {after(kind, epochs): score for epochs, score in curve.items()}
+    shown = {key: value for key, value in accuracies.items() if key.removesuffix("_top5") in kinds}
+    context.say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
     return accuracies
 
 
+def _fitted(
+    context: PictureContext, name: str, kind: Kind, train: Tensor, test: Tensor, tick: Tick
+) -> tuple[nn.Module, Curve]:
+    """A classifier on features of the training pictures, and its accuracy after some passes."""
+    config, device, seed, classes = context.config, context.device, context.config.run.seed, len(context.data.classes)
+    train_y, test_y = context.data.train.labels, context.data.test.labels
+    match kind:
+        case "linear":
+            draws = generator(seed, 0, 4)
+            return fit_sgd(train.to(device), train_y.to(device), classes, config.protocol, draws, tick), {}
+        case "lbfgs":
+            return fit_lbfgs(train.to(device), train_y.to(device), classes, config.protocol, tick), {}
+        case "mlp":
+            hidden = config.probe.hidden
+            found = fit_probe(train, train_y, classes, config.probe, hidden=hidden, seed=seed, device=device, tick=tick)
+            return found, {}
+
+    def look(fitted: nn.Module) -> Score:
+        return scores(fitted, test.to(device), test_y, kind, ks=(1,))[kind]
+
+    mark = bookmark(context, f"{name}-{kind}")
+    return fit_epochs(kind, train, train_y, classes, config.protocol, seed, device, look, mark, tick)
+
+
 def probe_grid(context: PictureContext, name: str, representation: PictureRepresentation) -> dict[str, Score]:
-    """The protocol of CPC v2: a classifier of every cell, fitted on patches that are jittered but not augmented."""
+    """The protocol of CPC v2: a classifier of every cell; its patches are jittered, and augmented if asked for."""
     config, device, train = context.config, context.device, context.data.train
     representation.encoder.eval()
-    read = _reader(context, PictureBatches(train, config.view, config.protocol.grid_batch, config.run.seed))
+    augment = config.augment if config.protocol.grid_augment else AugmentConfig()
+    read = reader(context, PictureBatches(train, config.view, config.protocol.grid_batch, config.run.seed))
 
     def batch(number: int) -> tuple[Tensor, Tensor]:
         images, labels = read(number)
         with torch.no_grad():
-            z = representation.cells(images.to(device), generator(config.run.seed, number, 4))
+            z = representation.cells(images.to(device), generator(config.run.seed, number, 4), augment)
         return z, labels.to(device)
 
     draw: Draw = batch
@@ -122,7 +156,8 @@ def probe_grid(context: PictureContext, name: str, representation: PictureRepres
         with context.live(f"features of every cell, {name}") as tick:
             draw = remembered(batch, count, config.run.seed, tick)
     with context.live(f"probing {name}: grid") as tick:
-        fitted = fit_grid(representation.size, len(context.data.classes), config.protocol, draw, tick)
+        mark, classes = bookmark(context, f"{name} grid"), len(context.data.classes)
+        fitted = fit_grid(representation.size, classes, config.protocol, draw, tick, device, mark)
 
     @torch.no_grad()
     def logits(images: Tensor) -> Tensor:
@@ -158,47 +193,22 @@ def chance(context: PictureContext) -> dict[str, Score]:
     return {"linear": independent(top(logits, y, 1)), "linear_top5": independent(top(logits, y, 5))}
 
 
-def classify(context: PictureContext, network: nn.Module, name: str) -> dict[str, Score]:
-    """Accuracy of a network that gives logits, on the pictures the probes are scored on."""
+def classify(
+    context: PictureContext, network: nn.Module, name: str, view: ViewConfig | None = None
+) -> dict[str, Score]:
+    """Accuracy of a network that gives logits, on the pictures the probes are scored on, cropped as `collect` does."""
     network.eval()
-    test = collect(context, context.data.test, torch.no_grad()(network.__call__), "test")
+    test = collect(context, context.data.test, torch.no_grad()(network.__call__), "test", view)
     return scores(nn.Identity(), test, context.data.test.labels, name)
 
 
-def few_labels(context: PictureContext, representation: PictureRepresentation, fraction: float) -> dict[str, Score]:
-    """Accuracy, top-1 and top-5, of each of `few_labels.WAYS` with a share of the labels."""
-    config, seed, f = context.config, context.config.run.seed, context.config.efficient
-    train, labels = context.data.train, context.data.train.labels
-    rest, kept = few.apart(len(labels), f.validation, seed)
-    batches = PictureBatches(train, config.view, f.batch_size, seed, rest[few.labelled(labels[rest], fraction)])
-    looked_at = crops(train.pictures(kept.tolist()), config.view)
-
-    @torch.no_grad()
-    def validate(net: nn.Module) -> float:
-        net.eval()
-        logits = [net(images.to(context.device)).cpu() for images in torch.split(looked_at, _CHUNK)]
-        # Accuracy first; the loss, squeezed to less than one picture, decides between equals.
-        score = top(torch.cat(logits), labels[kept], 1).float().mean()
-        loss = F.cross_entropy(torch.cat(logits), labels[kept])
-        return float(score + loss.neg().exp() / (2 * len(kept)))
-
-    classes = len(context.data.classes)
-
-    def on_top() -> nn.Module:
-        return few.TransferClassifier(copy.deepcopy(representation.encoder), representation.size, classes, f)
-
-    pixels = seeded(seed, lambda: PictureClassifier(config.model, classes, f.dropout)).to(context.device)
-    transfer = seeded(seed, on_top).to(context.device)
-    accuracies: dict[str, Score] = {}
-    for way in few.WAYS:
-        net = pixels if way == "pixels" else transfer
-        with context.live(f"{fraction:.0%} of labels, {way}") as tick:
-            few.fit(net, few.optimisers(net, way, f), _reader(context, batches), validate, f, context.device, tick)
-        accuracies |= classify(context, net, way)
-    context.say(f"{len(batches.chosen)} labels: " + ", ".join(f"{key} {value}" for key, value in accuracies.items()))
-    return accuracies
+def bookmark(context: PictureContext, name: str) -> Bookmark:
+    """Where the fit called `name` stands."""
+    config = context.config
+    path = context.scratch / f"{''.join(c if c.isalnum() else '-' for c in name)}.pt"
+    return Bookmark(path, config.result_settings(), config.run.checkpoint_minutes, context.stop)
 
 
-def _reader(context: PictureContext, batches: PictureBatches) -> Callable[[int], PictureBatch]:
+def reader(context: PictureContext, batches: PictureBatches) -> Callable[[int], PictureBatch]:
     """`batches`, read ahead in threads if they come from a disk."""
     return Prefetcher(batches) if context.data.reads_files else batches

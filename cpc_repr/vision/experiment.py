@@ -17,30 +17,37 @@ from cpc_repr.experiment import Experiment, Rows
 from cpc_repr.objective import Objective, Stage, Supervised
 from cpc_repr.probes import Score
 from cpc_repr.report import Row, Table, over_seeds
-from cpc_repr.vision import evaluate
+from cpc_repr.vision import evaluate, evaluate_labels
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.augment import transforms
 from cpc_repr.vision.data.batches import PictureBatches
 from cpc_repr.vision.data.pictures import Pictures, open_pictures
 from cpc_repr.vision.data.synthetic import make_pictures
 from cpc_repr.vision.encoders import make_encoder
-from cpc_repr.vision.evaluate import PictureContext, chance, classify, pixels, probe, probe_grid
-from cpc_repr.vision.figures import figure_labels
+from cpc_repr.vision.evaluate import Features, PictureContext, chance, classify, pixels, probe, probe_grid
+from cpc_repr.vision.figures import figure_curves, figure_labels
 from cpc_repr.vision.flags import check_flags
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
 from cpc_repr.vision.tables import (
+    PROTOCOLS,
+    RANDOM,
+    TRAINED,
     block,
+    curves,
     few,
     few_labels,
+    of_block,
     table_ablation,
     table_blocks,
+    table_curves,
     table_few_labels,
     table_linear,
     table_protocols,
     trained_blocks,
 )
+from cpc_repr.vision.transfer.epochs import Kind
 from cpc_repr.vision.transfer.few_labels import apart
 
 
@@ -92,19 +99,19 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         for row, representation in representations.items():
             yield from _probed(context, row, objective.rows[row], representation)
         if config.evaluation.blocks:
-            yield from _blocks(context, "trained", objective)
+            yield from _blocks(context, TRAINED, objective)
             if config.has_baselines:
-                yield from _blocks(context, "random", self.objective(context))
+                yield from _blocks(context, RANDOM, self.objective(context))
         if config.has_baselines:
             yield Stage("chance", partial(chance, context), "chance")
-            yield Stage("pixels", lambda: probe(context, "pixels", pixels(config)), "pixels")
+            yield from _pooled(context, "pixels", "pixels", pixels(config))
             *_, untrained = self.objective(context).representations().values()
             yield from _probed(context, "random", "random encoder", untrained)
         for row, network in supervised.items():
             yield Stage(row, partial(classify, context, network, "linear"), row)
         *_, best = representations.values()
         for fraction in config.efficient.fractions:
-            yield Stage(few(fraction), partial(evaluate.few_labels, context, best, fraction), few(fraction))
+            yield Stage(few(fraction), partial(evaluate_labels.few_labels, context, best, fraction), few(fraction))
 
     def report(self, config: VisionConfig, data: Pictures, rows: Rows, folder: Path) -> list[Table]:
         """Linear classification, ways of probing and few labels; or the rows of an ablation."""
@@ -116,8 +123,12 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
             return [table_ablation(arms, method.rows[best], what, config.ablation)]
         seeds, fractions = rows[""], config.efficient.fractions
         tables = [table_linear(seeds, method.rows, what), table_protocols(seeds, method.rows, what)]
+        found = {kind: curves(seeds, kind, method.rows) for kind in config.evaluation.probes}
+        tables += [table_curves(found[kind], kind, len(seeds), what) for kind in found]
+        if found:
+            _draw_curves(folder / "passes.png", {PROTOCOLS[kind]: found[kind] for kind in found})
         if config.evaluation.blocks:
-            tables.append(table_blocks(seeds, method.title, what))
+            tables += [table_blocks(seeds, kind, method.title, what) for kind in config.evaluation.block_probes]
         if fractions:
             tables.append(table_few_labels(seeds, fractions, method.title, what))
         if len(fractions) > 1:
@@ -127,20 +138,39 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
 
 def _probed(context: PictureContext, row: str, title: str, representation: PictureRepresentation) -> Iterator[Stage]:
     """Features averaged over all places, and every place by itself."""
-    protocols = context.config.has_baselines
-    yield Stage(row, lambda: probe(context, title, evaluate.pooled(representation), protocols), row)
-    if protocols:
+    features, baselines = evaluate.pooled(representation), context.config.has_baselines
+    yield from _pooled(context, row, title, features)
+    if baselines:
         yield Stage(f"{row}_grid", lambda: probe_grid(context, title, representation), row)
 
 
-def _blocks(context: PictureContext, kind: str, objective: Objective[Any, PictureRepresentation]) -> Iterator[Stage]:
-    """Linear probes of each block of the encoder."""
+def _pooled(context: PictureContext, row: str, title: str, features: Features) -> Iterator[Stage]:
+    """Features of pictures, by the kinds of probes that every run has, and by those that are asked for."""
+    usual: tuple[Kind, ...] = ("linear", "lbfgs", "mlp") if context.config.has_baselines else ("linear",)
+    yield Stage(row, partial(probe, context, title, features, usual), row)
+    for kind in context.config.evaluation.probes:
+        yield Stage(f"{row}_{kind}", partial(probe, context, title, features, (kind,)), row)
 
-    def compute(name: str, representation: PictureRepresentation) -> dict[str, Score]:
-        return {kind: probe(context, name, evaluate.max_pooled(representation), protocols=False)["linear"]}
+
+def _blocks(context: PictureContext, trained: str, objective: Objective[Any, PictureRepresentation]) -> Iterator[Stage]:
+    """Probes of each block of the encoder."""
+
+    def compute(name: str, representation: PictureRepresentation, kind: Kind) -> dict[str, Score]:
+        return {of_block(trained, kind): probe(context, name, evaluate.max_pooled(representation), (kind,))[kind]}
 
     for i, representation in enumerate(cast(PictureObjective[Any], objective).blocks(), start=1):
-        yield Stage(f"{kind}_block{i}", partial(compute, f"{kind}, block {i}", representation), block(i))
+        for kind in context.config.evaluation.block_probes:
+            name = of_block(f"{trained}_block{i}", kind)
+            yield Stage(name, partial(compute, f"{trained}, block {i}", representation, kind), block(i))
+
+
+def _draw_curves(path: Path, found: Mapping[str, Mapping[str, Mapping[int, Sequence[Score]]]]) -> None:
+    """Accuracy against passes: a panel for each kind of probe."""
+    means = {
+        kind: {name: {p: over_seeds(scores) for p, scores in curve.items()} for name, curve in curves.items()}
+        for kind, curves in found.items()
+    }
+    figure_curves(path, means)
 
 
 def _draw_labels(path: Path, fractions: Sequence[float], seeds: Sequence[Mapping[str, Row]], method: str) -> None:

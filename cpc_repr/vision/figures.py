@@ -49,6 +49,28 @@ def figure_labels(path: Path, fractions: Sequence[float], curves: Mapping[str, S
     figure.savefig(path, dpi=110)
 
 
+def figure_curves(path: Path, panels: Mapping[str, Mapping[str, Mapping[int, Score]]]) -> None:
+    """Accuracy of a probe, with its interval, against passes over the training pictures (Kolesnikov et al., Figure 1).
+
+    Args:
+        path: Of a PNG.
+        panels: Title of each -> name of a curve -> passes -> accuracy.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
+    for axis, (title, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, curve in curves.items():
+            passes = sorted(curve)
+            mean, low, high = np.array([(curve[p].accuracy, curve[p].low, curve[p].high) for p in passes]).T * 100
+            (line,) = axis.plot(passes, mean, ".-", label=name)
+            axis.fill_between(passes, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
+        axis.set(title=f"{title}: top-1 and 95 % interval, %", xlabel="passes over the training pictures")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    figure.savefig(path, dpi=110)
+
+
 def figure_5(path: Path, context: Context[Any, Pictures], model: PatchEncoder) -> None:
     """Test patches that excite a unit of z most, a row a unit; no two of a row from the same picture."""
     from matplotlib.figure import Figure  # here: no program needs it to start

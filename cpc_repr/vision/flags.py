@@ -45,6 +45,12 @@ def _unread(config: VisionConfig, key: str) -> str:
         return "it is of --data, which is not given"
     if efficient and not config.efficient.fractions:
         return "it is of few labels, which --efficient.fractions asks for"
+    if key == "evaluation.block_probes" and not config.evaluation.blocks:
+        return "it is of probes of every block, which --evaluation.blocks asks for"
+    kinds = {*config.evaluation.probes, *(config.evaluation.block_probes if config.evaluation.blocks else ())}
+    for kind, prefix in (("linear_epochs", "linear_"), ("mlp_epochs", "mlp_")):
+        if section == "protocol" and name.startswith(prefix) and kind not in kinds:
+            return f"it is of the probe {kind}, which --evaluation.probes {kind} asks for"
     return ""
 
 

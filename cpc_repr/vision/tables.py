@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Row, Table, interval_note, rows_of, score_table
+from cpc_repr.report import Row, Table, interval_note, percent, rows_of, score_table
+from cpc_repr.vision.transfer.epochs import EPOCH_KINDS, EpochKind, Kind
 from cpc_repr.vision.transfer.few_labels import WAYS, Way
 
 # Row: how it is called, and top-1 and top-5 of CPC v1, then of v2, in percent. Supervised: v2's Table 2, all labels.
@@ -21,7 +22,10 @@ PROTOCOLS = {
     "grid": "every cell, Adam",
     "lbfgs": "mean of the grid, L-BFGS",
     "mlp": "mean of the grid, MLP",
+    "linear_epochs": "mean of the grid, SGD by passes",
+    "mlp_epochs": "mean of the grid, MLP by passes",
 }
+TRAINED, RANDOM = "trained", "random"  # what a block is called in the results of probes of it
 # Hénaff et al. 2020, Table 2: share of ImageNet's labels -> top-1 and top-5 from pixels, then on CPC.
 FEW_LABELS = {
     0.01: ("23.1", "44.1", "52.7", "78.3"),
@@ -92,21 +96,60 @@ def table_ablation(arms: Mapping[str, Sequence[Row]], method: str, what: str, ab
     note = f"{_note(max(len(seeds) for seeds in arms.values()), what)} {PAPER_ABLATIONS[ablation]}"
     probed = sorted({name for seeds in arms.values() for row in seeds for name in row if name.startswith(BLOCK)})
     blocks = ((f"block {name.removeprefix(BLOCK)}", name) for name in probed)
-    columns = (("top-1, %", "linear"), ("top-5, %", "linear_top5"), *blocks)
+    more = [
+        (PROTOCOLS[kind], kind) for kind in EPOCH_KINDS if any(kind in row for seeds in arms.values() for row in seeds)
+    ]
+    columns = (("top-1, %", "linear"), ("top-5, %", "linear_top5"), *more, *blocks)
     return score_table(f"{method}, linear classification of pictures", arms, columns, note)
 
 
-def table_blocks(seeds: Sequence[Mapping[str, Row]], method: str, what: str) -> Table:
-    """Top-1 on each block of the encoder, trained and with random weights."""
+def table_blocks(seeds: Sequence[Mapping[str, Row]], kind: Kind, method: str, what: str) -> Table:
+    """Top-1 of probes of one kind on each block of the encoder, trained and with random weights."""
     found = sorted({name for rows in seeds for name in rows if name.startswith(BLOCK)})
     rows = {f"block {name.removeprefix(BLOCK)}": rows_of(seeds, name) for name in found}
-    columns = ((method, "trained"), ("random encoder", "random"))
-    return score_table("Blocks of the encoder, max-pooled, top-1 in %", rows, columns, _note(len(seeds), what))
+    columns = ((method, of_block(TRAINED, kind)), ("random encoder", of_block(RANDOM, kind)))
+    how = PROTOCOLS[kind].removeprefix("mean of the grid, ")
+    title = f"Blocks of the encoder, max-pooled, {how}, top-1 in %"
+    return score_table(title, rows, columns, _note(len(seeds), what))
+
+
+def of_block(trained: str, kind: Kind) -> str:
+    """What the result of a probe of a block is called."""
+    return trained if kind == "linear" else f"{trained}_{kind}"
 
 
 def trained_blocks(rows: Mapping[str, Row]) -> dict[str, Score]:
     """Top-1 on each block of the trained encoder, of one seed."""
-    return {name: row["trained"] for name, row in rows.items() if name.startswith(BLOCK)}
+    return {name: row[TRAINED] for name, row in rows.items() if name.startswith(BLOCK) and TRAINED in row}
+
+
+def after(kind: str, epochs: int) -> str:
+    """What the accuracy after so many passes is called."""
+    return f"{kind}_after_{epochs}"
+
+
+def curves(
+    seeds: Sequence[Mapping[str, Row]], kind: EpochKind, method: Mapping[str, str]
+) -> dict[str, dict[int, list[Score]]]:
+    """Title of what was probed -> passes -> the accuracy of each seed."""
+    titles = {"pixels": PAPER["pixels"][0], "random": PAPER["random"][0], **method}
+    found: dict[str, dict[int, list[Score]]] = {}
+    for name, title in titles.items():
+        for row in rows_of(seeds, name):
+            for key, score in row.items():
+                if key.startswith(after(kind, 0)[:-1]):
+                    found.setdefault(title, {}).setdefault(int(key.rpartition("_")[2]), []).append(score)
+    return found
+
+
+def table_curves(curves: Mapping[str, Mapping[int, Sequence[Score]]], kind: EpochKind, seeds: int, what: str) -> Table:
+    """Top-1 after some of the passes: the first, about a tenth, a quarter, a half of them, and all."""
+    passes = sorted({epoch for curve in curves.values() for epoch in curve})
+    chosen = sorted({min(passes, key=lambda p: abs(p - share * passes[-1])) for share in (0, 0.1, 0.25, 0.5, 1)})
+    rows = [(title, *(percent(curve[epoch]) for epoch in chosen)) for title, curve in curves.items()]
+    header = ("", *(f"{epoch} pass{'es' if epoch > 1 else ''}" for epoch in chosen))
+    how = PROTOCOLS[kind].removeprefix("mean of the grid, ")
+    return Table(f"Accuracy against passes, {how}, top-1 in %", header, tuple(rows), _note(seeds, what))
 
 
 def table_few_labels(seeds: Sequence[Mapping[str, Row]], fractions: Sequence[float], method: str, what: str) -> Table:

@@ -2,7 +2,7 @@
 
 The last number of a `generator` says what it draws for: views 0, order 1, patches 2, negatives or
 permutations 3, probes 4 and 5, dropout 6,
-the set of permutations 7.
+the set of permutations 7, order of probes 8.
 """
 
 from __future__ import annotations

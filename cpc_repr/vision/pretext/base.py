@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,22 @@ from torch import Tensor, nn
 from cpc_repr.context import Context
 from cpc_repr.objective import Objective
 from cpc_repr.vision.data.augment import AugmentConfig
-from cpc_repr.vision.data.batches import PictureBatches, patches, plain_patches
+from cpc_repr.vision.data.batches import PictureBatches, augmented, patches, plain_patches
 from cpc_repr.vision.data.grid import ViewConfig, normalised
 from cpc_repr.vision.data.pictures import Pictures, Split
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_rl.optim import OptimiserConfig
 
 B = TypeVar("B")
+PLAIN = AugmentConfig()
+
+
+class Cells(Protocol):
+    """Pictures uint8 [B, 3, S, S] -> z [B, H, W, D] of H x W places."""
+
+    def __call__(self, images: Tensor, draws: torch.Generator | None, augment: AugmentConfig = PLAIN, /) -> Tensor:
+        """As they are judged; with `draws` as they are trained on, and augmented as `augment` says."""
+        ...
 
 
 class PictureRepresentation(NamedTuple):
@@ -25,9 +34,7 @@ class PictureRepresentation(NamedTuple):
 
     encoder: nn.Module  # pictures or patches, as `grid.normalised` makes them, [N, 3, h, w] -> maps [N, D, h', w']
     size: int  # D
-    # Pictures uint8 [B, 3, S, S] -> z [B, H, W, D] of H x W places; with a generator as they are trained on, without
-    # augmentation; with None as they are judged.
-    cells: Callable[[Tensor, torch.Generator | None], Tensor]
+    cells: Cells
 
 
 class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
@@ -83,8 +90,8 @@ def picture_batches(context: Context[Any, Pictures], split: Split, views: int = 
 def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
     """Z of every patch of the grid."""
 
-    def cells(images: Tensor, draws: torch.Generator | None) -> Tensor:
-        x = plain_patches(images, view) if draws is None else patches(images, view, AugmentConfig(), draws)
+    def cells(images: Tensor, draws: torch.Generator | None, augment: AugmentConfig = PLAIN, /) -> Tensor:
+        x = plain_patches(images, view) if draws is None else patches(images, view, augment, draws)
         z: Tensor = model(x)
         return z
 
@@ -92,9 +99,10 @@ def patch_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepres
 
 
 def map_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
-    """The encoder's maps of the whole picture; the crop is all that is drawn."""
+    """The encoder's maps of the whole picture, which is augmented as one patch."""
 
-    def cells(images: Tensor, draws: torch.Generator | None) -> Tensor:
+    def cells(images: Tensor, draws: torch.Generator | None, augment: AugmentConfig = PLAIN, /) -> Tensor:
+        images = images if draws is None else augmented(images, augment, draws)
         maps: Tensor = model.encoder(normalised(images).contiguous(memory_format=torch.channels_last))
         return maps.permute(0, 2, 3, 1)
 

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen, UsageError
+from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.batches import augmented
 from cpc_repr.vision.data.grid import ViewConfig, cut
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.pretext.base import PictureRepresentation
+from cpc_repr.vision.pretext.base import PLAIN, PictureRepresentation
 from cpc_repr.vision.pretext.task import HeadedEncoder, PretextTask
 
 SIDE = 3
@@ -56,8 +57,8 @@ def middle_cells(images: Tensor, view: ViewConfig) -> Tensor:
 def cell_representation(model: PatchEncoder, view: ViewConfig) -> PictureRepresentation:
     """Z of each of the nine standardised patches."""
 
-    def cells(images: Tensor, draws: torch.Generator | None) -> Tensor:
-        patches = middle_cells(images, view) if draws is None else cut(images, view, draws)
+    def cells(images: Tensor, draws: torch.Generator | None, augment: AugmentConfig = PLAIN, /) -> Tensor:
+        patches = middle_cells(images, view) if draws is None else augmented(cut(images, view, draws), augment, draws)
         z: Tensor = model(standardised(patches))
         return z
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen
+from cpc_repr.bookmark import Bookmark
 from cpc_repr.context import Tick
 from cpc_repr.probes import Probe, Score
 
@@ -57,6 +58,34 @@ class LinearConfig(Frozen):
         le=10_000,
         description="Encode so many views of each picture once and draw from those; none: new views at each update.",
     )
+    grid_augment: bool = Field(
+        default=False,
+        description="Whether views are augmented by --augment.* as in training, which CPC v2 does, or only cropped.",
+    )
+    linear_epochs: int = Field(
+        default=520,
+        ge=1,
+        le=100_000,
+        description="Passes of the probe `linear_epochs`: SGD, a tenth of the rate from 480 and from 500 of 520 parts.",
+    )
+    linear_batch: int = Field(default=2048, ge=1, le=65_536, description="Pictures of an update of `linear_epochs`.")
+    linear_learning_rate: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="Learning rate of `linear_epochs` for batches of 256, in proportion for others.",
+    )
+    mlp_epochs: int = Field(
+        default=180,
+        ge=1,
+        le=100_000,
+        description="Passes of the probe `mlp_epochs`: SGD, a tenth of the rate from a third and from two thirds; "
+        "penalty as L-BFGS.",
+    )
+    mlp_batch: int = Field(default=512, ge=1, le=65_536, description="Pictures of an update of `mlp_epochs`.")
+    mlp_hidden: int = Field(default=1000, ge=1, le=65_536, description="Hidden units of `mlp_epochs`.")
+    mlp_dropout: float = Field(default=0.5, ge=0, lt=1, description="Dropout of `mlp_epochs`.")
+    mlp_learning_rate: float = Field(default=0.01, gt=0, le=10, description="Learning rate of `mlp_epochs`.")
 
 
 class LinearProbe(Probe):
@@ -66,10 +95,15 @@ class LinearProbe(Probe):
 
     def __init__(self, x: Tensor, classes: int) -> None:
         """For features like `x` [N, D]."""
-        deviation, mean = torch.std_mean(x, dim=0, correction=0)
-        super().__init__(mean, deviation.where(deviation > 1e-6, 1.0), classes, None)
+        super().__init__(*moments(x), classes, None)
         nn.init.zeros_(self.classify.weight)
         nn.init.zeros_(self.classify.bias)
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [D] of the columns of x [N, D]; 1 where one is constant."""
+    deviation, mean = torch.std_mean(x, dim=0, correction=0)
+    return mean, deviation.where(deviation > 1e-6, 1.0)
 
 
 def fit_sgd(
@@ -152,23 +186,33 @@ class GridProbe(nn.Module):
 
 
 def fit_grid(
-    size: int, classes: int, config: LinearConfig, batch: Callable[[int], tuple[Tensor, Tensor]], tick: Tick
+    size: int,
+    classes: int,
+    config: LinearConfig,
+    batch: Callable[[int], tuple[Tensor, Tensor]],
+    tick: Tick,
+    device: torch.device | str = "cpu",
+    mark: Bookmark | None = None,
 ) -> GridProbe:
-    """Fit a grid probe by Adam. `batch` maps the update's number to z [B, H, W, D] and labels [B]."""
-    probe: GridProbe | None = None
-    for update in range(config.grid_updates):
+    """Fit a grid probe by Adam. `batch` maps the update's number to z [B, H, W, D] and labels [B]; `mark` keeps it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        probe = GridProbe(size, classes).to(device)
+    trained = [p for p in probe.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=config.grid_learning_rate)
+    saved = mark.read() if mark is not None else {}
+    if saved:
+        probe.load_state_dict(saved["probe"])
+        optimiser.load_state_dict(saved["optimiser"])
+    for update in range(saved.get("updates", 0), config.grid_updates):
         z, y = batch(update)
-        if probe is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                probe = GridProbe(size, classes).to(z.device)
-            trained = [p for p in probe.parameters() if p.requires_grad]
-            optimiser = torch.optim.Adam(trained, lr=config.grid_learning_rate)
         optimiser.zero_grad()
         torch.autograd.backward(F.cross_entropy(probe(z), y))
         optimiser.step()
+        if mark is not None:
+            state = {"probe": probe.state_dict(), "optimiser": optimiser.state_dict()}
+            mark.offer(lambda state=state, done=update + 1: {"updates": done, **state})  # type: ignore[misc]
         tick(update + 1, config.grid_updates)
-    assert probe is not None
     return probe.eval()
 
 

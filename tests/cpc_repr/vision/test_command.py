@@ -38,7 +38,8 @@ optim: {{warmup: 2, beta1: 0.8, clip: 0.01, average: 0.99}}
 model: {{stem: [4, 3, 2], pool: false, blocks: [1, 1], bottlenecks: [4, 4], maps: [8, 8], norm: layer}}
 augment: {{operations: 1, elastic: 0.2, histogram: 0.2, colour: 0.2, grey: 0.2, drop: 0.2}}
 probe: {{epochs: 1, hidden: 4}}
-protocol: {{sgd_updates: 5, sgd_batch: 8, lbfgs_iterations: 3, grid_updates: 3, grid_batch: 8}}
+protocol: {{sgd_updates: 5, sgd_batch: 8, lbfgs_iterations: 3, grid_updates: 3, grid_batch: 8,
+  linear_epochs: 3, mlp_epochs: 2}}
 efficient: {{fractions: [0.5], blocks: 1, maps: 8, bottleneck: 4, batch_size: 4, updates: 2, every: 1}}
 evaluation: {{batches: 1, units: 3}}
 run: {{threads: 1, device: cpu, log_updates: 2, checkpoint_minutes: 1.0e-9}}
@@ -116,15 +117,25 @@ def test_few_labels_are_added_to_a_finished_run(finished: Path, tmp_path: Path) 
     assert not (finished / "report/labels.png").exists() and np.ptp(picture[..., :3], axis=2).max() > 0.5  # colours
 
 
-def test_probes_of_every_block_are_added_to_a_finished_run(finished: Path, tmp_path: Path) -> None:
+def test_probes_by_passes_and_of_every_block_are_added_to_a_finished_run(finished: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
-    assert main(["--resume", str(run), "--evaluation.blocks"]) == 0
+    flags = ["--evaluation.probes", "linear_epochs", "mlp_epochs", "--evaluation.blocks"]
+    flags += ["--evaluation.block-probes", "linear", "mlp_epochs"]
+    assert main(["--resume", str(run), *flags]) == 0
     before, after = results(finished), results(run)
-    more = {f"{kind}_block{i}" for kind in ("trained", "random") for i in (1, 2)}
+    kinds = ("", "_mlp_epochs")
+    more = {f"{name}_block{i}{kind}" for name in ("trained", "random") for i in (1, 2) for kind in kinds}
+    more |= {f"{row}_{kind}_epochs" for row in ("cpc", "random", "pixels") for kind in ("linear", "mlp")}
     assert after.keys() - before.keys() == more and before.items() <= after.items()
+    curve = after["cpc_linear_epochs"]
+    assert curve["linear_epochs"] == curve["linear_epochs_after_3"] and "linear_epochs_after_1" in curve
     table = (run / "report/table.md").read_text()
-    assert "Blocks of the encoder" in table and "| block 1 |" in table and "| block 2 |" in table
-    assert "Blocks of the encoder" not in (finished / "report/table.md").read_text()
+    assert "Blocks of the encoder, max-pooled, SGD, " in table and "max-pooled, MLP by passes" in table
+    assert "| block 1 |" in table and "| block 2 |" in table and "| mean of the grid, MLP by passes |" in table
+    assert "| 1 pass |" in table and "| 3 passes |" in table
+    assert "Blocks" not in (finished / "report/table.md").read_text()
+    assert np.ptp(imread(run / "report/passes.png")[..., :3], axis=2).max() > 0.5  # colours
+    assert not (run / "scratch").exists()
 
 
 def test_ablation_and_seeds(toy: list[str], tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_tables() -> None:
     protocols = table_protocols(seeds, {"cpc": "CPC"}, "toys")
     assert protocols.header == ("", "CPC") and protocols.rows[1][1] == "61.0 [60.0, 62.0]"
     measured = [{"block1": {"trained": at(0.3), "random": at(0.2)}, "block2": {"trained": at(0.4)}}] * 2
-    blocks = table_blocks(measured, "CPC", "toys")
+    blocks = table_blocks(measured, "linear", "CPC", "toys")
     assert blocks.rows == (("block 1", "30.0 ± 0.0", "20.0 ± 0.0"), ("block 2", "40.0 ± 0.0", "-"))
     skip = table_ablation({"without": [cpc | trained_blocks(measured[0])]}, "CPC", "toys", "skip")
     assert (

@@ -8,14 +8,29 @@ import pytest
 import torch
 
 from cpc_repr.experiment import plain_learner
+from cpc_repr.objective import generator
 from cpc_repr.vision.config import PicturesConfig, VisionConfig, VisionEvaluationConfig, VisionTrainConfig
-from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.data.augment import AugmentConfig
+from cpc_repr.vision.data.grid import ViewConfig, crops, to_grey
+from cpc_repr.vision.encode import Look
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
-from cpc_repr.vision.evaluate import PictureContext, chance, collect, max_pooled, pixels, pooled, probe, remembered
+from cpc_repr.vision.evaluate import (
+    PictureContext,
+    chance,
+    collect,
+    max_pooled,
+    pixels,
+    pooled,
+    probe,
+    probe_grid,
+    remembered,
+)
 from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.figures import figure_5, most_exciting
+from cpc_repr.vision.pretext.base import PLAIN, map_representation, patch_representation
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
+from cpc_repr.vision.pretext.puzzle import cell_representation
 from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
 from tests.cpc_repr.contexts import context
@@ -146,3 +161,26 @@ def test_the_last_block_is_the_encoder() -> None:
     first, last = objective.blocks()
     torch.testing.assert_close(last.cells(images, None), objective.representations()["cpc"].cells(images, None))
     assert first.cells(images, None).shape == (2, 3, 3, first.size) and first.size == CONFIG.model.maps[0]
+
+
+@pytest.mark.parametrize("look", [patch_representation, map_representation, cell_representation])
+def test_classifiers_of_every_cell_may_see_what_training_sees(look: Look) -> None:
+    view = CONFIG.view.model_copy(update={"crop": 15, "patch": 5, "stride": 5, "grey": 0.0})
+    cells = look(PatchEncoder(CONFIG.model).eval(), view).cells
+    images = torch.randint(256, (2, 3, 15, 15), dtype=torch.uint8)
+    grey = cells(images, generator(0, 0, 4), AugmentConfig(grey=1.0))
+    torch.testing.assert_close(grey, cells(to_grey(images), generator(0, 0, 4)))
+    assert not torch.allclose(grey, cells(images, generator(0, 0, 4)))
+
+
+def test_the_classifier_of_every_cell_asks_for_the_augmentation_of_training() -> None:
+    protocol = LinearConfig(grid_updates=2, grid_batch=6, grid_augment=True)
+    b = toy(CONFIG.model_copy(update={"protocol": protocol, "augment": AugmentConfig(grey=1.0)}))
+    representation, asked = EXPERIMENT.objective(b).representations()["cpc"], []
+
+    def cells(images: torch.Tensor, draws: torch.Generator | None, augment: AugmentConfig = PLAIN, /) -> torch.Tensor:
+        asked.append(augment)
+        return representation.cells(images, draws, augment)
+
+    probe_grid(b, "CPC", representation._replace(cells=cells))
+    assert asked == [AugmentConfig(grey=1.0)] * 2 + [PLAIN]

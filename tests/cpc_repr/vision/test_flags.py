@@ -44,6 +44,8 @@ def check(*argv: str) -> None:
         ("--data . --pictures.train 100", "--pictures.train: it is of the drawn pictures, and --data gives others"),
         ("--format stl10", "--format: it is of --data, which is not given"),
         ("--efficient.blocks 3", "--efficient.blocks: it is of few labels, which --efficient.fractions asks for"),
+        ("--evaluation.block-probes mlp", "--evaluation.block-probes: it is of probes of every block"),
+        ("--protocol.mlp-epochs 9", "--protocol.mlp-epochs: it is of the probe mlp_epochs"),
         ("--ablation directions --directions 2", "--directions: --ablation directions sets it by itself"),
         ("--ablation augmentation --augment.drop 1", "--augment.drop: --ablation augmentation sets it by itself"),
         ("--ablation skip --encoder resnet18", "--encoder: --ablation skip sets it by itself"),
@@ -65,6 +67,8 @@ def test_a_flag_that_nothing_reads_is_refused(argv: str, words: str) -> None:
         "--method rotation --area 0.1 0.5 --augment.colour 1 --encoder resnet18 --inputs small",
         "--efficient.fractions 0.1 --efficient.blocks 3",
         "--ablation skip --inputs small",
+        "--evaluation.blocks --evaluation.block-probes mlp_epochs --protocol.mlp-epochs 9",
+        "--evaluation.probes linear_epochs --protocol.linear-batch 9",
         "--data . --format stl10",
     ],
 )
