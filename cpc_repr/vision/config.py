@@ -19,7 +19,7 @@ from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.cpc import VisionCPCConfig
 from cpc_repr.vision.transfer.epochs import EpochKind, Kind
-from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
+from cpc_repr.vision.transfer.few_labels import FewLabelsConfig, few_view
 from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
@@ -109,6 +109,11 @@ class VisionConfig(CommandConfig):
         ablations = ("none", *METHODS[self.method].ablations)
         if self.ablation not in ablations:
             raise ValueError(f"--ablation {self.ablation}: --method {self.method} allows {', '.join(ablations)}")
+        whole = few_view(self.view, self.efficient)
+        if whole.crop > whole.resize:
+            raise ValueError(f"--efficient.crop {whole.crop} is more than the {whole.resize} of --efficient.resize")
+        if self.efficient.augment and self.augment == AugmentConfig() and self.ablation != "augmentation":
+            raise ValueError("--efficient.augment: there is nothing to augment by, all of --augment.* is off")
         if self.protocol.grid_augment and self.augment == AugmentConfig() and self.ablation != "augmentation":
             raise ValueError("--protocol.grid-augment: there is nothing to augment by, all of --augment.* is off")
         return self

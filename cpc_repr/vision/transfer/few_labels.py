@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from configs import Frozen, UsageError
+from cpc_repr.bookmark import Bookmark
 from cpc_repr.context import Tick
+from cpc_repr.objective import generator
+from cpc_repr.training import drawing
 from cpc_repr.vision.data.batches import PictureBatch
-from cpc_repr.vision.data.grid import normalised
+from cpc_repr.vision.data.grid import Share, ViewConfig, normalised
 from cpc_repr.vision.encoders.base import initialise, normalise
 from cpc_repr.vision.encoders.resnet import Bottleneck
 
@@ -59,7 +62,30 @@ class FewLabelsConfig(Frozen):
     pixels_learning_rate: float = Field(
         default=1e-3, gt=0, le=10, description="Learning rate of training on pixels (Adam)."
     )
+    resize: int | None = Field(
+        default=None, ge=4, le=4096, description="Length of the shorter side of the whole pictures; none: --resize."
+    )
+    crop: int | None = Field(default=None, ge=4, le=4096, description="Side of the whole pictures; none: --crop.")
+    area: tuple[Share, Share] | None = Field(
+        default=None, description="Smallest and largest share that a crop of random size takes; none: as --area."
+    )
+    augment: bool = Field(
+        default=False, description="Whether each training picture is augmented as one patch, by --augment.*."
+    )
+    trials: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Draws of learning rate (half, once, twice), weight decay (1e-5..1e-2), dropout (0..1) and batch "
+        "(half, once), of which the validation pictures choose one for each way; 0: the settings as they are.",
+    )
     weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Weight decay of SGD and of training on pixels.")
+
+
+def few_view(view: ViewConfig, config: FewLabelsConfig) -> ViewConfig:
+    """The whole pictures: those of `view`, with what `config` says of their size."""
+    own = {"resize": config.resize, "crop": config.crop, "area": config.area}
+    return view.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 class TransferClassifier(nn.Module):
@@ -129,32 +155,49 @@ def fit(
     config: FewLabelsConfig,
     device: torch.device,
     tick: Tick,
+    mark: Bookmark | None = None,
+    seed: int = 0,
 ) -> float:
     """Train `net` and leave it as it was at its best look at the validation pictures, whose accuracy is returned.
 
-    Where it stands at the beginning counts too, so that fine-tuning does not end below what it began with.
+    Where it stands at the beginning counts too, so that fine-tuning does not end below what it began with. A stopped
+    fit goes on where `mark` is, and one that has ended is not done again; `seed` is of dropout.
     """
     optimisers = list(optimisers)
-    best, state, since = validate(net), copy.deepcopy(net.state_dict()), 0
-    for update in range(config.updates):
+    saved = {} if mark is None else mark.read()
+    if not saved:
+        saved = {"updates": 0, "since": 0, "best": validate(net), "best_state": copy.deepcopy(net.state_dict())}
+    elif "net" in saved:
+        net.load_state_dict(saved["net"])
+        for optimiser, state in zip(optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+    best, state, since = saved["best"], saved["best_state"], saved.get("since", 0)
+    for update in range(saved.get("updates", config.updates), config.updates):
+        if since >= config.patience:
+            break
         net.train()
         batch = read(update)
-        loss = F.cross_entropy(net(batch.images.to(device)), batch.labels.to(device))
+        with drawing(generator(seed, update, 6), device):
+            loss = F.cross_entropy(net(batch.images.to(device)), batch.labels.to(device))
         for optimiser in optimisers:
             optimiser.zero_grad()
         torch.autograd.backward(loss)
         for optimiser in optimisers:
             optimiser.step()
-        tick(update + 1, config.updates)
         if (update + 1) % config.every == 0 or update + 1 == config.updates:
             accuracy = validate(net)
             since = 0 if accuracy > best else since + 1
             if accuracy > best:
                 best, state = accuracy, copy.deepcopy(net.state_dict())
-            if since >= config.patience:
-                break
-    net.load_state_dict(state)
-    return best
+        if mark is not None:
+            now = {"updates": update + 1, "since": since, "best": best, "best_state": state, "net": net.state_dict()}
+            mark.offer(lambda now=now: {**now, "optimisers": [o.state_dict() for o in optimisers]})  # type: ignore[misc]
+        tick(update + 1, config.updates)
+    if state is not None:
+        net.load_state_dict(state)
+    if mark is not None:
+        mark.write({"best": best, "best_state": state})
+    return float(best)
 
 
 def optimisers(net: nn.Module, way: Way, config: FewLabelsConfig) -> list[torch.optim.Optimizer]:
