@@ -33,11 +33,7 @@ class Results:
         self._data: dict[str, Any] = {"settings": json.loads(json.dumps(settings)), "results": {}}
         if not path.exists():
             return
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-            before, results = known["settings"], dict(known["results"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunFailure(f"{path} is damaged ({error}); delete it to compute it anew") from error
+        before, results = read_results(path)
         with contextlib.suppress(ValueError):
             if json.loads(json.dumps(reread(before))) == self._data["settings"]:
                 self._data["results"] = results
@@ -54,3 +50,12 @@ class Results:
         """Named accuracies, as `get`."""
         plain = self.get(name, lambda: {k: [s.accuracy, s.low, s.high] for k, s in compute().items()})
         return {key: Score(*values) for key, values in plain.items()}
+
+
+def read_results(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Settings and results of a file. Raises RunFailure if it is damaged."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return known["settings"], dict(known["results"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunFailure(f"{path} is damaged ({error}); delete it to compute it anew") from error

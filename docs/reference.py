@@ -35,6 +35,11 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
     "audio": ("python -m cpc_repr.audio", "cpc_repr.audio.config", "AudioConfig"),
     "extract": ("python -m cpc_repr.audio.extract", "cpc_repr.audio.extract", "ExtractConfig"),
     "vision": ("python -m cpc_repr.vision", "cpc_repr.vision.config", "full_config"),
+    "vision_compare": (
+        "python -m cpc_repr.vision.compare RUN ...",
+        "cpc_repr.vision.compare",
+        "VisionCompareConfig",
+    ),
     "text": ("python -m cpc_repr.text", "cpc_repr.text.config", "TextConfig"),
 }
 NAMES: dict[str, tuple[str, ...]] = {  # module: public names; none: all its functions

@@ -10,7 +10,7 @@
     python -m cpc_repr.vision --resume runs/NAME                # go on after Ctrl-C, a crash or kill -9
     torchrun --nproc-per-node=8 -m -- cpc_repr.vision --preset paper --data imagenet    # many GPUs
     python -m cpc_repr.vision --efficient.fractions 0.01 0.1 1  # few labels: CPC against pixels
-    python -m cpc_repr.vision --preset small-v2 --ablation directions --seeds 3    # or: augmentation, skip
+    python -m cpc_repr.vision --preset small-v2 --ablation cumulative --seeds 3    # Figure 3; or: norm, skip, ...
 
 Draws or reads the pictures, trains CPC or another method, fits probes for their classes on it and on what it is held
 against (pixels, random weights, supervised training), and prints the papers' tables beside ours. All of it lies in one

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 import tyro
 from pydantic import Field, create_model, model_validator
 
-from configs import Frozen, MayChange
+from configs import Frozen, MayChange, as_usage_error
 from cpc_repr.config import CommandConfig, TrainConfig
 from cpc_repr.probes import ProbeConfig
 from cpc_repr.training import OPTIMISER
+from cpc_repr.vision.ablations import ABLATIONS
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.grid import ViewConfig
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig
@@ -23,6 +24,8 @@ from cpc_repr.vision.transfer.few_labels import FewLabelsConfig, few_view
 from cpc_repr.vision.transfer.linear import LinearConfig
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs.config import Folder
+
+AUGMENTED = ("augmentation", "cumulative")  # ablations with augmentation of their own
 
 
 class PicturesConfig(Frozen):
@@ -88,10 +91,11 @@ class VisionConfig(CommandConfig):
     cpc: Annotated[VisionCPCConfig, tyro.conf.arg(name="")] = VisionCPCConfig()
     optimiser: OptimiserConfig = OPTIMISER
     model: Annotated[EncoderConfig, tyro.conf.OmitArgPrefixes] = EncoderConfig()
-    ablation: Literal["none", "directions", "augmentation", "skip"] = Field(
+    ablation: Literal["none", "directions", "augmentation", "skip", "norm", "patches", "depth", "cumulative"] = Field(
         default="none",
-        description="Run CPC with one, two and four directions; a method with less and more augmentation; or ResNet18 "
-        "without and with skip connections.",
+        description="Runs that differ in one thing: CPC's `directions` (1, 2, 4), `patches` (smaller) or `depth` of "
+        "the encoder (half); any method's `augmentation`, `norm` or `skip` connections. `cumulative`: from CPC v1 to "
+        "v2 in seven steps.",
     )
     augment: AugmentConfig = AugmentConfig()
     pictures: SyntheticPicturesConfig = SyntheticPicturesConfig()
@@ -112,9 +116,9 @@ class VisionConfig(CommandConfig):
         whole = few_view(self.view, self.efficient)
         if whole.crop > whole.resize:
             raise ValueError(f"--efficient.crop {whole.crop} is more than the {whole.resize} of --efficient.resize")
-        if self.efficient.augment and self.augment == AugmentConfig() and self.ablation != "augmentation":
+        if self.efficient.augment and self.augment == AugmentConfig() and self.ablation not in AUGMENTED:
             raise ValueError("--efficient.augment: there is nothing to augment by, all of --augment.* is off")
-        if self.protocol.grid_augment and self.augment == AugmentConfig() and self.ablation != "augmentation":
+        if self.protocol.grid_augment and self.augment == AugmentConfig() and self.ablation not in AUGMENTED:
             raise ValueError("--protocol.grid-augment: there is nothing to augment by, all of --augment.* is off")
         return self
 
@@ -132,16 +136,11 @@ class VisionConfig(CommandConfig):
         return plain
 
     def rows(self) -> dict[str, VisionConfig]:
-        """The rows of the ablation that is asked for."""
-        if self.ablation == "directions":
-            changed = {name: self.cpc.model_copy(update={"directions": n}) for name, n in DIRECTION_ROWS.items()}
-            return {name: self.model_copy(update={"cpc": cpc}) for name, cpc in changed.items()}
-        if self.ablation == "augmentation":
-            return {name: self.model_copy(update={"augment": a}) for name, a in AUGMENTATION_ROWS.items()}
-        if self.ablation == "skip":
-            networks = {name: self.model.model_copy(update={"encoder": net}) for name, net in SKIP_ROWS.items()}
-            return {name: self.model_copy(update={"model": model}) for name, model in networks.items()}
-        return {"": self}
+        """The rows of the ablation that is asked for. Raises UsageError if this configuration cannot have them."""
+        if self.ablation == "none":
+            return {"": self}
+        with as_usage_error():
+            return ABLATIONS[self.ablation](self)
 
 
 def full_config() -> type[VisionConfig]:
@@ -151,13 +150,3 @@ def full_config() -> type[VisionConfig]:
         if method.Config is not None and name not in VisionConfig.model_fields:
             fields[name] = (method.Config, method.Config())
     return create_model(VisionConfig.__name__, __base__=VisionConfig, __doc__=VisionConfig.__doc__, **fields)
-
-
-FULL = AugmentConfig(operations=2, elastic=0.2, histogram=0.2, colour=0.8, grey=0.25)  # Hénaff et al. 2020, A.2
-DIRECTION_ROWS = {"1 direction": 1, "2 directions": 2, "4 directions": 4}
-SKIP_ROWS = {"without skip connections": "resnet18_no_skip", "with skip connections": "resnet18"}
-AUGMENTATION_ROWS = {
-    "no patch augmentation": AugmentConfig(),
-    "colour dropping": AugmentConfig(drop=1.0),
-    "patch augmentation": FULL,
-}

@@ -75,12 +75,14 @@ def few_labels(context: PictureContext, representation: PictureRepresentation, f
             for worse in attempts[1:]:
                 worse.give_up()
             del attempts[1:]
-            record.append({"way": way, "validation": attempt.value, **settings.model_dump(include={*SEARCHED})})
+            record.append({"way": way, "validation": attempt.value, **settings.model_dump(include={*SEARCHED[way]})})
         (best,) = attempts
         frozen = best.network if way == "frozen" else None
         accuracies |= classify(context, best.network, way, few_view(config.view, f))
         if f.trials:
-            context.say(f"{fraction:.0%} of labels, {way}: the best of {f.trials} draws has {_words(best.settings)}")
+            context.say(
+                f"{fraction:.0%} of labels, {way}: the best of {f.trials} draws has {_words(way, best.settings)}"
+            )
     if f.trials:
         text = json.dumps(record, indent=1)
         write_atomic(context.run.report / f"{few(fraction)}_draws.json", lambda file: file.write(text.encode()))
@@ -158,5 +160,5 @@ def _validation(context: PictureContext, kept: Tensor) -> Validate:
     return validate
 
 
-def _words(settings: FewLabelsConfig) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(settings, name):.3g}" for name in SEARCHED)
+def _words(way: Way, settings: FewLabelsConfig) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {getattr(settings, name):.3g}" for name in SEARCHED[way])

@@ -31,7 +31,6 @@ from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureObjective, PictureRepresentation
 from cpc_repr.vision.supervised import supervised_objective
 from cpc_repr.vision.tables import (
-    PROTOCOLS,
     RANDOM,
     TRAINED,
     block,
@@ -39,6 +38,7 @@ from cpc_repr.vision.tables import (
     few,
     few_labels,
     of_block,
+    pooled_title,
     table_ablation,
     table_blocks,
     table_curves,
@@ -126,7 +126,7 @@ class VisionExperiment(Experiment[VisionConfig, Pictures]):
         found = {kind: curves(seeds, kind, method.rows) for kind in config.evaluation.probes}
         tables += [table_curves(found[kind], kind, len(seeds), what) for kind in found]
         if found:
-            _draw_curves(folder / "passes.png", {PROTOCOLS[kind]: found[kind] for kind in found})
+            _draw_curves(folder / "passes.png", {pooled_title(kind): found[kind] for kind in found})
         if config.evaluation.blocks:
             tables += [table_blocks(seeds, kind, method.title, what) for kind in config.evaluation.block_probes]
         if fractions:

@@ -65,7 +65,7 @@ def figure_curves(path: Path, panels: Mapping[str, Mapping[str, Mapping[int, Sco
             mean, low, high = np.array([(curve[p].accuracy, curve[p].low, curve[p].high) for p in passes]).T * 100
             (line,) = axis.plot(passes, mean, ".-", label=name)
             axis.fill_between(passes, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
-        axis.set(title=f"{title}: top-1 and 95 % interval, %", xlabel="passes over the training pictures")
+        axis.set(title=title, xlabel="passes over the training pictures", ylabel="top-1 and 95 % interval, %")
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     figure.savefig(path, dpi=110)

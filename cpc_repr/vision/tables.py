@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cpc_repr.probes import Score
-from cpc_repr.report import Row, Table, interval_note, percent, rows_of, score_table
+from cpc_repr.report import Column, Row, Table, interval_note, percent, rows_of, score_table
 from cpc_repr.vision.transfer.epochs import EPOCH_KINDS, EpochKind, Kind
 from cpc_repr.vision.transfer.few_labels import WAYS, Way
 
@@ -37,14 +37,22 @@ FEW_LABELS = {
     1.0: ("80.2", "95.2", "83.4", "96.5"),
 }
 BLOCK = "block"
-GAINED = "bottom-up 2, all directions 2.5, colour dropping 3, patch augmentation 4.5"
-FIGURE_3 = f"Paper (Figure 3, points of top-1 gained): {GAINED}."
-PAPER_ABLATIONS = {
-    "directions": FIGURE_3,
-    "augmentation": FIGURE_3,
-    "skip": "Paper (Kolesnikov et al. 2019, supplement, Table 1, ImageNet, last figure of each row): rotation 39.6 "
-    "without and 41.5 with skip connections, exemplar 30.7 and 32.8.",
+# Hénaff et al. 2020, Figure 3: points of top-1 that each step adds, on ImageNet.
+FIGURE_3 = {
+    "deeper, wider encoder": "5",
+    "bottom-up": "2",
+    "layer normalisation": "2",
+    "colour dropping": "3",
+    "all four directions": "2.5",
+    "larger patches": "2",
+    "patch augmentation": "4.5",
 }
+STEPS = ", ".join(f"{name} {points}" for name, points in FIGURE_3.items())
+GAINED = f"Paper (Figure 3, points of top-1 gained): {STEPS}."
+SKIP = (
+    "Paper (Kolesnikov et al. 2019, supplement, Table 1, ImageNet, last figure of each row): rotation 39.6 without and "
+    "41.5 with skip connections, exemplar 30.7 and 32.8."
+)
 OTHERS = "ImageNet, ResNet-v2: motion segmentation 27.6, exemplar 31.5, relative position 36.2, colourisation 39.6"
 
 
@@ -93,13 +101,15 @@ def table_ablation(arms: Mapping[str, Sequence[Row]], method: str, what: str, ab
         what: The pictures.
         ablation: What `arms` differ in.
     """
-    note = f"{_note(max(len(seeds) for seeds in arms.values()), what)} {PAPER_ABLATIONS[ablation]}"
+    note = f"{_note(max(len(seeds) for seeds in arms.values()), what)} {SKIP if ablation == 'skip' else GAINED}"
     probed = sorted({name for seeds in arms.values() for row in seeds for name in row if name.startswith(BLOCK)})
     blocks = ((f"block {name.removeprefix(BLOCK)}", name) for name in probed)
     more = [
         (PROTOCOLS[kind], kind) for kind in EPOCH_KINDS if any(kind in row for seeds in arms.values() for row in seeds)
     ]
-    columns = (("top-1, %", "linear"), ("top-5, %", "linear_top5"), *more, *blocks)
+    steps = {f"+ {name}": f"+{points}" for name, points in FIGURE_3.items()}
+    paper: list[Column] = [("paper, points", steps)] if ablation == "cumulative" else []
+    columns = (("top-1, %", "linear"), *paper, ("top-5, %", "linear_top5"), *more, *blocks)
     return score_table(f"{method}, linear classification of pictures", arms, columns, note)
 
 
@@ -108,9 +118,14 @@ def table_blocks(seeds: Sequence[Mapping[str, Row]], kind: Kind, method: str, wh
     found = sorted({name for rows in seeds for name in rows if name.startswith(BLOCK)})
     rows = {f"block {name.removeprefix(BLOCK)}": rows_of(seeds, name) for name in found}
     columns = ((method, of_block(TRAINED, kind)), ("random encoder", of_block(RANDOM, kind)))
-    how = PROTOCOLS[kind].removeprefix("mean of the grid, ")
+    how = pooled_title(kind)
     title = f"Blocks of the encoder, max-pooled, {how}, top-1 in %"
     return score_table(title, rows, columns, _note(len(seeds), what))
+
+
+def pooled_title(kind: Kind) -> str:
+    """What a probe of the mean of the grid is called where that goes without saying."""
+    return PROTOCOLS[kind].removeprefix("mean of the grid, ")
 
 
 def of_block(trained: str, kind: Kind) -> str:
@@ -136,10 +151,15 @@ def curves(
     found: dict[str, dict[int, list[Score]]] = {}
     for name, title in titles.items():
         for row in rows_of(seeds, name):
-            for key, score in row.items():
-                if key.startswith(after(kind, 0)[:-1]):
-                    found.setdefault(title, {}).setdefault(int(key.rpartition("_")[2]), []).append(score)
+            for epochs, score in passes_of(row, kind).items():
+                found.setdefault(title, {}).setdefault(epochs, []).append(score)
     return found
+
+
+def passes_of(row: Row, kind: str) -> dict[int, Score]:
+    """Passes -> accuracy after them, of a probe that was looked at between its passes."""
+    begin = after(kind, 0)[:-1]
+    return {int(key.removeprefix(begin)): score for key, score in row.items() if key.startswith(begin)}
 
 
 def table_curves(curves: Mapping[str, Mapping[int, Sequence[Score]]], kind: EpochKind, seeds: int, what: str) -> Table:
@@ -148,7 +168,7 @@ def table_curves(curves: Mapping[str, Mapping[int, Sequence[Score]]], kind: Epoc
     chosen = sorted({min(passes, key=lambda p: abs(p - share * passes[-1])) for share in (0, 0.1, 0.25, 0.5, 1)})
     rows = [(title, *(percent(curve[epoch]) for epoch in chosen)) for title, curve in curves.items()]
     header = ("", *(f"{epoch} pass{'es' if epoch > 1 else ''}" for epoch in chosen))
-    how = PROTOCOLS[kind].removeprefix("mean of the grid, ")
+    how = pooled_title(kind)
     return Table(f"Accuracy against passes, {how}, top-1 in %", header, tuple(rows), _note(seeds, what))
 
 

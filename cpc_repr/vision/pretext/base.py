@@ -46,7 +46,7 @@ class PictureObjective(Objective[B, PictureRepresentation], Generic[B]):
         unread: Keys of further settings that it does not read; flags of them are refused.
     """
 
-    ablations: ClassVar[tuple[str, ...]] = ("augmentation", "skip")
+    ablations: ClassVar[tuple[str, ...]] = ("augmentation", "norm", "skip")
     borrowed: ClassVar[frozenset[str]] = frozenset()
     unread: ClassVar[frozenset[str]] = frozenset()
 

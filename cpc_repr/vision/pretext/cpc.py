@@ -15,6 +15,7 @@ from cpc_repr.context import Context
 from cpc_repr.objective import Losses, Stage, count_parameters
 from cpc_repr.offsets import live_offsets, offset_metrics, offsets_stage
 from cpc_repr.sequences import check_negatives
+from cpc_repr.vision.ablations import ABLATIONS
 from cpc_repr.vision.data.batches import patches, plain_patches
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders.config import EncoderConfig
@@ -145,7 +146,7 @@ class VisionCPC(PictureObjective[Tensor]):
     Config = VisionCPCConfig
     title = "CPC"
     rows: ClassVar = {"cpc": "CPC"}
-    ablations: ClassVar = ("directions", "augmentation", "skip")
+    ablations: ClassVar = tuple(ABLATIONS)
 
     @classmethod
     def check(cls, config: Any) -> None:

@@ -48,7 +48,7 @@ class VisionGreedyInfoMax(PictureObjective[Tensor]):
 
     title = "Greedy InfoMax"
     rows: ClassVar = {name: f"Greedy InfoMax, module {i + 1}" for i, name in enumerate(NAMES)}
-    ablations: ClassVar = ("augmentation",)
+    ablations: ClassVar = ("augmentation", "norm")
     borrowed: ClassVar = frozenset({"cpc"})
     unread: ClassVar = frozenset({"cpc.context_width", "cpc.context_blocks", "evaluation.units"})
     live: Mapping[str, str] = {"loss": "loss/total", "first": f"loss/{NAMES[0]}", "last": f"loss/{NAMES[-1]}"}

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from cpc_repr.vision.transfer.few_labels import FewLabelsConfig
+from cpc_repr.vision.transfer.few_labels import FewLabelsConfig, Way
 from cpc_rl.sweep.distributions import read_parameter
 from cpc_rl.sweep.file import uniform
 
 RATES = ("learning_rate", "encoder_learning_rate", "pixels_learning_rate")
-SEARCHED = (*RATES, "weight_decay", "dropout", "batch_size")
+SEARCHED: dict[Way, tuple[str, ...]] = {  # settings of a draw that a way reads
+    "pixels": ("pixels_learning_rate", "weight_decay", "dropout", "batch_size"),
+    "frozen": ("learning_rate", "weight_decay", "dropout", "batch_size"),
+    "tuned": ("learning_rate", "encoder_learning_rate", "weight_decay", "dropout", "batch_size"),
+}
 SPACE: dict[str, Any] = {
     "rate": {"values": [0.5, 1.0, 2.0]},  # of the configured one: 0.05, 0.1 and 0.2 of the paper's 0.1
     "weight_decay": {"distribution": "log_uniform_values", "min": 1e-5, "max": 1e-2},

@@ -7,7 +7,8 @@ import pytest
 from configs import UsageError, changeable_keys, load, preset_names
 from cpc_repr.config import arms
 from cpc_repr.probes import Score
-from cpc_repr.vision.config import FULL, VisionConfig
+from cpc_repr.vision.ablations import FULL
+from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.experiment import VisionExperiment
 from cpc_repr.vision.tables import (

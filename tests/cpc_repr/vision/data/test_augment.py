@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cpc_repr.vision.config import FULL
+from cpc_repr.vision.ablations import FULL
 from cpc_repr.vision.data.augment import OPERATIONS, AugmentConfig, augment, transforms
 
 OPTIONS = ("elastic", "histogram", "colour", "grey", "drop")
