@@ -24,6 +24,8 @@ def preset_names(family: str = "") -> list[str]:
 
 def load_preset(name: str, family: str = "") -> dict[str, Any]:
     """Read the preset called `name`. Raises UsageError for a name that is not there."""
+    if not preset_names(family):
+        raise UsageError(f"--preset {name}: this program has no presets")
     if name not in preset_names(family):
         raise UsageError(f"--preset {name}: no such preset; {suggest(name, preset_names(family))}")
     return load_yaml(PRESETS / f"{family}.{name}.yaml" if family else PRESETS / f"{name}.yaml")

@@ -44,6 +44,14 @@ class RandomPolicy:
         shape = step.reward.shape
         return torch.randint(self._num_actions, shape, generator=self._generator).to(step.reward.device)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """What decides the actions to come."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._generator.set_state(saved["generator"])
+
 
 class NetworkPolicy:
     """A network's policy, acting as it does in training: the state lives on and is zeroed where `is_first`.
@@ -75,6 +83,17 @@ class NetworkPolicy:
             clocks = torch.empty_like(logits).exponential_(generator=self._generator)
             self._last_action = sample(logits, clocks)  # [B]
         return self._last_action.to(step.reward.device)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What decides the actions to come, beside the weights."""
+        h, c = self._state
+        return {"generator": self._generator.get_state(), "h": h, "c": c, "last_action": self._last_action}
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._generator.set_state(saved["generator"])
+        self._state = (saved["h"].to(self._device), saved["c"].to(self._device))
+        self._last_action = saved["last_action"].to(self._device)
 
 
 class Told(NamedTuple):

@@ -212,15 +212,23 @@ def section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> 
 
 @contextmanager
 def restored(
-    run: RunDirectory, config: EnvConfig, network: NetworkConfig, seed: int, best: bool = False
+    run: RunDirectory,
+    config: EnvConfig,
+    network: NetworkConfig,
+    seed: int,
+    best: bool = False,
+    evaluation: bool = True,
 ) -> Iterator[tuple[BatchedEnv, ActorCritic, dict[str, Any]]]:
-    """Environments to play in, the agent, and its checkpoint: the best one, or the newest that is of this network."""
+    """Environments to play in, the agent, and its checkpoint: the best one, or the newest that is of this network.
+
+    `evaluation`: on episodes that training never sees.
+    """
     with ExitStack() as stack:
         found: list[tuple[BatchedEnv, ActorCritic]] = []
 
         def restore(checkpoint: dict[str, Any]) -> None:
             stack.close()  # what was opened for a checkpoint that turned out damaged
-            env = stack.enter_context(opened(config, seed, evaluation=True, trained=environments_of(checkpoint)))
+            env = stack.enter_context(opened(config, seed, evaluation=evaluation, trained=environments_of(checkpoint)))
             net = ActorCritic(network, env.obs_shape, env.num_actions)
             # The mean of the weights where the run has one, else the last ones.
             net.load_state_dict({**checkpoint["network"], **checkpoint.get("average", {})})

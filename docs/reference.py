@@ -29,6 +29,8 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
     "export": ("python -m cpc_rl.export RUN", "cpc_rl.export", "ExportConfig"),
     "encoder": ("python -m cpc_repr.export RUN", "cpc_repr.export", "EncoderExportConfig"),
     "probe": ("python -m cpc_rl.probe RUN", "cpc_rl.probe", "ProbeConfig"),
+    "collect": ("python -m cpc_rl.collect --out DIR", "cpc_rl.collect", "CollectConfig"),
+    "pretrain": ("python -m cpc_rl.pretrain --data DIR", "cpc_rl.pretrain", "full_config"),
     "compare": ("python -m cpc_rl.compare RUN ...", "cpc_rl.compare.command", "CompareConfig"),
     "watch": ("python -m cpc_rl.watch RUN ...", "cpc_rl.watch", "WatchConfig"),
     "sweep": ("python -m cpc_rl.sweep FILE", "cpc_rl.sweep.__main__", "SweepConfig"),

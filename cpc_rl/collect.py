@@ -1,0 +1,270 @@
+"""Record play: what the policy sees, does and is paid, in files that `cpc_rl.pretrain` learns from.
+
+    python -m cpc_rl.collect --env rooms_watermaze --policy random --frames 1000000 --out play/watermaze
+
+The same command goes on where it was stopped or killed; with more frames it adds to what is there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from pydantic import Field
+from torch import Tensor
+
+from configs import (
+    QUIET,
+    Frozen,
+    RunFailure,
+    UsageError,
+    as_usage_error,
+    changeable_keys,
+    difference,
+    guarded,
+    load,
+    load_yaml,
+)
+from cpc_rl.aux import upgrade
+from cpc_rl.environments import opened
+from cpc_rl.episodes import NetworkPolicy, RandomPolicy
+from cpc_rl.evaluate import restored, section
+from cpc_rl.networks import NetworkConfig
+from cpc_rl.runs import Checkpoints, Console, RunDirectory, StopSignal, pick_device
+from cpc_rl.runs.config import DEVICE
+from cpc_rl.runs.lock import owned
+from cpc_rl.runs.metrics import Row
+from cpc_rl.runs.screen import Screen
+from cpc_rl.runs.throughput import Throughput
+from cpc_rl.trajectories import FIELDS, MANIFEST, Manifest, read_manifest, write_rows
+from envs import resolve
+from envs.api import BatchedEnv, EnvStep
+from envs.config import EnvConfig
+
+RANDOM = "random"
+SHOWN = {"megabytes": "megabytes"}
+
+
+class RecordedEnv(EnvConfig):
+    """Environment."""
+
+    name: Annotated[str, tyro.conf.arg(name="env")] = Field(
+        default="auto",
+        description="Environment to play, as for training; `auto`: that of the agent, or rooms_watermaze.",
+    )
+
+
+class CollectConfig(Frozen):
+    """What to record."""
+
+    env: tyro.conf.OmitArgPrefixes[RecordedEnv] = RecordedEnv()
+    policy: Annotated[str, tyro.conf.arg(metavar="random|RUN")] = Field(
+        default=RANDOM,
+        description="Policy that plays: `random`, uniform over the actions, or the run directory of an agent, which "
+        "plays with its newest checkpoint, sampled, in its own environment.",
+    )
+    frames: int = Field(
+        default=1_000_000, ge=1, le=10**15, description="Engine frames to record: agent steps times action repeat."
+    )
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Field(description="Folder of the files, new or begun before.")
+    rows: int = Field(
+        default=100,
+        ge=2,
+        le=10_000,
+        description="Agent steps of each environment in one file (T). One file is one update of pretraining.",
+    )
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
+    device: str = Field(default="auto", pattern=DEVICE, description="Device of the agent's network: as for training.")
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
+    )
+    quiet: bool = Field(default=False, description=QUIET)
+    debug: bool = Field(default=False, description="Show tracebacks of errors.")
+
+
+class PlayRecorder:
+    """Plays on and on, and gives what happened T rows at a time."""
+
+    def __init__(self, env: BatchedEnv, policy: RandomPolicy | NetworkPolicy, manifest: Manifest) -> None:
+        """`policy` is fresh; `manifest` says what the rows are like."""
+        self.env, self.policy = env, policy
+        self.rows = {name: torch.zeros(shape, dtype=dtype) for name, (shape, dtype) in manifest.layout().items()}
+        self.action: Tensor | None = None  # [B], that leads to the next row; None: a reset does
+
+    def record(self) -> dict[str, Tensor]:
+        """The next T rows, the arrays of `FIELDS`; they are overwritten by the next call."""
+        for t in range(len(self.rows["valid"])):
+            if self.action is None:
+                step, self.action = self.env.reset(), torch.zeros(self.env.num_envs, dtype=torch.int64)
+            else:
+                step = self.env.step(self.action)
+            self._write(t, step)
+            self.action = self.policy(step)
+        return self.rows
+
+    def _write(self, t: int, step: EnvStep) -> None:
+        seen = {**step._asdict(), "last_action": self.action}
+        for name in FIELDS:
+            self.rows[name][t].copy_(seen[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next rows hang on."""
+        return {"env": self.env.state_dict(), "policy": self.policy.state_dict(), "action": self.action}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken; with new episodes where the environment cannot bring the old back."""
+        self.env.load_state_dict(saved["env"])
+        self.policy.load_state_dict(saved["policy"])
+        self.action = saved["action"] if self.env.restores else None
+
+
+@contextmanager
+def player(config: CollectConfig) -> Iterator[tuple[BatchedEnv, RandomPolicy | NetworkPolicy, Manifest]]:
+    """Environments, who plays in them, and a manifest without files."""
+    run = None if config.policy == RANDOM else RunDirectory(Path(config.policy))
+    if run is not None and not run.config_path.is_file():
+        raise UsageError(f"--policy {config.policy}: no such run directory; allowed are {RANDOM} and the DIR of a run")
+    saved = {} if run is None else upgrade(load_yaml(run.config_path))
+    env_config = _environment(config.env, run, saved)
+    device = pick_device(config.device)
+    policy: RandomPolicy | NetworkPolicy
+    frames: int | None = None
+    with as_usage_error():
+        env_config = resolve(env_config)[0]
+    if run is None:
+        with opened(env_config, config.seed) as env:
+            policy = RandomPolicy(env.num_actions, config.seed)
+            yield env, policy, _manifest(config, env_config, env, frames)
+        return
+    network = section(NetworkConfig, saved, "network", run.config_path)
+    with restored(run, env_config, network, config.seed, evaluation=False) as (env, net, checkpoint):
+        policy, frames = NetworkPolicy(net.to(device), env.num_envs, device, config.seed), int(checkpoint["frames"])
+        yield env, policy, _manifest(config, env_config, env, frames)
+
+
+def _environment(asked: RecordedEnv, run: RunDirectory | None, saved: dict[str, Any]) -> EnvConfig:
+    """The one that is asked for; an agent's own, with as many environments and threads as asked."""
+    given = {name: value for name, value in asked if value != RecordedEnv.model_fields[name].default}
+    if run is None:
+        return EnvConfig(**given)
+    own = section(EnvConfig, saved, "env", run.config_path)
+    free = changeable_keys(EnvConfig) | {"num_envs"}
+    for name, value in given.items():
+        if name not in free and value != getattr(own, name):
+            flag = "env" if name == "name" else name.replace("_", "-")
+            raise UsageError(f"--{flag} {value}: {run.path} was trained with {getattr(own, name)}, and plays there")
+    return own.model_copy(update={name: getattr(asked, name) for name in free})
+
+
+def _manifest(config: CollectConfig, env_config: EnvConfig, env: BatchedEnv, frames: int | None) -> Manifest:
+    return Manifest(
+        env=env_config,
+        policy=config.policy,
+        policy_frames=frames,
+        seed=config.seed,
+        rows=config.rows,
+        obs_shape=env.obs_shape,
+        num_actions=env.num_actions,
+        action_repeat=env.action_repeat,
+    )
+
+
+def take_up(folder: Path, fresh: Manifest, recorder: PlayRecorder) -> Manifest:
+    """Go on with what `folder` holds, or begin.
+
+    Raises:
+        UsageError: It holds something else, or play of other settings.
+        RunFailure: What it holds is damaged.
+    """
+    if not (folder / MANIFEST).is_file():
+        if other := [entry.name for entry in folder.iterdir() if entry.name[0] != "."]:
+            raise UsageError(f"{folder} exists and holds other things ({min(other)}); give another --out")
+        fresh.write(folder)
+        return fresh
+    manifest = read_manifest(folder)
+    free = changeable_keys(Manifest) | {"files"}
+    for key, before, now in difference(manifest.model_copy(update={"files": ()}), fresh):
+        if key not in free:
+            raise UsageError(f"{folder} was recorded with {key} = {before}, not {now}; give another --out")
+    if manifest.files:
+        saved = Checkpoints(folder).load(lambda state: recorder.load_state_dict(state["recorder"]))
+        manifest = manifest.model_copy(update={"files": manifest.files[: saved["files"]]})
+    return manifest
+
+
+def collect(config: CollectConfig) -> int:
+    """Record as `config` says; 0 when all frames are there, 130 when a signal stopped it."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    with ExitStack() as stack:
+        with Screen(config.quiet).step("making the environments"):
+            env, policy, fresh = stack.enter_context(player(config))
+        stop = stack.enter_context(StopSignal())
+        try:
+            config.out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"--out {config.out} exists and is no directory") from error
+        with owned(config.out):
+            recorder = PlayRecorder(env, policy, fresh)
+            manifest = record(config, take_up(config.out, fresh, recorder), recorder, stop)
+    size = f"{manifest.frames:,} frames in {len(manifest.files)} files, {manifest.bytes / 1e6:,.1f} MB"
+    if manifest.frames < config.frames:
+        print(f"stopped: {config.out} has {size}; the same command goes on")
+        return 130
+    print(f"done: {config.out} has {size}")
+    if not config.quiet:
+        print(f"next: python -m cpc_rl.pretrain --data {config.out} --aux cpc")
+    return 0
+
+
+def record(config: CollectConfig, manifest: Manifest, recorder: PlayRecorder, stop: StopSignal) -> Manifest:
+    """Add files to `manifest` until all frames are there, or `stop` asks to end."""
+    checkpoints, speed = Checkpoints(config.out), Throughput(manifest.frames)
+    start = len(manifest.files)
+    with Console(config.frames, quiet=config.quiet, shown=SHOWN) as console:
+        env = manifest.env
+        console.say(f"{config.out}: recording {env.name} ({env.backend}, {env.num_envs} environments), {config.policy}")
+        while manifest.frames < config.frames and not stop.stop:
+            number = len(manifest.files)
+            rows = recorder.record()
+            with stop.held():
+                file = write_rows(config.out, number, rows)
+                manifest = manifest.model_copy(update={"files": (*manifest.files, file)})
+                manifest.write(config.out)
+                # Behind the manifest: what it names and no checkpoint knows is recorded anew, to the same bytes.
+                checkpoints.save({"files": number + 1, "recorder": recorder.state_dict()}, number + 1)
+            if number == start:
+                check_room(config, manifest)
+            rate = round(speed.mark(manifest.frames), 1)
+            row: Row = {"frames": manifest.frames, "frames_per_second": rate, "megabytes": manifest.bytes / 1e6}
+            console.show(row)
+    return manifest
+
+
+def check_room(config: CollectConfig, manifest: Manifest) -> None:
+    """Raise RunFailure where the rest of the play would not fit on the disk, going by the play so far."""
+    left = max(0, config.frames - manifest.frames)
+    need, free = manifest.bytes / max(1, manifest.frames) * left, shutil.disk_usage(config.out).free
+    if need > free:
+        size = f"{left:,} frames more take about {need / 1e6:,.0f} MB, its disk has {free / 1e6:,.0f} MB left"
+        raise RunFailure(f"{config.out}: {size}; make room, or give fewer --frames: the same command goes on")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def program() -> int:
+        return collect(load(CollectConfig, argv, prog="python -m cpc_rl.collect", description=__doc__ or ""))
+
+    return guarded(program, debug="--debug" in argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
