@@ -25,6 +25,8 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", flags=re.M | re.S)
 TAKES_A_DIRECTORY, TAKES_A_FILE = ("--resume",), ("--config",)  # which the parsers read
 
+OTHER_FLAGS = {"--help", "--check", "--mine.", "--requeue", "--signal"}  # of argparse, an example, Slurm
+
 
 class Parsed(BaseException):
     """A program has read its arguments; no error that it would report."""
@@ -113,6 +115,27 @@ def test_programs_take_the_commands_of_a_page(
             pass
         refused.append(f"{command}\n    {capsys.readouterr().err}")
     assert not refused, "\n".join(refused)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "changes.md"], ids=lambda page: page.name)
+def test_flags_that_a_page_names_are_those_of_a_program(page: Path, flags: frozenset[str]) -> None:
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    named = {flag for code in re.findall(r"`(--[^`\n]*)`", prose) for flag in re.findall(r"--[a-z][\w.-]*", code)}
+
+    def is_known(flag: str) -> bool:
+        switched_on = re.sub(r"^--((?:[\w-]+\.)?)no-", r"--\1", flag)
+        a_section = flag.endswith(".") and any(known.startswith(flag) for known in flags)
+        return bool({flag, switched_on} & flags) or a_section
+
+    unknown = {flag for flag in named - OTHER_FLAGS if not is_known(flag.replace("_", "-"))}
+    assert not unknown
+
+
+@pytest.fixture(scope="module")
+def flags() -> frozenset[str]:
+    """Those of all programs that have a page of reference."""
+    rows = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    return frozenset(re.findall(r"^\| `(--[^`]+)` ", rows, flags=re.M))
 
 
 BLOCKS = [
