@@ -32,8 +32,9 @@ from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import check_writable, write_atomic
 from cpc_rl.runs.screen import Screen, Step
 from cpc_rl.video import check_video_path, film
+from envs import resolve
 from envs.api import BatchedEnv
-from envs.config import EnvConfig
+from envs.config import EnvConfig, Textures
 
 S = TypeVar("S", bound=BaseModel)
 Progress = Callable[[str, int, int], None]
@@ -60,6 +61,12 @@ class EvaluateConfig(Frozen):
     seed: int = Field(
         default=1, ge=0, lt=2**31, description="Seed of episodes (apart from all of training) and actions."
     )
+    textures: Textures | None = Field(
+        default=None, description="Walls, floors and skies of minilab, other than the run was trained with."
+    )
+    randomise: float | None = Field(
+        default=None, ge=0, le=1, description="Strength of minilab's domain randomisation, other than in training."
+    )
     device: str = Field(
         default="auto",
         pattern=DEVICE,
@@ -82,11 +89,15 @@ def evaluate_run(
     num_envs: int = 0,
     max_steps: int = MAX_STEPS,
     seed: int = 1,
+    textures: Textures | None = None,
+    randomise: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     known: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a checkpoint of a run; also writes `report/evaluation.json`.
+
+    In another look than that of training the file has the look in its name: `evaluation-randomise=1.0.json`.
 
     Args:
         run_dir: As training left it.
@@ -97,32 +108,38 @@ def evaluate_run(
         num_envs: Environments at once, at most; 0: as `cpc_rl.episodes.at_once` finds good.
         max_steps: Agent steps after which an episode that does not end is cut.
         seed: Of the evaluation's own episodes and of the sampled actions.
+        textures: Of minilab, if not those of training.
+        randomise: Strength of minilab's domain randomisation, if not that of training.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
         progress: Told after each row: the policy, episodes done, agent steps.
         known: Given the result before anything is written, which may fail.
 
     Returns:
-        `env`, `backend`, `frames` (trained), `checkpoint`, `seed`, `action_repeat`, and for `sampled` and `greedy` the
+        `env`, `backend`, `look` (settings that are not those of training), `frames` (trained), `checkpoint`, `seed`,
+        `action_repeat`, `file` (its name in `report/`), and for `sampled` and `greedy` the
         `EpisodeStats.summary` with `info`, what the environment told beside the return (`episodes.Told`).
 
     Raises:
-        UsageError: Not a run directory, or one that cannot be written.
+        UsageError: Not a run directory, or one that cannot be written; or another look, and not a run of minilab.
         RunFailure: No checkpoint is whole, and of the network that config.yaml describes.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
     if video is not None:
         check_video_path(video)  # now, not after the episodes have been played
         check_writable(video, "--video")
-    check_writable(run.path / "report" / "evaluation.json")
     saved = upgrade(load_yaml(run.config_path))
     env_config = section(EnvConfig, saved, "env", run.config_path)
+    look = other_look(env_config, {"textures": textures, "randomise": randomise})
+    env_config = env_config.model_copy(update=look)
+    file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in look.items())])}.json"
+    check_writable(run.path / "report" / file)
     with as_usage_error():
         env_config = env_config.model_copy(update={"num_envs": at_once(env_config, episodes, num_envs)})
     network = section(NetworkConfig, saved, "network", run.config_path)
     best = checkpoint == "best"
     with restored(run, env_config, network, seed, best=best) as (env, net, saved_state):
         net.to(target)
-        result: dict[str, Any] = {"env": env.name, "backend": env.backend}
+        result: dict[str, Any] = {"env": env.name, "backend": env.backend, "look": look, "file": file}
         result |= {"frames": saved_state["frames"], "checkpoint": checkpoint, "seed": seed}
         result["action_repeat"] = env.action_repeat
         for name in ("sampled", "greedy") if greedy else ("sampled",):
@@ -132,10 +149,25 @@ def evaluate_run(
     if known is not None:
         known(result)
     text = json.dumps(result, indent=2) + "\n"
-    write_atomic(run.report / "evaluation.json", lambda file: file.write(text.encode()))
+    write_atomic(run.report / file, lambda stream: stream.write(text.encode()))
     if video is not None:
         _film_one(net, env_config, environments_of(saved_state), target, seed, video)
     return result
+
+
+def other_look(config: EnvConfig, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the settings `wanted` (None: none), those that differ from a run's.
+
+    Raises:
+        UsageError: A number out of bounds, or a back end other than minilab, which alone has looks.
+    """
+    look = {name: value for name, value in wanted.items() if value not in (None, getattr(config, name))}
+    with as_usage_error():
+        EnvConfig(**look)  # its bounds
+        backend = resolve(config)[0].backend
+    if look and backend != "minilab":
+        raise UsageError(f"--{next(iter(look))}: the run was trained on {backend}; minilab alone has looks")
+    return look
 
 
 def scores(stats: EpisodeStats) -> dict[str, Any]:
@@ -266,6 +298,8 @@ def show(config: EvaluateConfig) -> int:
         rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
         best = " (best checkpoint)" if config.checkpoint == "best" else ""
         title = f"{result['env']} after {result['frames']:,} frames{best}"
+        if look := ", ".join(f"{name} {value}" for name, value in result["look"].items()):
+            title += f"\nin another look than in training: {look}"
         screen.result(summary_table(title, rows, result["action_repeat"]))
         if (table := info_table(rows)) is not None:
             screen.result(table)
@@ -274,8 +308,8 @@ def show(config: EvaluateConfig) -> int:
     with screen.step("restoring the agent") as step:
         progress = told(step, config.episodes, 1 + config.greedy)
         settings = config.model_dump(exclude={"run", "threads", "quiet", "debug"})
-        evaluate_run(config.run, progress=progress, known=known, **settings)
-    written = [config.run / "report" / "evaluation.json", *([config.video] if config.video is not None else [])]
+        result = evaluate_run(config.run, progress=progress, known=known, **settings)
+    written = [config.run / "report" / result["file"], *([config.video] if config.video is not None else [])]
     try:
         written.append(plot_curve(config.run))
     except RunFailure as error:  # the scores stand without it

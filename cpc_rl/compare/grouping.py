@@ -19,7 +19,8 @@ PLACES = {"env.name", "env.backend"} | {
     f"env.{name}" for name in ("env_threads", "env_processes", "env_timeout", "dmlab_cache", "episode_info")
 }
 
-LOOK = "env.textures"  # of minilab: another look is another task
+# Of minilab: another look is another task. What a setting was where a run does not have it.
+LOOKS: dict[str, Any] = {"env.textures": None, "env.randomise": 0.0, "env.randomise_parts": None}
 
 
 def plays_a_part(key: str, run: Run) -> bool:
@@ -65,7 +66,7 @@ def choose(runs: Sequence[Run], wanted: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(f"--by {key}: no run has such a key in its config.yaml; {suggest(key, known)}")
     if wanted:
         return tuple(wanted)
-    others = tuple(key for key in differing(runs) if key not in ("aux", "run.frames", LOOK))
+    others = tuple(key for key in differing(runs) if key not in ("aux", "run.frames", *LOOKS))
     if "aux" not in differing(runs):
         return others if others and len({label(run, others) for run in runs}) <= MOST_ARMS else ("aux",)
     fine = ("aux", *others)
@@ -116,14 +117,20 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
         if len(played) > 1 and not mix_backends:
             listed = ", ".join(f"{backend} (as in {path})" for backend, path in played.items())
             raise UsageError(f"runs of {env} are of different back ends: {listed}; --mix-backends compares them anyway")
-        of_minilab = [run for arm in arms.values() for run in arm if run.backend == "minilab"]
-        looks = {run.settings.get(LOOK): str(run.path) for run in of_minilab}
-        if len(looks) > 1 and LOOK not in by:
-            listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())
-            raise UsageError(f"runs of {env} have different textures: {listed}; --by aux --by {LOOK} compares them")
+        _refuse_mixed_looks(env, [run for arm in arms.values() for run in arm if run.backend == "minilab"], by)
     order = [*LEVELS, *by_level]
     envs = sorted(by_level, key=lambda env: order.index(env))
     return {env: dict(sorted(by_level[env].items(), key=lambda item: natural(item[0]))) for env in envs}
+
+
+def _refuse_mixed_looks(env: str, runs: Sequence[Run], by: Sequence[str]) -> None:
+    for key, before in LOOKS.items():
+        name = key.rpartition(".")[2]
+        of = [run for run in runs if name != "randomise_parts" or run.settings.get("env.randomise")]
+        looks = {str(run.settings.get(key, before)): str(run.path) for run in of}
+        if len(looks) > 1 and key not in by:
+            listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())
+            raise UsageError(f"runs of {env} have different {name}: {listed}; --by aux --by {key} compares them")
 
 
 def pick_baseline(labels: Sequence[str], wanted: str | None) -> str:

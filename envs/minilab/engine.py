@@ -104,7 +104,7 @@ class CpuRunner:
     def __init__(self, name: str, arrays: tuple[Any, ...], threads: int, looks: Looks | None = None) -> None:
         """`arrays` is (state, scene, view, outputs); they are used as they are, and dressed where there are looks."""
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
-        self._rest = arrays
+        self._name, self._rest = name, arrays
         self._num_envs = len(arrays[-1].obs)
         launchers = new_launchers(name)
         actions = np.zeros(self._num_envs, np.int64)
@@ -142,6 +142,10 @@ class CpuRunner:
         """The same for environments [lo, hi) in the calling thread; `actions` may end at hi."""
         self._launchers.step(lo, hi, actions.contiguous().numpy(), autoreset, *self._rest)
         self.draw(lo, hi)
+
+    def onto(self, outputs: Outputs) -> CpuRunner:
+        """A second runner over the same state: it draws into `outputs` what this one has drawn last."""
+        return CpuRunner(self._name, (*self._rest[:-1], outputs), threads=1)
 
     def close(self) -> None:
         """Stop the threads; safe to call twice."""

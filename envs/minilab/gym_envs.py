@@ -14,11 +14,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs import EnvConfig, make
-from envs.config import Textures
+from envs.config import PARTS, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.env import MinilabEnv
 from envs.minilab.state import Outputs, new_outputs
-from envs.minilab.view import new_view
 
 Frames = npt.NDArray[np.uint8]
 Actions = npt.NDArray[np.int64]
@@ -37,11 +36,7 @@ class _Batch:
     observation_space: Box[np.uint8]
     action_space: Discrete[np.int64]
 
-    def __init__(
-        self, level: str, num_envs: int, height: int, width: int, evaluation: bool, textures: Textures, threads: int
-    ) -> None:
-        sizes = {"num_envs": num_envs, "height": height, "width": width, "env_threads": threads}
-        config = EnvConfig(name=level, textures=textures, **sizes)
+    def __init__(self, config: EnvConfig, evaluation: bool) -> None:
         env = make(config, seed=0, evaluation=evaluation)
         assert isinstance(env, MinilabEnv)
         self.env = env
@@ -75,11 +70,10 @@ class _Batch:
     @cached_property
     def _painter(self) -> tuple[CpuRunner, Outputs]:
         """A second runner over the same state: it draws, larger, what the first one simulates."""
-        env = self.env
-        height, width, _ = env.obs_shape
-        large = new_outputs(env.num_envs, height * ENLARGEMENT, width * ENLARGEMENT)
-        arrays = (env.state, env.scene, new_view(env.num_envs, env.level.PANELS), large)
-        return CpuRunner(env.name, arrays, threads=1), large
+        height, width, _ = self.env.obs_shape
+        large = new_outputs(self.env.num_envs, height * ENLARGEMENT, width * ENLARGEMENT)
+        assert isinstance(self.env.runner, CpuRunner)
+        return self.env.runner.onto(large), large
 
     def paint(self) -> Frames:
         """Large pictures [B, 4 H, 4 W, 3] of the present state."""
@@ -106,6 +100,8 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
         width: int = 96,
         evaluation: bool = False,
         textures: Textures = "drawn",
+        randomise: float = 0.0,
+        randomise_parts: tuple[RandomisedPart, ...] = PARTS,
         render_mode: str | None = None,
     ) -> None:
         """Prepare a level.
@@ -116,12 +112,23 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             width: of the observation in pixels.
             evaluation: draw episodes that training never sees.
             textures: `drawn`, or `labmaze`: DeepMind Lab's own, where that package is installed.
+            randomise: strength of domain randomisation, in [0, 1]: another look of the same task in each episode.
+            randomise_parts: what it changes, see `EnvConfig`.
             render_mode: "rgb_array" for pictures four times as high and wide.
 
         Raises:
-            ValueError: unknown level, or a picture size that is not allowed.
+            ValueError: unknown level, or a picture size, look or strength that is not allowed.
         """
-        self._batch = _Batch(level, 1, height, width, evaluation, textures, threads=1)
+        config = EnvConfig(
+            name=level,
+            num_envs=1,
+            height=height,
+            width=width,
+            textures=textures,
+            randomise=randomise,
+            randomise_parts=randomise_parts,
+        )
+        self._batch = _Batch(config, evaluation)
         self.render_mode = render_mode
         self.observation_space = self._batch.observation_space
         self.action_space = self._batch.action_space
@@ -168,11 +175,23 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
         width: int = 96,
         evaluation: bool = False,
         textures: Textures = "drawn",
+        randomise: float = 0.0,
+        randomise_parts: tuple[RandomisedPart, ...] = PARTS,
         threads: int = 1,
         render_mode: str | None = None,
     ) -> None:
         """Prepare a batch of `num_envs`, shared by `threads`; the rest as for `MinilabGymEnv`."""
-        self._batch = _Batch(level, num_envs, height, width, evaluation, textures, threads)
+        config = EnvConfig(
+            name=level,
+            num_envs=num_envs,
+            height=height,
+            width=width,
+            textures=textures,
+            randomise=randomise,
+            randomise_parts=randomise_parts,
+            env_threads=threads,
+        )
+        self._batch = _Batch(config, evaluation)
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.single_observation_space = self._batch.observation_space

@@ -180,6 +180,32 @@ def test_the_mean_of_the_weights_plays_where_the_run_has_one(run: RunDirectory, 
     assert torch.cat(made[0].actions).unique().tolist() == [1]
 
 
+def test_a_run_can_be_evaluated_in_another_look_which_is_said(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def make(config: EnvConfig, seed: int, **_: object) -> CountingEnv:
+        seen.append((config.textures, config.randomise))
+        return CountingEnv([3] * config.num_envs, obs_shape=SHAPE)
+
+    monkeypatch.setattr(envs, "make", make)
+    recorded = load_yaml(run.config_path)
+    run.config_path.write_text(json.dumps(recorded | {"env": recorded["env"] | {"backend": "minilab"}}))
+    argv = [str(run.path), "--episodes", "1", "--no-greedy", "--device", "cpu", "--textures", "drawn"]
+    assert module.main([*argv, "--randomise", "0.5"]) == 0
+    assert "in another look than in training: randomise 0.5" in capsys.readouterr().out
+    assert module.main(argv) == 0  # the run's own look is no other
+    assert "another look" not in capsys.readouterr().out
+    assert seen == [("drawn", 0.5), ("drawn", 0.0)]
+    files = {"evaluation-randomise=0.5.json": {"randomise": 0.5}, "evaluation.json": {}}
+    for name, look in files.items():
+        assert json.loads((run.report / name).read_text())["look"] == look
+    run.config_path.write_text(json.dumps(recorded | {"env": recorded["env"] | {"backend": "dmlab"}}))
+    with pytest.raises(UsageError, match="--randomise: the run was trained on dmlab; minilab alone has looks"):
+        evaluate_run(run.path, episodes=1, randomise=0.5, device="cpu")
+
+
 def test_a_run_of_before_textures_is_evaluated_in_the_look_it_was_trained_with(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,23 @@ def test_looks_are_not_mixed_unless_they_are_the_arms(tmp_path: Path) -> None:
     assert compare(run_set(*made[:4])).labels == ["none", "cpc"]
 
 
+def test_strengths_of_randomisation_are_not_mixed_either(tmp_path: Path) -> None:
+    """A run of before the setting was there was not randomised; without strength its parts mean nothing."""
+    plain = {"env.randomise": 0.0, "env.randomise_parts": ["picture"]}
+    full = {"env.randomise": 1.0, "env.randomise_parts": ["picture", "sky"]}
+    some = {"env.randomise": 1.0, "env.randomise_parts": ["sky"]}
+    old, zero, one, part = (
+        write_run(tmp_path / name, "none", seed=seed, settings=settings)
+        for seed, (name, settings) in enumerate({"old": {}, "zero": plain, "one": full, "part": some}.items())
+    )
+    assert compare(run_set(old, zero)).labels == ["none"]
+    with pytest.raises(UsageError, match=r"different randomise: 0.0 \(as in .*1.0.*--by env.randomise"):
+        compare(run_set(old, zero, one))
+    assert len(compare(run_set(zero, one), ("aux", "env.randomise")).labels) == 2
+    with pytest.raises(UsageError, match=r"different randomise_parts"):
+        compare(run_set(one, part))
+
+
 def test_other_back_ends_have_no_look(tmp_path: Path) -> None:
     """A run of before the setting was there, and one of today, which records it whatever plays."""
     old = write_run(tmp_path / "old", "none", backend="dmlab")

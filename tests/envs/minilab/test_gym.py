@@ -158,6 +158,19 @@ def test_the_look_is_the_one_asked_for():
         gymnasium.make(WATERMAZE, textures="painted")
 
 
+def test_episodes_are_randomised_as_the_engines_are():
+    level, look = "seekavoid_arena_01", {"randomise": 1.0, "randomise_parts": ("surfaces", "field")}
+    expected = MinilabEnv(level, 1, 24, 32, **look).reset().obs[0].numpy()
+    single = make(level, render_mode="rgb_array", **look)
+    batch = make_vector(2, level, **look)
+    obs = single.reset(seed=0)[0]
+    assert (obs == expected).all() and (batch.reset(seed=0)[0][0] == expected).all()
+    assert (obs != make(level).reset(seed=0)[0]).mean() > 0.5
+    assert np.abs(single.render().reshape(24, 4, 32, 4, 3).mean((1, 3)) - obs).mean() < 15
+    with pytest.raises(ValueError, match="randomise"):
+        make(randomise=2)
+
+
 def test_a_batch_renders_each_environment():
     batch = make_vector(2, render_mode="rgb_array")
     obs, _ = batch.reset(seed=1)
