@@ -1,10 +1,11 @@
-"""Write the embedded pictures as folders of PNG files, or a sheet of them to look at.
+"""Write the embedded pictures as folders of PNG files or with boxes, or a sheet of them to look at.
 
     python -m cpc_repr.vision.export --out DIR              # DIR/train/<class>/00000.png, DIR/test/...
+    python -m cpc_repr.vision.export --voc DIR              # Pascal VOC: DIR/JPEGImages, Annotations, ImageSets
     python -m cpc_repr.vision.export --sheet FILE.png       # a row for each class; below, what each shortcut adds
     python -m cpc_repr.vision.export --out DIR --pictures.train 500 --pictures.cast 1
 
-What is written in DIR is read by `python -m cpc_repr.vision --data DIR`, torchvision's ImageFolder and others.
+What --out writes in DIR is read by `python -m cpc_repr.vision --data DIR`, torchvision's ImageFolder and others.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pydantic import Field
 
 from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load
 from cpc_repr.cache import cache_folder
+from cpc_repr.vision.data.boxes import with_boxes
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.data.render import draw_picture
-from cpc_repr.vision.data.scenes import CLASSES, SceneConfig
+from cpc_repr.vision.data.scenes import CLASSES, SPLITS, SceneConfig
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig, make_pictures
+from cpc_repr.vision.data.voc import write_voc
 from cpc_rl.runs.files import write_atomic
 from cpc_rl.runs.screen import Screen
 
@@ -40,6 +43,11 @@ class ExportConfig(Frozen):
 
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
         default=None, description="Write all pictures as PNG files in folders of classes; nothing may be there yet."
+    )
+    voc: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = Field(
+        default=None,
+        description="Write all pictures as JPEG files, with the boxes of their things, as Pascal VOC is laid out; "
+        "nothing may be there yet.",
     )
     sheet: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = Field(
         default=None, description="Write a picture of pictures."
@@ -81,6 +89,27 @@ def export(pictures: Pictures, out: Path, tick: Callable[[int], None] = lambda w
     return written
 
 
+def export_voc(
+    config: SyntheticPicturesConfig, out: Path, tick: Callable[[int, int], None] = lambda written, total: None
+) -> int:
+    """Write the embedded pictures and the boxes of their things as a Pascal VOC folder; the number of pictures.
+
+    Args:
+        config: Of the pictures.
+        out: A folder that is empty or not there yet.
+        tick: Told after each picture how many of how many are written.
+
+    Raises:
+        ValueError: It holds something.
+    """
+    check_new(out)
+    total = config.train + config.test
+    train, test = (with_boxes(config, split) for split in SPLITS)
+    write_voc(out, "train", CLASSES, train, lambda written: tick(written, total))
+    write_voc(out, "test", CLASSES, test, lambda written: tick(config.train + written, total))
+    return total
+
+
 def sheet(config: SceneConfig) -> Image.Image:
     """A row of pictures for each class; below them one row of many classes, plain and with one shortcut each."""
     size, gap = config.size, max(1, GAP * config.size // 64)
@@ -110,19 +139,27 @@ def sheet(config: SceneConfig) -> Image.Image:
 
 def run(config: ExportConfig) -> int:
     """Write what `config` asks for."""
-    if config.out is None and config.sheet is None:
-        raise UsageError("nothing to do: give --out DIR, --sheet FILE, or both")
+    if config.out is None and config.voc is None and config.sheet is None:
+        raise UsageError("nothing to do: give --out DIR, --voc DIR, --sheet FILE, or several of them")
     with as_usage_error():
         if config.sheet is not None and config.sheet.is_dir():
             raise ValueError(f"--sheet {config.sheet} is a folder: give the name of a file")
+        if config.out is not None and config.out == config.voc:
+            raise ValueError(f"--out and --voc are both {config.out}: give two folders")
+        for folder in (config.out, config.voc):
+            if folder is not None:
+                check_new(folder)
+        screen = Screen(config.quiet)
         if config.out is not None:
-            check_new(config.out)
-            screen = Screen(config.quiet)
             with screen.step("drawing pictures") as step:
                 pictures = make_pictures(config.cache or cache_folder("pictures"), config.pictures, step)
                 step.begin("writing pictures")
                 written = export(pictures, config.out, step)
             screen.result(f"{written:,} pictures: {config.out}")
+        if config.voc is not None:
+            with screen.step("drawing pictures with boxes") as step:
+                written = export_voc(config.pictures, config.voc, step)
+            screen.result(f"{written:,} pictures with boxes: {config.voc}")
     if config.sheet is not None:
         with Screen(config.quiet).step("drawing a sheet"):
             image = sheet(config.pictures)

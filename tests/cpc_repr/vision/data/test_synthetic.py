@@ -215,7 +215,7 @@ def test_a_sheet_shows_every_class_and_every_shortcut(tmp_path, capsys):
     assert pixels.shape[1] > 12 * 32
     assert len(os.listdir(file.parent)) == 1
     assert main([]) == 2
-    assert "--out DIR, --sheet FILE" in capsys.readouterr().err
+    assert "--out DIR, --voc DIR, --sheet FILE" in capsys.readouterr().err
 
 
 def test_an_export_looks_before_it_makes_anything(tmp_path, capsys):
@@ -225,6 +225,8 @@ def test_an_export_looks_before_it_makes_anything(tmp_path, capsys):
     for flags, words in (
         ([f"--out={tmp_path / 'full'}", f"--sheet={sheet}"], "is there already"),
         ([f"--out={tmp_path / 'out'}", f"--sheet={tmp_path / 'full'}"], "is a folder"),
+        ([f"--out={tmp_path / 'out'}", f"--voc={tmp_path / 'full'}"], "is there already"),
+        ([f"--out={tmp_path / 'out'}", f"--voc={tmp_path / 'out'}"], "give two folders"),
         ([f"--out={tmp_path / 'out'}", f"--sheet={sheet}", "--cache=/dev/null/x"], "cannot be kept there"),
     ):
         assert main([*flags, "--pictures.size=32"]) == 2
