@@ -77,3 +77,18 @@ def test_the_best_checkpoint_stays_beside_the_newest_two(tmp_path: Path) -> None
     assert names == ["best.pt", "checkpoint-36.pt", "checkpoint-40.pt"]
     best = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
     assert best["updates"] == 4 and best["evaluations"]["best_frames"] == 16
+
+
+def test_a_callback_hears_of_evaluations_and_may_end_the_run_there(tmp_path: Path) -> None:
+    heard: list[int] = []
+
+    def callback(frames: int, line: Any) -> bool:
+        if "eval/return" in line:
+            heard.append(frames)
+        return line.get("eval/return", 0) > 2
+
+    learner = Counter()
+    assert train(tmp_path / "run", learner, evaluations=told([1.0, 3.0, 2.0]), callback=callback)
+    assert heard == [8, 16] and learner.progress == 16
+    assert RunDirectory.open(tmp_path / "run").read_stopped() == "the callback asked for it"
+    assert torch.load(tmp_path / "run" / "best.pt", weights_only=True)["evaluations"]["best_frames"] == 16
