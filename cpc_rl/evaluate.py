@@ -211,7 +211,7 @@ def _told(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return "-"
     if told["low"] is None:
-        return f"{_number(told['mean'])}, of {told['times']:.0f}"
+        return f"{_number(told['mean'])} (of {told['times']:.0f})"
     return f"{_number(told['mean'])} ({_number(told['low'])} to {_number(told['high'])})"
 
 

@@ -54,11 +54,12 @@ def table(run_set: RunSet, now: float) -> RenderableType:
     from rich.text import Text
 
     from cpc_rl.compare.phrases import millions, number
+    from cpc_rl.compare.summary import words_of
 
     made = Table(box=rich.box.MINIMAL)
     for heading in ("run", "level", "aux", "seed"):
         made.add_column(heading)
-    for heading in ("frames", "of", "frames/s", "left", "return", "state"):
+    for heading in ("frames", "of", "frames/s", "left", words_of(run_set.metric), "state"):
         made.add_column(heading, justify="right")
     for run in run_set.runs:
         words = (run.path, run.env, run.settings.get("aux"), run.seed)
@@ -104,7 +105,7 @@ def watch(config: WatchConfig, command: Sequence[str], console: Console) -> None
     seen: object = None
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            run_set, now = reading.find(config.runs), time.time()
+            run_set, now = reading.find(config.runs, metric=config.metric), time.time()
             on = going(run_set) and not config.once
             if console.is_terminal and not config.quiet:
                 live.update(table(run_set, now), refresh=True)

@@ -39,6 +39,10 @@ class CompareConfig(Frozen):
         default=None,
         description="Arm the others are compared with. By default the first without auxiliary loss, or else the first.",
     )
+    metric: Annotated[str, tyro.conf.arg(metavar="NAME")] = Field(
+        default="episode_return",
+        description="Metric to compare, as metrics.jsonl names it: episode/finds, eval/return, entropy, ...",
+    )
     frames: int | None = Field(
         default=None, ge=1, le=10**15, description="Compare the first so many frames only; longer runs are cut there."
     )
@@ -75,7 +79,7 @@ def compare_runs(config: CompareConfig, command: Sequence[str]) -> None:
     if not screen.console.is_terminal:  # a file is as wide as its lines
         screen.console.width = 240
     with screen.step("reading runs") as step:
-        run_set = reading.find(config.runs, step)
+        run_set = reading.find(config.runs, step, config.metric)
         step.begin("comparing")
         comparison = compare(run_set, config.by, config.baseline, config.mix_backends, config.frames)
     show(comparison, screen.result)

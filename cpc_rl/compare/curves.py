@@ -1,7 +1,8 @@
 """From the lines of metrics.jsonl to curves on common frames, and what is read off them. Pure functions of arrays.
 
 A line says: of `episodes` episodes that ended since the line before, the mean return is `episode_return`. Lines are
-weighed by their episodes, so that a mean is one over episodes, however the lines fell.
+weighed by their episodes, so that a mean is one over episodes, however the lines fell. So are those of other metrics of
+these episodes; where a line says something else, all lines weigh alike.
 """
 
 from __future__ import annotations
@@ -18,29 +19,34 @@ from cpc_rl.compare.statistics import difference
 POINTS = 101  # of a curve
 WINDOW = 0.05  # of the common frames: what a point averages, backwards
 FINAL = 0.1  # of the common frames: what the final return averages
+RETURN = "episode_return"  # the metric that is compared by default
 
 
 class Curve(NamedTuple):
-    """Returns of one run over its frames."""
+    """Returns of one run over its frames, or another metric."""
 
     frames: np.ndarray  # [N], increasing
     returns: np.ndarray  # [N], mean over the episodes that ended since the line before
     episodes: np.ndarray  # [N], how many those are
 
 
-def read_curve(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, int]:
-    """The curve in `rows` of metrics, and how many lines have a return that is not a number (left out of it).
+def read_curve(rows: Iterable[Mapping[str, Any]], metric: str = RETURN) -> tuple[Curve, int]:
+    """The curve of `metric` in `rows`, and how many lines have one that is not a number (left out of it).
 
     Where frames go back, as where a run was taken up again from a checkpoint, the later lines count.
     """
     points: list[tuple[float, float, float]] = []
     for row in rows:
-        if "eval/return" in row:  # a line of evaluation stands behind one of training at the same frames
+        if ("eval/return" in row) != metric.startswith("eval/"):  # evaluations have lines of their own
             continue
-        frames, value = row.get("frames") or 0, row.get("episode_return")
+        if metric not in row and metric != RETURN:
+            continue
+        frames, value = row.get("frames") or 0, row.get(metric)
         while frames > 0 and points and points[-1][0] >= frames:
             points.pop()
-        episodes = row.get("episodes", 0 if value is None else 1) or 0  # lines of other programs may lack it
+        episodes: Any = 1
+        if metric.startswith("episode"):
+            episodes = row.get("episodes", 0 if value is None else 1) or 0  # lines of other programs may lack it
         if frames > 0 and episodes > 0:
             points.append((frames, math.nan if value is None else value, episodes))
     table = np.array(points, dtype=float).reshape(-1, 3)  # [lines, 3]

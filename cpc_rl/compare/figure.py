@@ -79,7 +79,7 @@ def draw(comparison: Comparison, title: str = "", notes: Sequence[str] = ()) -> 
             axis = figure.add_subplot(grid[i // columns, i % columns])
             _panel(axis, panel, chosen)
             if i % columns == 0:
-                axis.set_ylabel("episode return")
+                axis.set_ylabel("episode return" if comparison.metric == curves.RETURN else comparison.what)
         bottom = figure.add_subplot(grid[rows, :])
         bottom.set_axis_off()
         legend = bottom.legend(handles=handles, loc="upper left", ncols=across, frameon=False, borderpad=0)

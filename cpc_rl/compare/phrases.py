@@ -14,7 +14,7 @@ from cpc_rl.compare.statistics import FEWEST, LEVEL, Estimate, t_interval
 from cpc_rl.compare.summary import Comparison, Contrast, Panel
 
 HOW = (
-    "Final return: mean over the episodes of the last tenth of the frames that all counted runs share; over training: "
+    "Final {what}: mean over the episodes of the last tenth of the frames that all counted runs share; over training: "
     "mean height of the curve over these frames (the area below it over their number). Brackets: 95 % t-intervals over "
     "runs, from three runs on. IQM: mean without the lowest and the highest quarter of the runs, rounded down, so that "
     "of three it is the mean; its brackets are the 95 % percentile bootstrap's, from ten runs on: of fewer it is too "
@@ -24,12 +24,19 @@ DIFFERENCES = (
     "Differences are of pairs of runs with the same seed (in a search: with the same draw as well), with the paired "
     "t-test's interval; Welch's takes all runs and no pairs. Holm p: the p of the paired test (Welch's where nothing "
     "pairs), corrected for the number of levels: below 0.05 on any level is chance in at most 5 % of comparisons. "
-    "P(better): how often a random run of the arm has a higher final return than one of the baseline, ties half, with "
-    "the exact p of the Mann-Whitney test. Frames to the baseline's final return: where the arm's mean curve first "
+    "{better}: how often a random run of the arm has a higher final {what} than one of the baseline, ties half, with "
+    "the exact p of the Mann-Whitney test."
+)
+FRAMES = (
+    "Frames to the baseline's final return: where the arm's mean curve first "
     f"gets there; each point of it averages the last {100 * WINDOW:.0f} % of the frames. Times fewer: the baseline's "
     "frames over the arm's, with an interval over 2,000 resamples of the seeds of both (one that does not get there "
     "counts as 0) and the share of them that get there. It is biased: noise helps who is asked to get somewhere, and "
     "of two equal arms of three seeds the median is 1.2. No ratio is given where the baseline may be at random play."
+)
+OTHER = (
+    "Compared is {what}, of which more may be better or worse. Lines of metrics weigh by their episodes where they say "
+    "something of these (episode/..., episode_length), and all alike otherwise."
 )
 BEST_OF = (
     "Best 3: as IMPALA and CPC report searches. The best of many runs are partly the lucky ones, so it lies above what "
@@ -75,24 +82,24 @@ def headline(comparison: Comparison) -> str:
     """The finding in one line."""
     panels = list(comparison.panels.values())
     if len(panels) == 1:
-        return _one_level(panels[0], comparison.baseline)
+        return _one_level(panels[0], comparison.baseline, comparison.what)
     others = [label for label in comparison.labels if label != comparison.baseline]
     parts = "; ".join(_many_levels(comparison, label) for label in others)
-    return f"Final return against {comparison.baseline} on {len(panels)} levels: {parts or 'no other arm'}"
+    return f"Final {comparison.what} against {comparison.baseline} on {len(panels)} levels: {parts or 'no other arm'}"
 
 
-def _one_level(panel: Panel, baseline: str) -> str:
+def _one_level(panel: Panel, baseline: str, what: str) -> str:
     if not panel.contrasts:
         arms = [
             f"{label} {interval(t_interval(arm.finals))} ({arm.replicates})"
             for label, arm in panel.arms.items()
             if arm.counted
         ]
-        return f"{panel.env}: final return " + (", ".join(arms) or "not known yet")
+        return f"{panel.env}: final {what} " + (", ".join(arms) or "not known yet")
     ranked = sorted(panel.contrasts.items(), key=lambda item: -item[1].final.difference.value)
     label, contrast = ranked[0]
     which = "" if len(ranked) == 1 else f", the highest of {len(ranked)} arms"
-    text = f"{label} against {baseline} on {panel.env}: {interval(contrast.final.difference, sign=True)} final return"
+    text = f"{label} against {baseline} on {panel.env}: {interval(contrast.final.difference, sign=True)} final {what}"
     return f"{text}, {_runs_of(panel, label, contrast)}{which}"
 
 
@@ -123,7 +130,11 @@ def notes(comparison: Comparison) -> list[str]:
     """Everything a reader must know before believing the figure; empty where there is nothing."""
     lines: list[str] = []
     for panel in comparison.panels.values():
-        texts = [*_differences(panel, comparison.by), *_seeds(panel, comparison.baseline), *_shortcomings(panel)]
+        texts = [
+            *_differences(panel, comparison.by),
+            *_seeds(panel, comparison.baseline),
+            *_shortcomings(panel, comparison.what),
+        ]
         lines += [f"{panel.env}: {text}" if len(comparison.panels) > 1 else text for text in texts]
     lines += comparison.lost
     return [*lines, comparison.no_aggregate] if comparison.no_aggregate else lines
@@ -169,7 +180,7 @@ def _seeds(panel: Panel, baseline: str) -> list[str]:
     return lines
 
 
-def _shortcomings(panel: Panel) -> list[str]:
+def _shortcomings(panel: Panel, what: str) -> list[str]:
     runs_with: dict[str, list[Path]] = defaultdict(list)  # what is wrong -> with which runs
     alike = 1.02  # lengths that differ by less are the same
     longest = max((run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted), default=0.0)
@@ -177,9 +188,9 @@ def _shortcomings(panel: Panel) -> list[str]:
         for run in arm.runs:
             faults = state(run)
             if run.broken:
-                faults.append(f"{run.broken} lines of metrics have a return that is not a number and are left out")
+                faults.append(f"{run.broken} lines of metrics have a {what} that is not a number and are left out")
             if not run.has_episodes:
-                faults.append("no episode has ended, no curve")
+                faults.append("no episode has ended, no curve" if what == "return" else f"no {what}, no curve")
             elif run.state == "failed":
                 faults.append("left out")
             elif run not in arm.counted:

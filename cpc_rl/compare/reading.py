@@ -11,7 +11,7 @@ from configs import RunFailure, UsageError, load_yaml
 from configs.errors import readable, shorten
 from configs.model import flatten
 from cpc_rl.aux import upgrade
-from cpc_rl.compare.curves import Curve, read_curve
+from cpc_rl.compare.curves import RETURN, Curve, read_curve
 from cpc_rl.runs import RunDirectory, read_metrics
 from cpc_rl.runs.sweep_directory import SweepDirectory
 
@@ -28,6 +28,7 @@ class Run:
     state: State
     error: str = ""  # of a failed one
     reason: str = ""  # why a stopped one ended early
+    logged: frozenset[str] = frozenset()  # metrics in its lines
     broken: int = 0  # lines whose return is not a number
     reached: int = 0  # frames
     planned: int | None = None  # frames
@@ -67,14 +68,18 @@ class RunSet(NamedTuple):
     runs: list[Run]
     lost: list[str]  # trials that failed before they were runs, in words
     waiting: int  # trials that have not begun
+    metric: str = RETURN  # that the curves are of
 
 
-def find(paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None) -> RunSet:
+def find(
+    paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None, metric: str = RETURN
+) -> RunSet:
     """Read run directories, and all trials of sweep directories; each once.
 
     Args:
         paths: Of either.
         tick: Told after each run how many are read.
+        metric: Of the curves.
 
     Raises:
         UsageError: One is neither.
@@ -84,24 +89,24 @@ def find(paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None)
     lost, waiting = [], 0
     for path in paths:
         if not (path / "state.json").is_file():
-            runs.setdefault(path.resolve(), read_run(path))
+            runs.setdefault(path.resolve(), read_run(path, metric=metric))
             tick(len(runs))
             continue
         sweep = SweepDirectory.open(path)
         for trial in sweep.trials:
             place, error = sweep.run_path(trial), (trial.error or "no reason given") if trial.status == "failed" else ""
             if place is not None and (place / "config.yaml").is_file():
-                runs.setdefault(place.resolve(), read_run(place, error))
+                runs.setdefault(place.resolve(), read_run(place, error, metric))
                 tick(len(runs))
             elif error:
                 lost.append(f"{path}, trial {trial.index}: failed before its run began ({' '.join(error.split())})")
             else:
                 waiting += 1
-    return RunSet(list(runs.values()), lost, waiting)
+    return RunSet(list(runs.values()), lost, waiting, metric)
 
 
-def read_run(path: Path, error: str = "") -> Run:
-    """Read a run directory; `error` is why it failed, where that is known.
+def read_run(path: Path, error: str = "", metric: str = RETURN) -> Run:
+    """Read a run directory and its curve of `metric`; `error` is why it failed, where that is known.
 
     Raises:
         UsageError: Not a run directory, or its configuration says what no run's can.
@@ -113,7 +118,7 @@ def read_run(path: Path, error: str = "") -> Run:
         rows, reason = read_metrics(run.metrics_path), run.read_stopped()
     except RunFailure as damage:
         rows, reason, error = [], "", error or str(damage)
-    curve, broken = read_curve(rows)
+    curve, broken = read_curve(rows, metric)
     last = rows[-1] if rows else {}
     reached, planned = int(last.get("frames") or 0), _whole(settings, "run.frames", run)
     state: State = "done" if planned is None or reached >= planned else "stopped" if reason else "unfinished"
@@ -126,6 +131,7 @@ def read_run(path: Path, error: str = "") -> Run:
         state=state,
         error=error,
         reason=reason,
+        logged=frozenset(name for row in rows for name in row),
         broken=broken,
         reached=reached,
         planned=planned,

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from cpc_rl.compare import figure, grouping, phrases, references, tables
 from cpc_rl.compare.page import page
 from cpc_rl.compare.reading import Run
-from cpc_rl.compare.summary import Comparison
+from cpc_rl.compare.summary import RETURNS, Comparison
 from cpc_rl.runs.files import write_atomic
 
 
@@ -85,9 +85,12 @@ def _lead(comparison: Comparison) -> str:
 
 
 def _how(comparison: Comparison) -> list[str]:
-    paragraphs = [phrases.HOW, phrases.DIFFERENCES]
+    words = {"what": comparison.what, "better": tables.better(comparison)}
+    is_return = comparison.metric in RETURNS
+    paragraphs = [phrases.HOW.format(**words), phrases.DIFFERENCES.format(**words)]
+    paragraphs.append(phrases.FRAMES if is_return else phrases.OTHER.format(**words))
     arms = [(panel, arm) for panel in comparison.panels.values() for arm in panel.arms.values()]
-    if any(len(arm.counted) > tables.BEST for _, arm in arms):
+    if is_return and any(len(arm.counted) > tables.BEST for _, arm in arms):
         paragraphs.append(phrases.BEST_OF)
     if any(arm.normalised(panel.env) is not None for panel, arm in arms if arm.counted):
         paragraphs.append(f"{references.SOURCE[0].upper()}{references.SOURCE[1:]}.")
@@ -120,7 +123,7 @@ def _runs(comparison: Comparison) -> tables.Table:
     arms = [(panel.env, arm) for panel in comparison.panels.values() for arm in panel.arms.values()]
     differing = grouping.differing(run for _, arm in arms for run in arm.runs)
     keys = [key for key in differing if key not in comparison.by]
-    head = ["level", "arm", "run", "seed", "state", "frames", "counted", "final return", *keys]
+    head = ["level", "arm", "run", "seed", "state", "frames", "counted", f"final {comparison.what}", *keys]
     rows = []
     for env, arm in arms:
         finals = dict(zip(arm.counted, arm.finals, strict=True))

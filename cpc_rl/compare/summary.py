@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from configs import RunFailure
+from configs import RunFailure, UsageError
+from configs.errors import suggest
 from cpc_rl.compare import curves, grouping, references, statistics
+from cpc_rl.compare.curves import RETURN
 from cpc_rl.compare.reading import Run, RunSet
 from cpc_rl.compare.statistics import Estimate, Test
 
+# Metrics of which more is better, random play and humans are known, and the rest are not.
+RETURNS = {RETURN: "return", "eval/return": "evaluated return", "eval/greedy_return": "greedy return"}
 SHORT = 0.5  # of the longest run's frames: a run of fewer would cut the comparison of all others short
 
 
@@ -26,6 +30,7 @@ class Arm:
     finals: np.ndarray  # [n], mean return of the last tenth of the frames
     areas: np.ndarray  # [n], mean return over all frames
     reach: float | None  # frames until the mean curve is at the baseline's final return
+    metric: str = RETURN
 
     @property
     def replicates(self) -> str:
@@ -36,7 +41,7 @@ class Arm:
 
     def normalised(self, env: str) -> np.ndarray | None:
         """Final returns [n] in percent between random and human play; None without published scores."""
-        return references.normalise(self.finals, env)
+        return references.normalise(self.finals, env) if self.metric in RETURNS else None
 
 
 @dataclass(frozen=True)
@@ -100,12 +105,23 @@ class Comparison:
     aggregate: Mapping[str, Estimate]  # arm -> IQM of normalised final returns over levels and runs
     no_aggregate: str  # why there is none, where there are several levels
     lost: tuple[str, ...]  # trials without a run
+    metric: str = RETURN
+
+    @property
+    def what(self) -> str:
+        """The metric in words."""
+        return words_of(self.metric)
 
     @property
     def labels(self) -> list[str]:
         """All arms, the baseline first."""
         labels = dict.fromkeys(label for panel in self.panels.values() for label in panel.arms)
         return sorted(labels, key=lambda label: (label != self.baseline, grouping.natural(label)))
+
+
+def words_of(metric: str) -> str:
+    """What a metric is called in a report."""
+    return RETURNS.get(metric, metric)
 
 
 def compare(
@@ -125,22 +141,26 @@ def compare(
         frames: Look at the first so many only; None: at all.
 
     Raises:
-        UsageError: A key or a baseline that is not there, or back ends that would be mixed.
+        UsageError: A key, a baseline or a metric that is not there, or back ends that would be mixed.
         RunFailure: No run has a curve.
     """
     runs = run_set.runs
     if frames is not None:
         runs = [replace(run, curve=curves.first(run.curve, frames)) for run in runs]
     if not any(run.has_episodes for run in runs):
-        raise RunFailure(f"no episode has ended yet in {', '.join(str(run.path) for run in runs) or 'any run'}")
+        logged = {name for run in runs for name in run.logged}
+        if run_set.metric != RETURN and run_set.metric not in logged:
+            raise UsageError(f"--metric {run_set.metric}: no run has logged it; {suggest(run_set.metric, logged)}")
+        missing = "no episode has ended yet" if run_set.metric == RETURN else f"{run_set.metric} is no number yet"
+        raise RunFailure(f"{missing} in {', '.join(str(run.path) for run in runs) or 'any run'}")
     by = grouping.choose(runs, by)
     sorted_runs = grouping.panels(runs, by, mix)
     labels = sorted({label for arms in sorted_runs.values() for label in arms}, key=grouping.natural)
     base = grouping.pick_baseline(labels, baseline)
-    panels = {env: _panel(env, arms, base) for env, arms in sorted_runs.items()}
-    aggregate, why = _aggregate(panels)
+    panels = {env: _panel(env, arms, base, run_set.metric) for env, arms in sorted_runs.items()}
+    aggregate, why = _aggregate(panels) if run_set.metric in RETURNS else ({}, "")
     lost = (*run_set.lost, *([f"{run_set.waiting} trials have not begun"] if run_set.waiting else []))
-    return Comparison(by, base, panels, _corrected(panels), aggregate, why, lost)
+    return Comparison(by, base, panels, _corrected(panels), aggregate, why, lost, run_set.metric)
 
 
 def counting(runs: Sequence[Run]) -> list[Run]:
@@ -153,7 +173,7 @@ def counting(runs: Sequence[Run]) -> list[Run]:
     return [run for run in able if run.state == "stopped" or run.curve.frames[-1] >= SHORT * longest]
 
 
-def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:
+def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str, metric: str) -> Panel:
     runs = [run for arm in arms.values() for run in arm]
     counted = counting(runs)
     grid = curves.common_grid([run.curve for run in counted]) if counted else None
@@ -161,12 +181,14 @@ def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:
         counted = []
     chosen = {label: [run for run in arm if run in counted] for label, arm in arms.items()}
     target = None  # the baseline's final return
-    if grid is not None and chosen.get(base):
+    if grid is not None and chosen.get(base) and metric in RETURNS:
         target = float(np.mean([curves.final_return(run.curve, grid) for run in chosen[base]]))
-    made = {label: _arm(label, arm, chosen[label], grid, target) for label, arm in arms.items()}
-    base_arm = made[base] if target is not None else None
+    made = {label: _arm(label, arm, chosen[label], grid, target, metric) for label, arm in arms.items()}
+    base_arm = made[base] if grid is not None and chosen.get(base) else None
     backends = tuple(sorted({run.backend for run in runs}))
-    chance = next((x for name in backends if (x := references.random_return(env, name)) is not None), None)
+    chance = None
+    if metric in RETURNS:
+        chance = next((x for name in backends if (x := references.random_return(env, name)) is not None), None)
     contrasts = {
         label: _contrast(arm, base_arm, grid, chance)
         for label, arm in made.items()
@@ -175,16 +197,22 @@ def _panel(env: str, arms: Mapping[str, Sequence[Run]], base: str) -> Panel:
     return Panel(env, backends, grid, made, base_arm, chance, contrasts)
 
 
-def _arm(label: str, runs: Sequence[Run], counted: Sequence[Run], grid: np.ndarray | None, target: float | None) -> Arm:
+def _arm(
+    label: str,
+    runs: Sequence[Run],
+    counted: Sequence[Run],
+    grid: np.ndarray | None,
+    target: float | None,
+    metric: str,
+) -> Arm:
     if grid is None or not counted:
         empty = np.empty(0)
-        return Arm(label, tuple(runs), (), np.empty((0, 0)), empty, empty, None)
+        return Arm(label, tuple(runs), (), np.empty((0, 0)), empty, empty, None, metric)
     lines = np.stack([curves.resample(run.curve, grid) for run in counted])  # [n, POINTS]
     finals = np.array([curves.final_return(run.curve, grid) for run in counted])
     reach = np.nan if target is None else float(curves.frames_to_reach(grid, lines.mean(0), target))
-    return Arm(
-        label, tuple(runs), tuple(counted), lines, finals, curves.area(lines), None if np.isnan(reach) else reach
-    )
+    reached = None if np.isnan(reach) else reach
+    return Arm(label, tuple(runs), tuple(counted), lines, finals, curves.area(lines), reached, metric)
 
 
 def at_chance(arm: Arm, chance: float | None) -> bool:
@@ -197,7 +225,7 @@ def _contrast(arm: Arm, base: Arm, grid: np.ndarray, chance: float | None) -> Co
     pairs = grouping.pair(arm.counted, base.counted)
     improvement = float(statistics.probability_of_improvement(arm.finals, base.finals))
     improvement_p = statistics.mann_whitney(arm.finals, base.finals)
-    speedup = None if at_chance(base, chance) else _speedup(arm, base, grid)
+    speedup = None if arm.metric not in RETURNS or at_chance(base, chance) else _speedup(arm, base, grid)
     welch = statistics.welch_t(arm.finals, base.finals)
     if not pairs:
         area = statistics.welch_t(arm.areas, base.areas).difference

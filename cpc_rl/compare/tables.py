@@ -15,7 +15,7 @@ from rich.text import Text
 from cpc_rl.compare import statistics
 from cpc_rl.compare.phrases import interval, millions, number, probability
 from cpc_rl.compare.statistics import FEWEST, Estimate, estimate, iqm, t_interval
-from cpc_rl.compare.summary import Arm, Comparison, Panel, Speedup, at_chance
+from cpc_rl.compare.summary import RETURNS, Arm, Comparison, Panel, Speedup, at_chance
 
 BEST = 3
 
@@ -36,11 +36,12 @@ def tables(comparison: Comparison) -> list[Table]:
 
 
 def _scores(comparison: Comparison) -> Table:
-    arms = list(_arms(comparison))
+    arms, is_return = list(_arms(comparison)), comparison.metric in RETURNS
     any_iqm = any(len(arm.counted) > FEWEST for _, arm in arms)  # of three it is the mean
     any_norm = any(arm.normalised(panel.env) is not None for panel, arm in arms if arm.counted)
-    any_best = any(len(arm.counted) > BEST for _, arm in arms)
-    head = ["level", "back end", "arm", "runs", "frames", "final return, mean"] + ["final return, IQM"] * any_iqm
+    any_best = is_return and any(len(arm.counted) > BEST for _, arm in arms)
+    head = ["level", "back end", "arm", "runs", "frames", f"final {comparison.what}, mean"]
+    head += [f"final {comparison.what}, IQM"] * any_iqm
     head += ["over training, mean"] + ["over training, IQM"] * any_iqm + ["each, final"]
     head += ["normalised final"] * any_norm + [f"best {BEST}, mean"] * any_best
     rows = []
@@ -54,13 +55,15 @@ def _scores(comparison: Comparison) -> Table:
         row += ["-" if scores is None else interval(t_interval(scores), unit=" %")] * any_norm
         row += ["-" if best is None else f"{number(best)} (of {len(arm.finals)})"] * any_best
         rows.append(row)
-    return Table("Return", head, rows, left=3)
+    return Table(comparison.what.capitalize() if is_return else comparison.what, head, rows, left=3)
 
 
 def _contrasts(comparison: Comparison) -> Table:
-    head = ["level", "arm", "pairs", "final return, difference", "Holm p", "Welch's interval"]
-    head += ["over training, difference", "P(better)", "frames to baseline's final return", "times fewer"]
-    rows = []
+    is_return = comparison.metric in RETURNS
+    head = ["level", "arm", "pairs", f"final {comparison.what}, difference", "Holm p", "Welch's interval"]
+    head += ["over training, difference", better(comparison)]
+    head += [f"frames to baseline's final {comparison.what}", "times fewer"] * is_return
+    rows: list[list[str]] = []
     for panel, arm in _arms(comparison):
         contrast = panel.contrasts.get(arm.label)
         if panel.baseline is None or not panel.contrasts or (contrast is None and arm is not panel.baseline):
@@ -68,7 +71,7 @@ def _contrasts(comparison: Comparison) -> Table:
         reach = "not reached" if arm.reach is None else millions(arm.reach)
         if contrast is None:
             chance = " (at random play)" if at_chance(arm, panel.chance) else ""
-            rows.append([panel.env, f"{arm.label} (baseline)", *["-"] * 6, reach + chance, "1"])
+            rows.append([panel.env, f"{arm.label} (baseline)", *["-"] * 6, *[reach + chance, "1"] * is_return])
             continue
         p = "" if contrast.improvement_p is None else f" (p {probability(contrast.improvement_p)})"
         rows.append(
@@ -81,11 +84,15 @@ def _contrasts(comparison: Comparison) -> Table:
                 _bounds(contrast.welch.difference),
                 interval(contrast.area, sign=True),
                 number(contrast.improvement) + p,
-                reach,
-                _times(contrast.speedup),
+                *[reach, _times(contrast.speedup)] * is_return,
             ]
         )
     return Table(f"Against {comparison.baseline}", head, rows, left=2)
+
+
+def better(comparison: Comparison) -> str:
+    """What the probability of a higher value is called: of some metrics less is better."""
+    return "P(better)" if comparison.metric in RETURNS else "P(higher)"
 
 
 def _times(speedup: Speedup | None) -> str:
@@ -149,7 +156,7 @@ def curves_csv(comparison: Comparison) -> str:
     """Long form: one line a point of a run's curve, and of each arm's mean (`run` empty) with its band."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["env", "backend", "arm", "run", "seed", "frames", "episode_return", "low", "high"])
+    writer.writerow(["env", "backend", "arm", "run", "seed", "frames", comparison.metric, "low", "high"])
     for panel, arm in _arms(comparison):
         if panel.grid is None or not arm.counted:
             continue

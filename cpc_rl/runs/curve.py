@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -18,12 +19,18 @@ from cpc_rl.runs.metrics import Row, read_metrics
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LABELS = {"eval/return": "return, sampled", "eval/greedy_return": "return, greedy"}
+LABELS = {
+    "eval/return": "return, sampled",
+    "eval/greedy_return": "return, greedy",
+    "episode/first_find_steps": "first",
+    "episode/later_find_steps": "later",
+}
+ACROSS = 4  # panels in a row
 AGENT_LOSSES = {"policy", "baseline", "total"}  # of A2C itself
 
 
 def plot_curve(run_dir: Path) -> Path:
-    """Draw return, entropy and each auxiliary loss (what was logged) against frames into `report/curve.png`.
+    """Draw what was logged of returns, episodes, entropy and auxiliary losses over frames into `report/curve.png`.
 
     Raises:
         RunFailure: There are no metrics yet.
@@ -35,13 +42,18 @@ def plot_curve(run_dir: Path) -> Path:
     if not rows:
         raise RunFailure(f"{run.metrics_path}: no metrics to draw")
     panels = [(title, keys) for title, keys in _panels(rows) if any(key in row for row in rows for key in keys)]
-    figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)
-    for axis, (title, keys) in zip(axes[0], panels, strict=True):
+    columns = min(len(panels), ACROSS)
+    lines = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(5 * columns, 3.6 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (title, keys) in zip(axes[: len(panels)], panels, strict=True):
         for key in keys:
             label = LABELS.get(key, key.rpartition("_")[2])
             _draw(axis, rows, key, label=label if len(keys) > 1 else None)
         axis.set(title=title, xlabel="frames")
+        axis.locator_params(axis="x", nbins=6)
         axis.grid(alpha=0.3)
         if len(keys) > 1:
             axis.legend(title=None if keys[0] in LABELS else "step k", fontsize="small")
@@ -53,8 +65,11 @@ def plot_curve(run_dir: Path) -> Path:
 
 def _panels(rows: list[Row]) -> list[tuple[str, list[str]]]:
     """Choose what to draw: (title, keys). Of a metric for each step k, four or so that span them."""
-    logged = {key for row in rows for key in row}
+    logged = list(dict.fromkeys(key for row in rows for key in row))
     panels = [("episode return", ["episode_return"]), ("evaluation", ["eval/return", "eval/greedy_return"])]
+    told = [key for key in logged if key.startswith("episode/")]
+    panels += [(key.partition("/")[2], [key]) for key in told if key not in LABELS]
+    panels += [("agent steps of a search for a find", [key for key in told if key in LABELS])]
     panels += [("policy entropy", ["entropy"])]
     return panels + [(f"{name}: {what}", keys) for name, what, keys in aux_curves(logged)]
 
@@ -84,7 +99,7 @@ def _draw(axis: Axes, rows: list[Row], key: str, label: str | None) -> None:
     if not pairs:
         return
     frames, values = np.array(pairs, dtype=float).T
-    width = 0 if key in LABELS else max(1, len(values) // 20)  # an evaluation is a mean already
+    width = 0 if key.startswith("eval/") else max(1, len(values) // 20)  # an evaluation is a mean already
     (line,) = axis.plot(frames, smooth(values, width), label=label, linewidth=1.8)
     axis.plot(frames, values, ".", color=line.get_color(), alpha=0.25, markersize=3)
 

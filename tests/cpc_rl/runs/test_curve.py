@@ -30,6 +30,17 @@ def test_a_panel_for_each_thing_logged(tmp_path: Path, cpc: bool, panels: int) -
     assert round(width / height / (5 / 3.6)) == panels
 
 
+def test_what_happened_in_episodes_has_panels_and_searches_share_one(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", RunConfig())
+    told = dict.fromkeys(("success", "finds", "first_find_steps", "later_find_steps", "is_success"), 1.0)
+    with Logger(run, RunConfig()) as logger:
+        for i in range(1, 5):
+            episodes = {f"episode/{name}": value for name, value in told.items() if i > 1 or "later" not in name}
+            logger.write(400 * i, {"episode_return": 1.0, "entropy": 2.0, **episodes})
+    width, height = Image.open(plot_curve(run.path)).size  # six panels, four in a row
+    assert width / height == pytest.approx(4 * 5 / (2 * 3.6), rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("logged", "shown"),
     [
