@@ -23,8 +23,9 @@ from rich.table import Table
 
 from configs import QUIET, Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
 from cpc_rl.aux import upgrade
+from cpc_rl.coverage import Coverage, covers, draw
 from cpc_rl.environments import opened
-from cpc_rl.episodes import AT_ONCE, MAX_STEPS, EpisodeStats, NetworkPolicy, at_once, evaluate
+from cpc_rl.episodes import AT_ONCE, MAX_STEPS, EpisodeStats, NetworkPolicy, Policy, at_once, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
 from cpc_rl.runs.config import DEVICE
@@ -95,7 +96,7 @@ def evaluate_run(
     progress: Progress | None = None,
     known: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a checkpoint of a run; also writes `report/evaluation.json`.
+    """Evaluate a checkpoint of a run; also writes `report/evaluation.json`, and `report/coverage.png` of minilab.
 
     In another look than that of training the file has the look in its name: `evaluation-randomise=1.0.json`.
 
@@ -133,6 +134,7 @@ def evaluate_run(
     env_config = env_config.model_copy(update=look)
     file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in look.items())])}.json"
     check_writable(run.path / "report" / file)
+    check_writable(run.path / "report" / picture_of(file))
     with as_usage_error():
         env_config = env_config.model_copy(update={"num_envs": at_once(env_config, episodes, num_envs)})
     network = section(NetworkConfig, saved, "network", run.config_path)
@@ -142,14 +144,22 @@ def evaluate_run(
         result: dict[str, Any] = {"env": env.name, "backend": env.backend, "look": look, "file": file}
         result |= {"frames": saved_state["frames"], "checkpoint": checkpoint, "seed": seed}
         result["action_repeat"] = env.action_repeat
+        seen: dict[str, Coverage] = {}
         for name in ("sampled", "greedy") if greedy else ("sampled",):
-            policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
+            policy: Policy = NetworkPolicy(net, env.num_envs, target, seed, greedy=name == "greedy")
+            if covers(env):
+                policy = seen[name] = Coverage(env, policy, episodes, max_steps)
             told = None if progress is None else partial(progress, name)
             result[name] = scores(evaluate(env, policy, episodes, max_steps, told))
+            if name in seen:
+                result[name]["info"]["coverage"] = seen[name].told()._asdict()
     if known is not None:
         known(result)
     text = json.dumps(result, indent=2) + "\n"
     write_atomic(run.report / file, lambda stream: stream.write(text.encode()))
+    if seen:
+        picture = draw(f"{result['env']} after {result['frames']:,} frames", seen)
+        write_atomic(run.report / picture_of(file), lambda stream: stream.write(picture))
     if video is not None:
         _film_one(net, env_config, environments_of(saved_state), target, seed, video)
     return result
@@ -168,6 +178,11 @@ def other_look(config: EnvConfig, wanted: Mapping[str, Any]) -> dict[str, Any]:
     if look and backend != "minilab":
         raise UsageError(f"--{next(iter(look))}: the run was trained on {backend}; minilab alone has looks")
     return look
+
+
+def picture_of(file: str) -> str:
+    """Name of the picture of where the agent went, beside the `file` of its scores."""
+    return file.replace("evaluation", "coverage", 1).removesuffix(".json") + ".png"
 
 
 def scores(stats: EpisodeStats) -> dict[str, Any]:
@@ -309,7 +324,9 @@ def show(config: EvaluateConfig) -> int:
         progress = told(step, config.episodes, 1 + config.greedy)
         settings = config.model_dump(exclude={"run", "threads", "quiet", "debug"})
         result = evaluate_run(config.run, progress=progress, known=known, **settings)
-    written = [config.run / "report" / result["file"], *([config.video] if config.video is not None else [])]
+    report = config.run / "report"
+    drawn = [report / picture_of(result["file"])] if "coverage" in result["sampled"]["info"] else []
+    written = [report / result["file"], *drawn, *([config.video] if config.video is not None else [])]
     try:
         written.append(plot_curve(config.run))
     except RunFailure as error:  # the scores stand without it

@@ -71,9 +71,7 @@ class RunSet(NamedTuple):
     metric: str = RETURN  # that the curves are of
 
 
-def find(
-    paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None, metric: str = RETURN
-) -> RunSet:
+def find(paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None, metric: str = RETURN) -> RunSet:
     """Read run directories, and all trials of sweep directories; each once.
 
     Args:

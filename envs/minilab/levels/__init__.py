@@ -45,6 +45,7 @@ class Level(Protocol):
     # It may have SURFACES, a letter for each texture from the first on (s sky, w wall, f floor, a point for anything
     # else), and BACKDROP, the packed colour of a plain sky: `randomise.py` goes by them.
     # It may have COUNTS, what it counts in an episode: its state has them in `counts` then (`counts.py`).
+    # It may have open_cells(i, state, scene), the `plans.Cells` of environment i's map, of one shape on all maps.
     SHOWCASE: tuple[tuple[float, float, float], ...]  # poses (x, y, yaw) worth a look; none: a random agent's
 
     def new_state(self, streams: Streams) -> State:

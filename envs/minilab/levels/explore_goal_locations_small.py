@@ -20,7 +20,7 @@ from envs.minilab.levels import PlanShape
 from envs.minilab.maze_generator import Rooms
 from envs.minilab.mazes import FIRST_FREE, SKY, SURFACES, Mazes, maze_textures, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS, EYE_HEIGHT, accelerate, place_body, touches_item, turn
-from envs.minilab.plans import maze_plan, ring
+from envs.minilab.plans import Cells, maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
 from envs.minilab.sprites import goal
 from envs.minilab.state import Body, BoolArray, Float32Array, Int32Array, Outputs, new_body
@@ -165,6 +165,11 @@ def draw_column(
     draw_sky(obs, i, column, sky, cosine + screen * sine, sine - screen * cosine, atlas, SKY)
     draw_panels(obs, i, column, screen, depth, view, atlas)
     return hint
+
+
+def open_cells(i: int, state: ExploreState, scene: Scene) -> Cells:
+    """The cells that are no wall."""
+    return Cells(scene.mazes.cells[state.search.maze[i]] > 0)
 
 
 def plan(i: int, state: ExploreState, scene: Scene) -> list[PlanShape]:

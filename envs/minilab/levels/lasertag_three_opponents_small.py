@@ -44,7 +44,7 @@ from envs.minilab.levels import PlanShape
 from envs.minilab.maze_generator import Rooms
 from envs.minilab.mazes import SKY, SURFACES, Mazes, new_pool, pool_of_layout
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
-from envs.minilab.plans import maze_plan, ring
+from envs.minilab.plans import Cells, maze_plan, ring
 from envs.minilab.render import Obs, draw_sky, row_of
 from envs.minilab.state import Outputs
 from envs.minilab.view import COSINE, EYE, SINE, View, draw_panels, look
@@ -170,6 +170,11 @@ def draw_column(
     draw_panels(obs, i, column, screen, depth, view, atlas)
     picture.draw_numbers(i, column, state.players.facts, obs)
     return hint
+
+
+def open_cells(i: int, state: LasertagState, scene: Scene) -> Cells:
+    """The cells that are no wall."""
+    return Cells(scene.mazes.cells[state.maze[i]] > 0)
 
 
 def plan(i: int, state: LasertagState, scene: Scene) -> list[PlanShape]:

@@ -7,7 +7,16 @@ What happens is in `envs.minilab.nav_maze.rules`.
 from functools import partial
 
 from envs.minilab.nav_maze import rules
-from envs.minilab.nav_maze.rules import BACKDROP, COUNTS, arrange, begin_episode, draw_column, plan, step_one
+from envs.minilab.nav_maze.rules import (
+    BACKDROP,
+    COUNTS,
+    arrange,
+    begin_episode,
+    draw_column,
+    open_cells,
+    plan,
+    step_one,
+)
 from envs.minilab.nav_maze.text import MazeText, apples_of
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "draw_column",
     "new_scene",
     "new_state",
+    "open_cells",
     "plan",
     "step_one",
 ]

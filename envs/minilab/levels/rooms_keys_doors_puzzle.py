@@ -31,7 +31,7 @@ from envs.minilab.physics import (
     touches_item,
     turn,
 )
-from envs.minilab.plans import Points, ring, square
+from envs.minilab.plans import Cells, Points, ring, square
 from envs.minilab.puzzles import (
     COLOURS,
     COLS,
@@ -341,6 +341,11 @@ def draw_column(
     draw_panels(obs, i, column, screen, _FAR, view, atlas)
     draw_held_key(obs, i, column, state.quest.held[i])
     return hint
+
+
+def open_cells(i: int, state: QuestState, scene: Scene) -> Cells:
+    """The cells that are no wall."""
+    return Cells(scene.puzzles.open[state.quest.puzzle[i]] > 0)
 
 
 def plan(i: int, state: QuestState, scene: Scene) -> list[PlanShape]:

@@ -32,7 +32,7 @@ from envs.minilab.physics import (
     turn,
 )
 from envs.minilab.pictures import PICTURES, draw_picture
-from envs.minilab.plans import ring, square
+from envs.minilab.plans import Cells, cells_of_room, ring, square
 from envs.minilab.render import Obs, backdrop, cast_in_room, draw_plane, draw_strip, fill, row_of
 from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
 from envs.minilab.textures import Atlas, build_atlas, pack, surface
@@ -268,6 +268,11 @@ def draw_column(
             obs, i, column, eye, dx, dy, ray_x, ray_y, PLATFORM_APOTHEM, top, WATER, atlas, _PLATFORM, PLATFORM_APOTHEM
         )
     return wall
+
+
+def open_cells(i: int, state: WatermazeState, scene: Scene) -> Cells:
+    """The cells of the room."""
+    return cells_of_room(scene.room)
 
 
 def plan(i: int, state: WatermazeState, scene: Scene) -> list[PlanShape]:

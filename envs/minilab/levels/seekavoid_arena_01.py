@@ -28,7 +28,7 @@ from envs.minilab.physics import (
     touches_item,
     turn,
 )
-from envs.minilab.plans import ring
+from envs.minilab.plans import Cells, cells_of_room, ring
 from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_sky, draw_strip, row_of
 from envs.minilab.sprites import apple, lemon
 from envs.minilab.state import Body, BoolArray, Int32Array, Outputs, new_body
@@ -184,6 +184,11 @@ def draw_column(
     draw_plane(obs, i, column, floor, obs.shape[1], eye, x, y, ray_x, ray_y, atlas, _FLOOR, _TILE)
     draw_panels(obs, i, column, screen, depth, view, atlas)
     return wall
+
+
+def open_cells(i: int, state: SeekavoidState, scene: Scene) -> Cells:
+    """The cells of the room."""
+    return cells_of_room(scene.room)
 
 
 def plan(i: int, state: SeekavoidState, scene: Scene) -> list[PlanShape]:

@@ -22,7 +22,7 @@ from envs.minilab.levels import PlanShape
 from envs.minilab.nav_maze.borders import Borders, draw_bordered_column, slide_between_walls
 from envs.minilab.nav_maze.text import SIDES, MazeText, Places, places_of, walls_of
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS, EYE_HEIGHT, accelerate, place_body, touches_item, turn
-from envs.minilab.plans import ring
+from envs.minilab.plans import Cells, ring
 from envs.minilab.render import Obs, backdrop, fill, row_of
 from envs.minilab.sprites import apple, goal
 from envs.minilab.state import Body, BoolArray, Float32Array, Int32Array, Outputs, new_body
@@ -196,6 +196,11 @@ def draw_column(
     fill(obs, i, column, 0, row_of(obs, view.camera[i, EYE] - _WALL_HEIGHT, depth), backdrop(atlas, i, BACKDROP))
     draw_panels(obs, i, column, screen, depth, view, atlas)
     return hint
+
+
+def open_cells(i: int, state: MazeState, scene: Scene) -> Cells:
+    """All cells: walls stand between them."""
+    return Cells(np.ones(scene.maze.walls.shape, np.bool_))
 
 
 def plan(i: int, state: MazeState, scene: Scene) -> list[PlanShape]:
