@@ -175,13 +175,14 @@ def _manifest(config: CollectConfig, env_config: EnvConfig, env: BatchedEnv, fra
     )
 
 
-def take_up(folder: Path, fresh: Manifest, recorder: PlayRecorder) -> Manifest:
-    """Go on with what `folder` holds, or begin.
+def take_up(checkpoints: Checkpoints, fresh: Manifest, recorder: PlayRecorder) -> Manifest:
+    """Go on with what the folder of `checkpoints` holds, or begin.
 
     Raises:
         UsageError: It holds something else, or play of other settings.
         RunFailure: What it holds is damaged.
     """
+    folder = checkpoints.folder
     if not (folder / MANIFEST).is_file():
         if other := [entry.name for entry in folder.iterdir() if entry.name[0] != "."]:
             raise UsageError(f"{folder} exists and holds other things ({min(other)}); give another --out")
@@ -193,7 +194,7 @@ def take_up(folder: Path, fresh: Manifest, recorder: PlayRecorder) -> Manifest:
         if key not in free:
             raise UsageError(f"{folder} was recorded with {key} = {before}, not {now}; give another --out")
     if manifest.files:
-        saved = Checkpoints(folder).load(lambda state: recorder.load_state_dict(state["recorder"]))
+        saved = checkpoints.load(lambda state: recorder.load_state_dict(state["recorder"]))
         manifest = manifest.model_copy(update={"files": manifest.files[: saved["files"]]})
     return manifest
 
@@ -212,7 +213,9 @@ def collect(config: CollectConfig) -> int:
             raise UsageError(f"--out {config.out} exists and is no directory") from error
         with owned(config.out):
             recorder = PlayRecorder(env, policy, fresh)
-            manifest = record(config, take_up(config.out, fresh, recorder), recorder, stop)
+            checkpoints = Checkpoints(config.out)
+            manifest = take_up(checkpoints, fresh, recorder)
+            manifest = record(config, manifest, recorder, checkpoints, stop)
     size = f"{manifest.frames:,} frames in {len(manifest.files)} files, {manifest.bytes / 1e6:,.1f} MB"
     if manifest.frames < config.frames:
         print(f"stopped: {config.out} has {size}; the same command goes on")
@@ -223,10 +226,11 @@ def collect(config: CollectConfig) -> int:
     return 0
 
 
-def record(config: CollectConfig, manifest: Manifest, recorder: PlayRecorder, stop: StopSignal) -> Manifest:
+def record(
+    config: CollectConfig, manifest: Manifest, recorder: PlayRecorder, checkpoints: Checkpoints, stop: StopSignal
+) -> Manifest:
     """Add files to `manifest` until all frames are there, or `stop` asks to end."""
-    checkpoints, speed = Checkpoints(config.out), Throughput(manifest.frames)
-    start = len(manifest.files)
+    start, speed = len(manifest.files), Throughput(manifest.frames)
     with Console(config.frames, quiet=config.quiet, shown=SHOWN) as console:
         env = manifest.env
         console.say(f"{config.out}: recording {env.name} ({env.backend}, {env.num_envs} environments), {config.policy}")

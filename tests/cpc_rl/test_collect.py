@@ -151,6 +151,7 @@ def test_a_kill_a_full_disk_and_more_frames_change_nothing(
         assert collected(parts, *policy) == 1
         assert capsys.readouterr().err.endswith("rows-00001.npz: No space left on device\n")
     assert collected(parts, *policy, "--frames", "320") == 0 and len(read_manifest(parts).files) == 2
+    assert sorted(path.name for path in parts.glob("*.pt")) == ["checkpoint-1.pt", "checkpoint-2.pt"]
     assert collected(parts, *policy) == 0
     assert content(parts) == content(whole)
     assert collected(parts, *policy) == 0  # all is there
