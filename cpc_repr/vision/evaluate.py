@@ -15,7 +15,6 @@ from cpc_repr.objective import generator
 from cpc_repr.prefetch import Prefetcher
 from cpc_repr.probes import Score, feature_table, fit_probe
 from cpc_repr.vision.config import VisionConfig
-from cpc_repr.vision.data.augment import AugmentConfig
 from cpc_repr.vision.data.batches import PictureBatch, PictureBatches
 from cpc_repr.vision.data.grid import ViewConfig, crops
 from cpc_repr.vision.data.pictures import Pictures, Split
@@ -141,13 +140,13 @@ def probe_grid(context: PictureContext, name: str, representation: PictureRepres
     """The protocol of CPC v2: a classifier of every cell; its patches are jittered, and augmented if asked for."""
     config, device, train = context.config, context.device, context.data.train
     representation.encoder.eval()
-    augment = config.augment if config.protocol.grid_augment else AugmentConfig()
+    augment = (config.augment,) if config.protocol.grid_augment else ()  # a look of one's own may know of none
     read = reader(context, PictureBatches(train, config.view, config.protocol.grid_batch, config.run.seed))
 
     def batch(number: int) -> tuple[Tensor, Tensor]:
         images, labels = read(number)
         with torch.no_grad():
-            z = representation.cells(images.to(device), generator(config.run.seed, number, 4), augment)
+            z = representation.cells(images.to(device), generator(config.run.seed, number, 4), *augment)
         return z, labels.to(device)
 
     draw: Draw = batch
