@@ -105,15 +105,18 @@ class CpuRunner:
         """`arrays` is (state, scene, view, outputs); they are used as they are, and dressed where there are looks."""
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._name, self._rest = name, arrays
-        self._num_envs = len(arrays[-1].obs)
+        state, scene, view, outputs = arrays
+        # Pictures show no counts, and every column pays for each array that it is handed (lasertag: a quarter).
+        drawn = state._replace(counts=None) if hasattr(state, "counts") else state
+        self._shown = drawn, scene, view, outputs
+        self._num_envs = len(outputs.obs)
         launchers = new_launchers(name)
         actions = np.zeros(self._num_envs, np.int64)
         self._launchers = Launchers(
             reset=specialise(launchers.reset, 0, 0, *arrays),
             step=specialise(launchers.step, 0, 0, actions, True, *arrays),
-            draw=specialise(launchers.draw, 0, 0, *arrays),
+            draw=specialise(launchers.draw, 0, 0, *self._shown),
         )
-        state, scene, view, _ = arrays
         self._dressing = None if looks is None else (state.streams, looks, scene.atlas, view)
         threads = min(threads, self._num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
@@ -136,7 +139,7 @@ class CpuRunner:
         """Draw environments [lo, hi) as they are."""
         if self._dressing is not None:
             dress_all(lo, hi, *self._dressing)
-        self._launchers.draw(lo, hi, *self._rest)
+        self._launchers.draw(lo, hi, *self._shown)
 
     def step_rows(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:
         """The same for environments [lo, hi) in the calling thread; `actions` may end at hi."""
