@@ -35,7 +35,7 @@ from cpc_rl.runs.screen import Screen, Step
 from cpc_rl.video import check_video_path, film
 from envs import resolve
 from envs.api import BatchedEnv
-from envs.config import EnvConfig, Textures
+from envs.config import EnvConfig, Look, Textures
 
 S = TypeVar("S", bound=BaseModel)
 Progress = Callable[[str, int, int], None]
@@ -65,6 +65,7 @@ class EvaluateConfig(Frozen):
     textures: Textures | None = Field(
         default=None, description="Walls, floors and skies of minilab, other than the run was trained with."
     )
+    look: Look | None = Field(default=None, description="Look of minilab, other than the run was trained with.")
     randomise: float | None = Field(
         default=None, ge=0, le=1, description="Strength of minilab's domain randomisation, other than in training."
     )
@@ -91,6 +92,7 @@ def evaluate_run(
     max_steps: int = MAX_STEPS,
     seed: int = 1,
     textures: Textures | None = None,
+    look: Look | None = None,
     randomise: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -110,6 +112,7 @@ def evaluate_run(
         max_steps: Agent steps after which an episode that does not end is cut.
         seed: Of the evaluation's own episodes and of the sampled actions.
         textures: Of minilab, if not those of training.
+        look: Of minilab, if not that of training.
         randomise: Strength of minilab's domain randomisation, if not that of training.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
         progress: Told after each row: the policy, episodes done, agent steps.
@@ -130,9 +133,9 @@ def evaluate_run(
         check_writable(video, "--video")
     saved = upgrade(load_yaml(run.config_path))
     env_config = section(EnvConfig, saved, "env", run.config_path)
-    look = other_look(env_config, {"textures": textures, "randomise": randomise})
-    env_config = env_config.model_copy(update=look)
-    file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in look.items())])}.json"
+    changed = other_look(env_config, {"textures": textures, "look": look, "randomise": randomise})
+    env_config = env_config.model_copy(update=changed)
+    file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in changed.items())])}.json"
     check_writable(run.path / "report" / file)
     check_writable(run.path / "report" / picture_of(file))
     with as_usage_error():
@@ -141,7 +144,7 @@ def evaluate_run(
     best = checkpoint == "best"
     with restored(run, env_config, network, seed, best=best) as (env, net, saved_state):
         net.to(target)
-        result: dict[str, Any] = {"env": env.name, "backend": env.backend, "look": look, "file": file}
+        result: dict[str, Any] = {"env": env.name, "backend": env.backend, "look": changed, "file": file}
         result |= {"frames": saved_state["frames"], "checkpoint": checkpoint, "seed": seed}
         result["action_repeat"] = env.action_repeat
         seen: dict[str, Coverage] = {}

@@ -62,6 +62,7 @@ def make(
             device=device,
             first=part * config.num_envs,
             textures=config.textures,
+            look=config.look,
             randomise=config.randomise,
             randomise_parts=config.randomise_parts,
         )

@@ -14,6 +14,7 @@ MayChange = Annotated[T, MARK]
 Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
 Textures = Literal["drawn", "labmaze"]
+Look = Literal["plain", "engine"]
 RandomisedPart = Literal["picture", "surfaces", "swap", "sky", "field", "items"]
 PARTS: tuple[RandomisedPart, ...] = get_args(RandomisedPart)
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
@@ -73,6 +74,11 @@ class EnvConfig(BaseModel):
         default="drawn",
         description="Walls, floors and skies of minilab: `drawn` by it, or DeepMind Lab's own, from the package "
         "`labmaze`. Agents know the look they were trained with only.",
+    )
+    look: Look = Field(
+        default="plain",
+        description="Look of minilab: `plain`, or `engine`: with DeepMind Lab's head-up display, and on watermaze and "
+        "seekavoid its light and its sizes and places of things. Agents for the real levels train with it.",
     )
     randomise: float = Field(
         default=0.0,

@@ -20,7 +20,7 @@ PLACES = {"env.name", "env.backend"} | {
 }
 
 # Of minilab: another look is another task. What a setting was where a run does not have it.
-LOOKS: dict[str, Any] = {"env.textures": None, "env.randomise": 0.0, "env.randomise_parts": None}
+LOOKS: dict[str, Any] = {"env.textures": None, "env.look": "plain", "env.randomise": 0.0, "env.randomise_parts": None}
 
 
 def plays_a_part(key: str, run: Run) -> bool:

@@ -22,13 +22,14 @@ import torch
 from numba import cuda
 from torch import Tensor
 
+from envs.minilab.engine_look import draw_hud
 from envs.minilab.levels import load_level
 from envs.minilab.physics import ACTIONS
 from envs.minilab.randomise import Looks, dress, is_dressed
 from envs.minilab.rng import Streams
 from envs.minilab.state import Outputs, to_tensors
 from envs.minilab.textures import Atlas
-from envs.minilab.view import View, screen_at
+from envs.minilab.view import FRAME, View, screen_at
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 BLOCK = 64  # environments that a block steps
@@ -97,6 +98,7 @@ def new_kernels(
     def draw(lo: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         i, column = lo + cuda.blockIdx.x, cuda.threadIdx.x
         draw_column(i, column, screen_at(view, out.obs, i, column), 0, state, scene, view, out.obs)
+        draw_hud(out.obs, i, column, view.camera[i, FRAME], view.hud)
 
     return Kernels(reset, step, arrange, draw)
 

@@ -14,13 +14,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from envs.minilab.engine_look import draw_hud
 from envs.minilab.jit import launcher, specialise
 from envs.minilab.levels import load_level
 from envs.minilab.randomise import Looks, dress, is_dressed
 from envs.minilab.rng import Streams
 from envs.minilab.state import Outputs, to_tensors
 from envs.minilab.textures import Atlas
-from envs.minilab.view import View, screen_at
+from envs.minilab.view import FRAME, View, screen_at
 
 
 class Launchers(NamedTuple):
@@ -83,6 +84,7 @@ def _new_launchers(
             hint = 0
             for column in range(out.obs.shape[2]):
                 hint = draw_column(i, column, screen_at(view, out.obs, i, column), hint, state, scene, view, out.obs)
+                draw_hud(out.obs, i, column, view.camera[i, FRAME], view.hud)
 
     return Launchers(reset, step, draw)
 

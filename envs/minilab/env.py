@@ -12,9 +12,10 @@ from torch import Tensor
 
 from envs.api import EnvStep
 from envs.checks import check_actions, check_identity
-from envs.config import PARTS, EnvConfig, RandomisedPart, Textures
+from envs.config import PARTS, EnvConfig, Look, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
-from envs.minilab.levels import Level, load_level
+from envs.minilab.engine_look import engine_scene, measures, new_hud
+from envs.minilab.levels import LEVELS, Level, load_level
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.randomise import randomised
 from envs.minilab.rng import new_streams
@@ -80,6 +81,7 @@ class MinilabEnv:
         layout: str | None = None,
         first: int = 0,
         textures: Textures = "drawn",
+        look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
     ) -> None:
@@ -97,6 +99,7 @@ class MinilabEnv:
             layout: text of the one maze to play in, for levels made of text; by default each episode draws one.
             first: number of the first environment: a batch can be shared out among processes.
             textures: look of walls, floors and skies, see `EnvConfig`.
+            look: as minilab is, or as the real engine shows its levels, see `EnvConfig`.
             randomise: strength of domain randomisation, see `EnvConfig`.
             randomise_parts: what it changes.
 
@@ -105,7 +108,13 @@ class MinilabEnv:
                 the level cannot use.
         """
         EnvConfig(
-            name=name, num_envs=num_envs, height=height, width=width, env_threads=threads, randomise=randomise
+            name=name,
+            num_envs=num_envs,
+            height=height,
+            width=width,
+            env_threads=threads,
+            look=look,
+            randomise=randomise,
         )  # its bounds
         self.name = name
         self.num_envs = num_envs
@@ -116,13 +125,23 @@ class MinilabEnv:
         self.state: Any = self.level.new_state(new_streams(num_envs, seed, evaluation=evaluation, first=first))
         self.scene = _new_scene(name, self.level, evaluation, layout, textures)
         self.outputs: Any = new_outputs(num_envs, height, width)
+        engine = look == "engine"
+        if engine:
+            self.scene = engine_scene(self.scene, self.level)
+        numbers = not getattr(self.level, "OWN_NUMBERS", False)
+        hud = new_hud(height, width, LEVELS[name].agent_steps * ACTION_REPEAT, numbers) if engine else None
         scene, looks = self.scene, None
-        self._randomised: dict[str, Any] = {}  # plain states of before say nothing of it
+        self._look: dict[str, Any] = {"look": look} if engine else {}  # plain states of before say nothing of it
         if randomise > 0:
             atlas, looks = randomised(scene.atlas, self.level, num_envs, randomise, randomise_parts, textures)
             scene = scene._replace(atlas=atlas)
-            self._randomised = {"randomise": randomise, "randomise_parts": sorted(randomise_parts)}
-        arrays = (self.state, scene, new_view(num_envs, self.level.PANELS), self.outputs)
+            self._look |= {"randomise": randomise, "randomise_parts": sorted(randomise_parts)}
+        arrays = (
+            self.state,
+            scene,
+            new_view(num_envs, self.level.PANELS, measures(self.level, engine), hud),
+            self.outputs,
+        )
         self.runner = _runner_type(device)(name, arrays, threads, looks)
         self.device = self.runner.device
         if self.device.type != "cpu":  # where these would only seem to be the state
@@ -228,7 +247,7 @@ class MinilabEnv:
             "obs_shape": list(self.obs_shape),
             "pool": self._pool,
             "scene": self._scene_sum,
-            **self._randomised,
+            **self._look,
         }
 
     @cached_property

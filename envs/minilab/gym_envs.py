@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs import EnvConfig, make
-from envs.config import PARTS, RandomisedPart, Textures
+from envs.config import PARTS, Look, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.env import MinilabEnv
 from envs.minilab.state import Outputs, new_outputs
@@ -100,6 +100,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
         width: int = 96,
         evaluation: bool = False,
         textures: Textures = "drawn",
+        look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
         render_mode: str | None = None,
@@ -112,6 +113,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             width: of the observation in pixels.
             evaluation: draw episodes that training never sees.
             textures: `drawn`, or `labmaze`: DeepMind Lab's own, where that package is installed.
+            look: `plain`, or `engine`: with DeepMind Lab's head-up display, light and sizes.
             randomise: strength of domain randomisation, in [0, 1]: another look of the same task in each episode.
             randomise_parts: what it changes, see `EnvConfig`.
             render_mode: "rgb_array" for pictures four times as high and wide.
@@ -125,6 +127,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             height=height,
             width=width,
             textures=textures,
+            look=look,
             randomise=randomise,
             randomise_parts=randomise_parts,
         )
@@ -175,6 +178,7 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
         width: int = 96,
         evaluation: bool = False,
         textures: Textures = "drawn",
+        look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
         threads: int = 1,
@@ -187,6 +191,7 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
             height=height,
             width=width,
             textures=textures,
+            look=look,
             randomise=randomise,
             randomise_parts=randomise_parts,
             env_threads=threads,

@@ -41,7 +41,7 @@ def _hash(x: Grid, y: Grid, salt: int) -> Grid:
     return (mixed >> 12) & 255
 
 
-def _noise(x: Grid, y: Grid, cell: int, period: int, salt: int) -> Grid:
+def value_noise(x: Grid, y: Grid, cell: int, period: int, salt: int) -> Grid:
     """Smooth noise in [0, 256): random at the corners of cells, linear between; repeats every `period` columns."""
     column, row = x // cell, y // cell
     across, down = x % cell, y % cell
@@ -53,7 +53,11 @@ def _noise(x: Grid, y: Grid, cell: int, period: int, salt: int) -> Grid:
 
 def _grain(x: Grid, y: Grid, salt: int, strength: int = 24) -> Grid:
     """Noise around 0 of coarse and fine cells."""
-    mixed = 2 * _noise(x, y, 16, SIZE, salt) + _noise(x, y, 4, SIZE, salt + 1) + _noise(x, y, 2, SIZE, salt + 2)
+    mixed = (
+        2 * value_noise(x, y, 16, SIZE, salt)
+        + value_noise(x, y, 4, SIZE, salt + 1)
+        + value_noise(x, y, 2, SIZE, salt + 2)
+    )
     return (mixed - 512) * strength // 256
 
 
@@ -79,7 +83,7 @@ def _planks(x: Grid, y: Grid) -> Grid:
     """Upright boards with a grain along them."""
     board = x // 16
     tone = _hash(board, board * 0, 9) // 4 - 32
-    grain = _noise(x, y // 8, 2, SIZE, 11) // 6 - 20
+    grain = value_noise(x, y // 8, 2, SIZE, 11) // 6 - 20
     return np.where(x % 16 == 0, 120, 250 + tone + grain - np.where(x % 16 == 15, 40, 0))
 
 
@@ -151,17 +155,17 @@ def sky() -> tuple[Image, ...]:
     up = np.maximum(SIZE // 2 - y, 0)  # above the horizon, 0 to 64
     ground, zenith, horizon = np.array([[96, 120, 88], [60, 110, 200], [140, 182, 228]], np.int64)
     image = horizon + (zenith - horizon) * up[..., None] // (SIZE // 2)
-    clouds = 2 * _noise(x, 2 * y, 64, 4 * SIZE, 51) + _noise(x, 2 * y, 16, 4 * SIZE, 52) - 420
+    clouds = 2 * value_noise(x, 2 * y, 64, 4 * SIZE, 51) + value_noise(x, 2 * y, 16, 4 * SIZE, 52) - 420
     cover = np.clip(clouds, 0, 140)[..., None]
     image += (225 - image) * cover // 256
     from_sun = (x - SIZE // 2) ** 2 + (y - SIZE // 4) ** 2
     image = np.where((from_sun < 81)[..., None], np.array([255, 244, 190]), image)
     image += np.clip(60 - from_sun // 16, 0, 60)[..., None] * np.array([3, 2, 1]) // 3
-    height = _noise(x, 0 * y, 32, 4 * SIZE, 55) // 16 + _noise(x, 0 * y, 8, 4 * SIZE, 56) // 40
+    height = value_noise(x, 0 * y, 32, 4 * SIZE, 55) // 16 + value_noise(x, 0 * y, 8, 4 * SIZE, 56) // 40
     height += np.array([2, 10, 20, 5])[x // SIZE] * np.minimum(x % SIZE, SIZE - 1 - x % SIZE) // (SIZE // 2)
-    slope = np.array([92, 104, 124]) + _noise(x, y, 8, 4 * SIZE, 57)[..., None] // 8
+    slope = np.array([92, 104, 124]) + value_noise(x, y, 8, 4 * SIZE, 57)[..., None] // 8
     image = np.where((up < height)[..., None], slope, image)
-    image = np.where((y >= SIZE // 2)[..., None], ground + _noise(x, y, 8, 4 * SIZE, 58)[..., None] // 10, image)
+    image = np.where((y >= SIZE // 2)[..., None], ground + value_noise(x, y, 8, 4 * SIZE, 58)[..., None] // 10, image)
     panorama = np.clip(image, 0, 255).astype(np.uint8)
     east, south, west, north = (panorama[:, i * SIZE : (i + 1) * SIZE] for i in range(4))
     return east, north, west, south

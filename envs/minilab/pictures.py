@@ -75,11 +75,21 @@ PICTURES: dict[str, tuple[Shape, tuple[int, int, int]]] = {
 def draw_picture(name: str) -> Image:
     """The named picture in its frame, [SIZE, SIZE, 3]."""
     shape, colour = PICTURES[name]
+    strong = np.array(colour, np.float64)
+    return _framed(shape, strong, strong + 40 if name == "diamond" else strong * 0.6, _FRAME_COLOUR)
+
+
+def draw_pale_picture(name: str, ground: tuple[int, int, int]) -> Image:
+    """The named shape, pale, on a ground of that colour in a frame of a darker one, [SIZE, SIZE, 3]."""
+    colour = np.array(ground, np.float64)
+    return _framed(PICTURES[name][0], colour + (235 - colour) * 0.6, colour, tuple(colour * 0.4))
+
+
+def _framed(
+    shape: Shape, strong: npt.NDArray[np.float64], ground: npt.NDArray[np.float64], frame: tuple[float, ...]
+) -> Image:
     axis = (np.arange(SIZE) + 0.5) / SIZE * 2 - 1
     x, y = np.meshgrid(axis, -axis)
-    strong = np.array(colour, np.float64)
-    ground = strong + 40 if name == "diamond" else strong * 0.6
     image = np.where(shape(x, y)[..., None], strong, ground)
-    frame = np.maximum(np.abs(x), np.abs(y)) > 1 - FRAME_WIDTH
-    image[frame] = _FRAME_COLOUR
+    image[np.maximum(np.abs(x), np.abs(y)) > 1 - FRAME_WIDTH] = frame
     return image.astype(np.uint8)

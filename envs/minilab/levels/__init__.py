@@ -44,6 +44,9 @@ class Level(Protocol):
     PANELS: int  # upright panels in a picture at most
     # It may have SURFACES, a letter for each texture from the first on (s sky, w wall, f floor, a point for anything
     # else), and BACKDROP, the packed colour of a plain sky: `randomise.py` goes by them.
+    # It may have MEASURES and ENGINE_MEASURES, numbers of its picture in either look (`View.measures`), ENGINE_COLOURS
+    # and `engine_images`, its textures in the engine's (`engine_look.py`), and OWN_NUMBERS where it shows health and
+    # ammunition itself.
     # It may have COUNTS, what it counts in an episode: its state has them in `counts` then (`counts.py`).
     # It may have open_cells(i, state, scene), the `plans.Cells` of environment i's map, of one shape on all maps.
     SHOWCASE: tuple[tuple[float, float, float], ...]  # poses (x, y, yaw) worth a look; none: a random agent's

@@ -51,6 +51,7 @@ from envs.minilab.view import COSINE, EYE, SINE, View, draw_panels, look
 
 __all__ = ["COUNTS", "PANELS", "SURFACES", "new_state"]
 
+OWN_NUMBERS = True  # health and ammunition are on the picture already
 EPISODE_FRAMES = 14_400
 POOL = 1024  # mazes
 ROOMS = Rooms(rooms=3, extra_connections=0.05, variations=26, spawns=3, objects=0)

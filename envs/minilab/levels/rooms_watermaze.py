@@ -31,11 +31,11 @@ from envs.minilab.physics import (
     slide_in_room,
     turn,
 )
-from envs.minilab.pictures import PICTURES, draw_picture
+from envs.minilab.pictures import PICTURES, draw_pale_picture, draw_picture
 from envs.minilab.plans import Cells, cells_of_room, ring, square
 from envs.minilab.render import Obs, backdrop, cast_in_room, draw_plane, draw_strip, fill, row_of
 from envs.minilab.state import Body, Float32Array, Int32Array, Outputs, new_body
-from envs.minilab.textures import Atlas, build_atlas, pack, surface
+from envs.minilab.textures import Atlas, Image, build_atlas, pack, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, look
 
 EPISODE_FRAMES = 7200
@@ -76,14 +76,25 @@ SHOWCASE = (
 )  # fmt: skip
 PICTURE_SIZE = np.float32(144)
 PICTURE_HEIGHT = np.float32(96)  # of its centre
+ENGINE_COLOURS = {0: (47, 107, 240), 1: (74, 134, 192)}  # wall and water, as measured
+# The arch's, which no recorded frame shows, is ours.
+ENGINE_PICTURES = {
+    "arch": (150, 75, 30), "circle": (110, 145, 50), "clover": (180, 130, 20), "square": (85, 60, 160),
+    "hexagon": (44, 99, 151), "triangle": (100, 50, 60), "diamond": (40, 175, 165), "star": (110, 30, 120),
+}  # fmt: skip
 WALL_TILE = np.float32(192)
 FLOOR_TILE = np.float32(256)
 SURFACES = "wff"
-BACKDROP = np.uint32(pack(np.array((168, 214, 245), np.uint8)))
+_BACKDROPS = pack(np.array([(168, 214, 245), (150, 224, 255)], np.uint8))
+BACKDROP = np.uint32(_BACKDROPS[0])
+# How far the pictures stand off the wall, and the sky's colour: a float32 holds its 24 bits exactly.
+MEASURES = (0.0, float(_BACKDROPS[0] & 0xFFFFFF))
+ENGINE_MEASURES = (12.0, float(_BACKDROPS[1] & 0xFFFFFF))
 
 _WALL, _FLOOR, _PLATFORM, _FIRST_PICTURE = 0, 1, 2, 3
 _ZERO = np.float32(0)
-_HALF = np.float32(0.5)
+_HALF, _ONE = np.float32(0.5), np.float32(1)
+_EDGE = np.float32(0.99)  # of a picture, in its frame
 _TURN = np.float32(2 * math.pi)
 
 
@@ -138,6 +149,12 @@ def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scen
         surface(textures, "floor", "style_01", "orange"),
     ]
     return Scene(room, build_atlas(surfaces + [draw_picture(name) for name in PICTURES]))
+
+
+def engine_images() -> dict[int, Image]:
+    """The pictures in the colours of the engine's: pale shapes on strong grounds."""
+    numbers = {name: _FIRST_PICTURE + number for number, name in enumerate(PICTURES)}
+    return {numbers[name]: draw_pale_picture(name, colour) for name, colour in ENGINE_PICTURES.items()}
 
 
 @device_function
@@ -236,6 +253,34 @@ def step_one(i: int, action: int, state: WatermazeState, scene: Scene, out: Outp
 
 
 @device_function
+def meet_picture(
+    room: Room,
+    wall: int,
+    x: np.float32,
+    y: np.float32,
+    ray_x: np.float32,
+    ray_y: np.float32,
+    depth: np.float32,
+    along: np.float32,
+    off: np.float32,
+) -> tuple[bool, np.float32, np.float32]:
+    """Whether and where a ray that ends at a wall meets the picture before it, `off` thick: depth, and part across.
+
+    A picture's side shows the edge of its frame.
+    """
+    normal_x, normal_y, half = room.normal_x[wall], room.normal_y[wall], PICTURE_SIZE * _HALF
+    gap = room.distance[wall] - (normal_x * x + normal_y * y)
+    near = depth * max(gap - off, _ONE) / gap
+    across = normal_y * (x + near * ray_x) - normal_x * (y + near * ray_y)
+    if abs(across) < half:
+        return True, near, across / PICTURE_SIZE + _HALF
+    if abs(along) >= half:
+        return False, depth, _HALF
+    part = (half - abs(along)) / (abs(across) - abs(along))
+    return True, depth + (near - depth) * part, _ONE - _EDGE if across < _ZERO else _EDGE
+
+
+@device_function
 def arrange(i: int, state: WatermazeState, scene: Scene, view: View) -> None:
     """The camera; there is nothing else to arrange."""
     look(view, i, state.body, i)
@@ -253,12 +298,15 @@ def draw_column(
     depth, wall = cast_in_room(room, x, y, ray_x, ray_y, hint)
     normal_x, normal_y = room.normal_x[wall], room.normal_y[wall]
     along = normal_y * (x + depth * ray_x) - normal_x * (y + depth * ray_y)  # from the wall's middle to the right
-    fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), backdrop(atlas, i, BACKDROP))
+    fill(obs, i, column, 0, row_of(obs, eye - CEILING, depth), backdrop(atlas, i, np.uint32(view.measures[1])))
     draw_strip(obs, i, column, eye, depth, CEILING, WATER, atlas, _WALL, along / WALL_TILE, WALL_TILE)
-    if room.picture[wall] >= 0 and abs(along) < PICTURE_SIZE * _HALF:
-        top, bottom = PICTURE_HEIGHT + PICTURE_SIZE * _HALF, PICTURE_HEIGHT - PICTURE_SIZE * _HALF
-        u = along / PICTURE_SIZE + _HALF
-        draw_strip(obs, i, column, eye, depth, top, bottom, atlas, room.picture[wall], u, PICTURE_SIZE)
+    if room.picture[wall] >= 0:
+        hit, near, u = abs(along) < PICTURE_SIZE * _HALF, depth, along / PICTURE_SIZE + _HALF
+        if view.measures[0] > _ZERO:
+            hit, near, u = meet_picture(room, wall, x, y, ray_x, ray_y, depth, along, view.measures[0])
+        if hit:
+            top, bottom = PICTURE_HEIGHT + PICTURE_SIZE * _HALF, PICTURE_HEIGHT - PICTURE_SIZE * _HALF
+            draw_strip(obs, i, column, eye, near, top, bottom, atlas, room.picture[wall], u, PICTURE_SIZE)
     floor = row_of(obs, eye - WATER, depth)
     draw_plane(obs, i, column, floor, obs.shape[1], eye - WATER, x, y, ray_x, ray_y, atlas, _FLOOR, FLOOR_TILE)
     top = platform_top(i, state.trial)

@@ -31,8 +31,9 @@ from envs.minilab.physics import (
 from envs.minilab.plans import Cells, cells_of_room, ring
 from envs.minilab.render import Obs, cast_in_room, draw_plane, draw_sky, draw_strip, row_of
 from envs.minilab.sprites import apple, lemon
+from envs.minilab.stands import stands
 from envs.minilab.state import Body, BoolArray, Int32Array, Outputs, new_body
-from envs.minilab.textures import Atlas, build_atlas, sky, surface
+from envs.minilab.textures import Atlas, Image, build_atlas, sky, surface
 from envs.minilab.view import COSINE, EYE, SINE, View, X, Y, add_item, draw_panels, look
 
 EPISODE_FRAMES = 1200
@@ -54,8 +55,9 @@ SHOWCASE = (
 )  # fmt: skip
 _APPLES_TAKEN, _LEMONS_TAKEN = range(2)  # places in COUNTS
 _NUM_APPLES = len(APPLES)
-_SIZE = np.float32(36)
-_BOTTOM = np.float32(2)
+MEASURES = (36.0, 38.0, 2.0, 36.0, 38.0, 2.0)  # width, top and bottom of apples, then of lemons
+ENGINE_MEASURES = (25.0, 45.0, 15.0, 36.0, 52.5, 7.5)  # a lemon of 31 by 27 does not fill its picture
+ENGINE_COLOURS = {4: (38, 138, 174), 5: (170, 131, 45), 6: (103, 33, 26), 7: (150, 165, 50)}
 _TILE = np.float32(128)
 _SKY, _WALL, _FLOOR, _APPLE, _LEMON = 0, 4, 5, 6, 7
 _ZERO = np.float32(0)
@@ -100,6 +102,11 @@ def new_scene(*, evaluation: bool = False, textures: Textures = "drawn") -> Scen
     room = new_room(angles, np.array([EAST, NORTH, -WEST, -SOUTH], np.float32), np.full(4, -1, np.int32))
     surfaces = [surface(textures, "wall", "style_01", "green"), surface(textures, "floor", "style_01", "orange")]
     return Scene(room, build_atlas([*sky(textures), *surfaces, apple(), lemon()]))
+
+
+def engine_images() -> dict[int, Image]:
+    """A stadium's stands in place of the sky."""
+    return dict.fromkeys(range(_SKY, _WALL), stands())
 
 
 @device_function
@@ -164,8 +171,9 @@ def arrange(i: int, state: SeekavoidState, scene: Scene, view: View) -> None:
     look(view, i, state.body, i)
     for k in range(ITEMS.shape[0]):
         if not state.harvest.taken[i, k]:
-            texture = _APPLE if k < _NUM_APPLES else _LEMON
-            add_item(view, i, ITEMS[k, 0], ITEMS[k, 1], _SIZE, _BOTTOM + _SIZE, _BOTTOM, texture)
+            texture, first = (_APPLE, 0) if k < _NUM_APPLES else (_LEMON, 3)
+            width, top, bottom = view.measures[first], view.measures[first + 1], view.measures[first + 2]
+            add_item(view, i, ITEMS[k, 0], ITEMS[k, 1], width, top, bottom, texture)
 
 
 @device_function

@@ -160,6 +160,9 @@ def test_strengths_of_randomisation_are_not_mixed_either(tmp_path: Path) -> None
     with pytest.raises(UsageError, match=r"different randomise: 0.0 \(as in .*1.0.*--by env.randomise"):
         compare(run_set(old, zero, one))
     assert len(compare(run_set(zero, one), ("aux", "env.randomise")).labels) == 2
+    engine = write_run(tmp_path / "engine", "none", seed=9, settings=plain | {"env.look": "engine"})
+    with pytest.raises(UsageError, match=r"different look: plain \(as in .*engine"):
+        compare(run_set(old, engine))
     with pytest.raises(UsageError, match=r"different randomise_parts"):
         compare(run_set(one, part))
 

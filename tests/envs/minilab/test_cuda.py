@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import PARTS
+from envs.config import PARTS, Look
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import LEVELS, load_level
 from envs.minilab.randomise import randomised
@@ -21,15 +21,27 @@ from envs.minilab.view import new_view
 
 ROOT = Path(__file__).parents[3]
 RANDOMISED = ("rooms_watermaze", "seekavoid_arena_01", "rooms_keys_doors_puzzle", "nav_maze_static_01")
-PLAYED = [*((name, 0.0) for name in LEVELS), *((name, 0.9) for name in RANDOMISED)]
+ENGINE = ("rooms_watermaze", "seekavoid_arena_01", "lasertag_three_opponents_small")  # that have something of their own
+PLAYED: list[tuple[str, float, Look]] = [
+    *((name, 0.0, "plain") for name in LEVELS),
+    *((name, 0.9, "plain") for name in RANDOMISED),
+    *((name, 0.0, "engine") for name in ENGINE),
+]
 EPISODE_END = {name: 4 * info.agent_steps for name, info in LEVELS.items()}
 
 
 def play(
-    name: str, device: str, *, height: int = 24, width: int = 24, steps: int = 20, randomise: float = 0.0
+    name: str,
+    device: str,
+    *,
+    height: int = 24,
+    width: int = 24,
+    steps: int = 20,
+    randomise: float = 0.0,
+    look: Look = "plain",
 ) -> dict[str, torch.Tensor]:
     """States and last outputs after random steps, with an episode's end on the way, a save and a load."""
-    env = MinilabEnv(name, 3, height, width, 7, device=device, randomise=randomise)  # type: ignore[arg-type]
+    env = MinilabEnv(name, 3, height, width, 7, device=device, randomise=randomise, look=look)  # type: ignore[arg-type]
     env.reset()
     env.tensors["body.frame"][1] = EPISODE_END[name] - 4 * 10
     actions = torch.randint(9, (steps, 3), generator=torch.Generator().manual_seed(0)).to(env.device)  # [T, B]
@@ -46,13 +58,13 @@ def play(
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory) -> dict[tuple[str, float], dict[str, torch.Tensor]]:
+def simulated(tmp_path_factory) -> dict[tuple[str, float, Look], dict[str, torch.Tensor]]:
     """What the kernels compute in numba's CUDA simulator, which only a fresh process can switch on."""
     path = tmp_path_factory.mktemp("simulator") / "played.pt"
     program = (
         "import sys, torch; from tests.envs.minilab.test_cuda import PLAYED, play; "
-        "torch.save({(name, randomise): play(name, 'cuda', randomise=randomise) "
-        "for name, randomise in PLAYED}, sys.argv[1])"
+        "torch.save({(name, randomise, look): play(name, 'cuda', randomise=randomise, look=look) "
+        "for name, randomise, look in PLAYED}, sys.argv[1])"
     )
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
     subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, env=environment, check=True)
@@ -60,9 +72,9 @@ def simulated(tmp_path_factory) -> dict[tuple[str, float], dict[str, torch.Tenso
 
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="its float32 scalars become float64")
-@pytest.mark.parametrize(("name", "randomise"), PLAYED)
-def test_the_kernels_compute_what_the_cpu_computes(simulated, name, randomise):
-    expected, found = play(name, "cpu", randomise=randomise), simulated[name, randomise]
+@pytest.mark.parametrize(("name", "randomise", "look"), PLAYED)
+def test_the_kernels_compute_what_the_cpu_computes(simulated, name, randomise, look):
+    expected, found = play(name, "cpu", randomise=randomise, look=look), simulated[name, randomise, look]
     assert found.keys() == expected.keys()
     different = [field for field, tensor in expected.items() if not torch.equal(tensor, found[field])]
     assert not different
