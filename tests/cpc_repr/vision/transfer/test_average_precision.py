@@ -34,7 +34,10 @@ def test_overlap_is_common_area_over_joint_area():
 
 
 def test_the_published_example_of_24_detections_of_15_objects():
-    """Padilla et al. 2020, "A survey on performance metrics for object-detection algorithms": 26.84 and 24.56 %, its terms rounded."""
+    """Padilla et al. 2020, "A survey on performance metrics for object-detection algorithms": 26.84 and 24.56 %.
+
+    The second is a sum of rounded terms.
+    """
     right = {1, 3, 10, 12, 13, 14, 23}
     hits = torch.tensor([place in right for place in range(1, 25)])
     precision, recall = precision_recall(hits, 15)
