@@ -193,7 +193,7 @@ def _number(value: float | None) -> str:
 def _cell(score: Score) -> str:
     if score["r2"] is None:
         return "-"
-    return f"{_number(score['r2'])} \\[{_number(score['low'])}, {_number(score['high'])}]"
+    return f"{_number(score['r2'])} [{_number(score['low'])}, {_number(score['high'])}]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

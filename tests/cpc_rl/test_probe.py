@@ -62,6 +62,7 @@ def test_a_run_of_no_training_knows_what_the_untrained_network_knows(
         assert all(score["low"] <= score["r2"] <= score["high"] for score in scores.values())
         assert scores["constant"]["r2"] < 0.01
     printed = capsys.readouterr().out
+    assert "\\" not in printed  # nothing is escaped
     assert "seekavoid_arena_01 after 4,000 frames" in printed and "heading" in printed and "probe.json" in printed
 
 
