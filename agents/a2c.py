@@ -13,88 +13,33 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
-import tyro
-from pydantic import Field, model_validator
 from torch import Tensor
 
 import envs
-from configs import Frozen, UsageError, as_usage_error, guarded, load
+from agents.config import Config, full_config, recorded, reread
+from configs import UsageError, as_usage_error, guarded, load
 from configs.errors import INTERRUPTED
-from cpc_rl import losses, optim
+from cpc_rl import losses, optim, starting
 from cpc_rl.acting import Actor, begin
-from cpc_rl.aux import AUX_LOSSES, AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state, with_sections
+from cpc_rl.aux import AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup, together
 from cpc_rl.environments import default_preset, making, opened
 from cpc_rl.evaluating import evaluating
 from cpc_rl.malloc import keep_freed_memory
-from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
+from cpc_rl.networks import ActorCritic, ActorCriticOutput
 from cpc_rl.processor import bfloat16_notice
-from cpc_rl.returns import RewardClip, clip_reward, discounts, n_step_returns
+from cpc_rl.returns import clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
-from cpc_rl.runs import RunConfig, StopSignal, loop, open_run, set_up
+from cpc_rl.runs import StopSignal, loop, open_run, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from cpc_rl.runs.screen import Screen
 from envs.api import BatchedEnv, info_names
-from envs.config import EnvConfig
 
 RANK = ("rollout", "episodes", "env")  # what each rank has of its own
-
-
-class A2CConfig(Frozen):
-    """Advantage actor-critic."""
-
-    unroll: int = Field(default=100, ge=2, le=10_000, description="Agent steps between two updates (T).")
-    discount: float = Field(default=0.99, ge=0, le=1, description="Discount of an agent step.")
-    bootstrap_truncation: bool = Field(
-        default=True,
-        description="Go on with the value of the last observation at a time limit, where it is seen; off: discount 0 "
-        "at every end. minilab and DeepMind Lab, as IMPALA uses it, show none, so that it is 0 there either way.",
-    )
-    reward_clip: RewardClip = Field(
-        default="abs_one",
-        description="Clip of the rewards in the loss, IMPALA's two ways or none; reported returns are raw.",
-    )
-    reward_scale: float = Field(
-        default=1.0,
-        gt=0,
-        le=1e6,
-        description="Factor of the rewards in the loss, behind the clip: 1 - discount keeps values near 1 where each "
-        "step pays.",
-    )
-    reduction: losses.Reduction = Field(
-        default="mean",
-        description="Reduction of all losses over the T x B rows. IMPALA sums, and its learning rates are for sums.",
-    )
-    baseline_cost: float = Field(default=0.5, ge=0, le=1000, description="Weight of the baseline loss, 0.5 (G - V)^2.")
-    entropy_cost: float = Field(default=2.5e-4, ge=0, le=1000, description="Weight of the policy's entropy.")
-
-
-class Config(Frozen):
-    """Train a batched recurrent A2C agent, with or without auxiliary losses; `full_config` adds a section for each."""
-
-    env: Annotated[EnvConfig, tyro.conf.OmitArgPrefixes] = EnvConfig()
-    aux: str = Field(
-        default="none",
-        description=f"Auxiliary losses, with commas between several, or none. There are {', '.join(AUX_LOSSES)}.",
-    )
-    run: Annotated[RunConfig, tyro.conf.OmitArgPrefixes] = RunConfig()
-    a2c: Annotated[A2CConfig, tyro.conf.OmitArgPrefixes] = A2CConfig()
-    network: NetworkConfig = NetworkConfig()
-    optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
-
-    @model_validator(mode="after")
-    def _refuse(self) -> Self:
-        loss_names(self.aux)
-        return self
-
-
-def full_config() -> type[Config]:
-    """`Config` with a section for each auxiliary loss that is registered now."""
-    return with_sections(Config)
 
 
 class Learner:
@@ -111,6 +56,7 @@ class Learner:
         torch.manual_seed(config.run.seed)
         self.config, self.env, self.group = config, env, group
         self.net = ActorCritic(config.network, env.obs_shape, env.num_actions).to(device)
+        starting.freeze(self.net, config.start.freeze)
         z_c, num_envs = (config.network.features, config.network.hidden), env.num_envs * group.size
         sizes = AuxSizes(*z_c, env.num_actions, config.a2c.unroll, env.obs_shape, num_envs)
         settings = {name: getattr(config, name) for name in loss_names(config.aux)}
@@ -127,6 +73,7 @@ class Learner:
         self.agent_steps = 0
         self.updates = 0
         self.total = config.run.frames
+        self.source = ""  # of the first weights, in words
 
     @property
     def frames(self) -> int:
@@ -136,7 +83,11 @@ class Learner:
     unit, progress = "frames", frames  # what the training loop counts
 
     def begin(self) -> None:
-        """Reset the environments: the first rows of a run that is not resumed."""
+        """Take over the weights of `--init` and reset the environments: the first rows of a run that is not resumed."""
+        if (path := self.config.start.init) is not None:
+            names = starting.begin_with(path, self.net, self.aux)
+            self.source = f" from {path} ({', '.join(['network', *names])}),"
+            self.optimiser.begin_average()
         begin(self.env, self.rollout)
 
     def describe(self, path: Path) -> str:
@@ -146,8 +97,8 @@ class Learner:
         batch = f"{config.env.num_envs} environments" + (f" in {size} ranks" if size > 1 else "")
         millions = sum(p.numel() for p in self.params) / 1e6
         return (
-            f"{path}: {start} {self.total:,} frames of {env.name} ({env.backend}, {batch}), aux {config.aux}, "
-            f"preset {config.run.preset}, {millions:.2f} M parameters on {self.generator.device}, "
+            f"{path}: {start} {self.total:,} frames of {env.name} ({env.backend}, {batch}),{self.source} "
+            f"aux {config.aux}, preset {config.run.preset}, {millions:.2f} M parameters on {self.generator.device}, "
             f"{torch.get_num_threads()} threads"
         )
 
@@ -249,22 +200,7 @@ class Learner:
             self.rollout.load_state_dict(mine["rollout"])
             self.episodes.load_state_dict(mine["episodes"])
         else:  # the episodes that were running are lost; new ones begin
-            self.begin()
-
-
-def recorded(config: Config) -> Config:
-    """`config` as config.yaml keeps it: `--config` of it makes the same run elsewhere.
-
-    So without the places, and without sections of auxiliary losses that are not in use.
-    """
-    names = loss_names(config.aux)
-    kept = {name: getattr(config, name) for name in (*Config.model_fields, *names)}
-    return with_sections(Config, names).model_validate({**kept, "run": config.run.without_places()})
-
-
-def reread(saved: dict[str, Any]) -> Config:
-    """The configuration that a checkpoint holds, as `recorded` gives it today."""
-    return recorded(full_config().model_validate(upgrade(saved)))
+            begin(self.env, self.rollout)
 
 
 class Trained(NamedTuple):

@@ -22,7 +22,8 @@ from bounds import best_seconds, flops_and_bytes, naive_update
 from hardware import hardware
 
 import envs
-from agents.a2c import Config, Learner, full_config
+from agents.a2c import Learner
+from agents.config import Config, full_config
 from configs import load
 from cpc_rl.acting import begin
 from cpc_rl.aux import AUX_LOSSES

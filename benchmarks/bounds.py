@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from agents.a2c import Config
+from agents.config import Config
 from cpc_rl.networks import ActorCritic
 from cpc_rl.optim import build_optimiser
 from cpc_rl.runs import pick_device

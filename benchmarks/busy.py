@@ -64,7 +64,8 @@ ROWS = [
 def training(num_envs: int) -> Work:
     """Updates of A2C with CPC, in frames."""
     import envs
-    from agents.a2c import Learner, full_config
+    from agents.a2c import Learner
+    from agents.config import full_config
     from configs import load
 
     flags = ["--preset", "laptop", "--aux", "cpc", "--num-envs", str(num_envs)]

@@ -17,7 +17,8 @@ import torch
 from matplotlib.figure import Figure
 
 import envs
-from agents.a2c import Learner, full_config
+from agents.a2c import Learner
+from agents.config import full_config
 from configs import load_yaml
 from cpc_rl.acting import begin, collect
 from cpc_rl.aux import upgrade, upgrade_state

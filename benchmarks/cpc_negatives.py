@@ -17,7 +17,7 @@ import torch
 from bounds import naive_update
 from hardware import hardware
 
-from agents.a2c import full_config
+from agents.config import full_config
 from configs import load
 from cpc_rl.aux import AuxSizes, CPCConfig, Unroll, build_aux
 from cpc_rl.malloc import keep_freed_memory

@@ -18,7 +18,7 @@ from bounds import best_seconds, flops_and_bytes, naive_update, peak_bytes, peak
 from hardware import hardware
 
 import envs
-from agents.a2c import full_config
+from agents.config import full_config
 from configs import load
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic

@@ -12,7 +12,8 @@ from bounds import naive_update
 from peers_env import ACTIONS, HEIGHT, WIDTH, CheapEnvs, options, serve
 from torch import Tensor
 
-from agents.a2c import Learner, full_config
+from agents.a2c import Learner
+from agents.config import full_config
 from configs import load
 from cpc_rl.acting import begin
 from cpc_rl.malloc import keep_freed_memory

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import envs
-from agents.a2c import full_config
+from agents.config import full_config
 from configs import load_yaml
 from cpc_rl.aux import upgrade
 from cpc_rl.episodes import NetworkPolicy

@@ -199,7 +199,13 @@ class Optimiser:
         """Over `params`; `module` is what the mean is of, where there is one."""
         self.config, self.params, self.module = config, params, module
         self.inner = build_optimiser(config, params)
-        self.average = None if config.average is None else WeightAverage(module, config.average)
+        self.average: WeightAverage | None = None
+        self.begin_average()
+
+    def begin_average(self) -> None:
+        """Begin the mean of weights, where there is one, with those that the module has now."""
+        if self.config.average is not None:
+            self.average = WeightAverage(self.module, self.config.average)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""

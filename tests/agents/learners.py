@@ -1,6 +1,7 @@
 """An agent small enough for a test."""
 
-from agents.a2c import A2CConfig, Learner, full_config
+from agents.a2c import Learner
+from agents.config import A2CConfig, full_config
 from cpc_rl.acting import begin
 from cpc_rl.aux import CPCActionConfig, CPCConfig
 from cpc_rl.negatives import Negatives

@@ -7,7 +7,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from agents.a2c import A2CConfig, Config, Learner, main
+from agents.a2c import Learner, main
+from agents.config import A2CConfig, Config
 from configs import RunFailure, UsageError, changeable_keys
 from cpc_rl.acting import begin, collect
 from cpc_rl.aux import AUX_LOSSES, AuxLoss

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.a2c import A2CConfig, Learner, full_config, main
+from agents.a2c import Learner, main
+from agents.config import A2CConfig, full_config
 from configs import load_yaml
 from cpc_rl.acting import begin, collect
 from cpc_rl.aux import CPCConfig

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.a2c import A2CConfig, Config, Learner
+from agents.a2c import Learner
+from agents.config import A2CConfig, Config
 from cpc_rl.acting import begin
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.optim import OptimiserConfig

@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import cpc_rl.acting
-from agents.a2c import A2CConfig, Config, Learner
+from agents.a2c import Learner
+from agents.config import A2CConfig, Config
 from cpc_rl.acting import Actor, Captured, act, begin, collect, final_value, prepare, sample
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.rollout import ROWS

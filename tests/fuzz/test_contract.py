@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agents.a2c import full_config
+from agents.config import full_config
 from agents.random import RandomConfig
 from cpc_repr.audio.config import AudioConfig
 from cpc_repr.audio.extract import ExtractConfig

@@ -6,7 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from agents.a2c import A2CConfig, Learner, full_config
+from agents.a2c import Learner
+from agents.config import A2CConfig, full_config
 from cpc_rl.acting import begin
 from cpc_rl.aux import AUX_LOSSES, AuxConfig, AuxLoss, build_aux, loss_names, upgrade, with_sections
 from cpc_rl.aux.upgrade import upgrade_state

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.a2c import full_config
+from agents.config import full_config
 from configs import UsageError, load
 from cpc_rl.environments import default_preset
 from cpc_rl.sweep.command import check_flags, command_line, resumable, run_flags
