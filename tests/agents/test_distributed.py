@@ -117,7 +117,7 @@ def test_a_dead_rank_ends_the_run_with_a_message(config: Path, tmp_path: Path) -
 
 def test_torchrun_restarts_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    frames = 400 * UPDATE
+    frames = 200 * UPDATE
     process = start(2, "--config", str(config), "--frames", str(frames), "--run", str(run), restarts=1)
     wait_for(run, UPDATE, process)
     rank_processes(process)[1].kill()

@@ -25,7 +25,10 @@ ENV = ["--env", "seekavoid_arena_01", "--backend", "minilab", "--height", "24", 
 UPDATE = 4 * 2 * 20  # frames
 
 
-def learner(start: StartConfig = StartConfig(), seed: int = 1, features: int = 16, **settings: Any) -> Learner:
+PLAIN = StartConfig()
+
+
+def learner(start: StartConfig = PLAIN, seed: int = 1, features: int = 16, **settings: Any) -> Learner:
     config = full_config()(
         network=NetworkConfig(features=features, hidden=16),
         a2c=A2CConfig(unroll=20),
