@@ -82,7 +82,10 @@ class CollectConfig(Frozen):
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
     device: str = Field(default="auto", pattern=DEVICE, description="Device of the agent's network: as for training.")
     threads: int = Field(
-        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
+        default=0,
+        ge=0,
+        le=1024,
+        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
     )
     quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")

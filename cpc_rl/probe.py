@@ -53,7 +53,10 @@ class ProbeConfig(Frozen):
         default="auto", pattern=DEVICE, description="Device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`."
     )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
+        default=0,
+        ge=0,
+        le=1024,
+        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
     )
     quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")

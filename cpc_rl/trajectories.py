@@ -55,9 +55,9 @@ class Manifest(Frozen):
     policy_frames: Count | None  # that agent was trained for; None: random
     seed: Count
     rows: int = Field(ge=2, le=10_000)  # T of each file
-    obs_shape: tuple[int, ...]  # (H, W, C) or (F,)
-    num_actions: int = Field(ge=1)
-    action_repeat: int = Field(ge=1)
+    obs_shape: tuple[Annotated[int, Field(ge=1, lt=2**31)], ...]  # (H, W, C) or (F,)
+    num_actions: int = Field(ge=1, lt=2**31)
+    action_repeat: int = Field(ge=1, lt=2**31)
     files: tuple[RowsFile, ...] = ()
 
     @property

@@ -30,7 +30,10 @@ class RunSettings(Frozen):
         ),
     )
     threads: MayChange[int] = Field(
-        default=0, ge=0, le=1024, description="Threads of PyTorch; 0 leaves its own choice. 1 beside other programs."
+        default=0,
+        ge=0,
+        le=1024,
+        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
     )
     run: MayChange[Folder] = Field(
         default=None, description="Run directory to make. By default a fresh one: runs/<what>-s<seed>-<time>."

@@ -78,7 +78,7 @@ def test_dropout_is_a_function_of_its_generator() -> None:
         network.classify.weight.fill_(1)
         network.classify.bias.zero_()
     counts = network.answer(joined, generator(0, 3)) * 0.75
-    torch.testing.assert_close(counts, counts.round(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(counts, counts.round(), atol=1e-2, rtol=0)  # float32 sums of 750
     assert abs(counts.mean().item() - 750) < 10 and counts[..., 0].std() > 5
 
 
