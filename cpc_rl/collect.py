@@ -37,7 +37,7 @@ from cpc_rl.episodes import NetworkPolicy, RandomPolicy
 from cpc_rl.evaluate import restored, section
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.runs import Checkpoints, Console, RunDirectory, StopSignal, pick_device
-from cpc_rl.runs.config import DEVICE
+from cpc_rl.runs.config import DEVICE, THREADS
 from cpc_rl.runs.lock import owned
 from cpc_rl.runs.metrics import Row
 from cpc_rl.runs.screen import Screen
@@ -81,12 +81,7 @@ class CollectConfig(Frozen):
     )
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of episodes and actions.")
     device: str = Field(default="auto", pattern=DEVICE, description="Device of the agent's network: as for training.")
-    threads: int = Field(
-        default=0,
-        ge=0,
-        le=1024,
-        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
-    )
+    threads: int = THREADS
     quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 

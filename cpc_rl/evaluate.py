@@ -28,7 +28,7 @@ from cpc_rl.environments import opened
 from cpc_rl.episodes import AT_ONCE, MAX_STEPS, EpisodeStats, NetworkPolicy, Policy, at_once, evaluate
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
-from cpc_rl.runs.config import DEVICE
+from cpc_rl.runs.config import DEVICE, THREADS
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.files import check_writable, write_atomic
 from cpc_rl.runs.screen import Screen, Step
@@ -74,12 +74,7 @@ class EvaluateConfig(Frozen):
         pattern=DEVICE,
         description="Device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.",
     )
-    threads: int = Field(
-        default=0,
-        ge=0,
-        le=1024,
-        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
-    )
+    threads: int = THREADS
     quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 

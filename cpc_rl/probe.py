@@ -29,7 +29,7 @@ from cpc_rl.evaluate import Progress, restored, section, told
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.ridge import FOLDS, Score, held_out, r_squared
 from cpc_rl.runs import RunConfig, RunDirectory, pick_device
-from cpc_rl.runs.config import DEVICE
+from cpc_rl.runs.config import DEVICE, THREADS
 from cpc_rl.runs.files import check_writable, write_atomic
 from cpc_rl.runs.screen import Screen
 from envs import resolve
@@ -52,12 +52,7 @@ class ProbeConfig(Frozen):
     device: str = Field(
         default="auto", pattern=DEVICE, description="Device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`."
     )
-    threads: int = Field(
-        default=0,
-        ge=0,
-        le=1024,
-        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
-    )
+    threads: int = THREADS
     quiet: bool = Field(default=False, description=QUIET)
     debug: bool = Field(default=False, description="Show tracebacks of errors.")
 

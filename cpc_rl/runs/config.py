@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import torch
 import tyro
@@ -14,6 +14,12 @@ from configs import QUIET, Frozen, MayChange, UsageError
 from cpc_rl.runs.trackers import TRACKERS, tracker_names
 
 DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"
+THREADS: Any = Field(  # the field `threads` of every program that computes
+    default=0,
+    ge=0,
+    le=1024,
+    description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
+)
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 
 
@@ -29,12 +35,7 @@ class RunSettings(Frozen):
             "`cuda:N`, or `mps`, Apple's GPU, on which nothing was ever run."
         ),
     )
-    threads: MayChange[int] = Field(
-        default=0,
-        ge=0,
-        le=1024,
-        description="Threads of PyTorch; 0 leaves its own choice; 1 where several runs share the cores.",
-    )
+    threads: MayChange[int] = THREADS
     run: MayChange[Folder] = Field(
         default=None, description="Run directory to make. By default a fresh one: runs/<what>-s<seed>-<time>."
     )
