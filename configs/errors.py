@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import io
 import os
+import select
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+READER_LEFT = 141  # as a shell counts SIGPIPE
 LONGEST = 300  # characters of a word in a message: a path may be long, a number of 4,000 digits says nothing
 
 
@@ -50,7 +52,8 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         debug: Let every exception through, with its traceback.
 
     Returns:
-        The exit code: 2 for usage, 1 for failure, 130 after an interrupt. A bug still shows its traceback.
+        The exit code: 2 for usage, 1 for failure, 130 after an interrupt, 141 where nobody reads standard output any
+        longer. A bug still shows its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -59,7 +62,9 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         if debug:
             return main() or 0
         try:
-            return main() or 0
+            code = main() or 0
+            print(end="", flush=True)  # here, where a reader that has gone (`| head`) is no fault, not as Python ends
+            return code
         except UsageError as error:
             rank = os.environ.get("RANK", "0")
             if rank != "0" and error.shared:
@@ -70,6 +75,8 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         except RunFailure as error:
             return _end(str(error), FAILURE)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _reader_left():
+                return READER_LEFT
             place = f"{error.filename}: " if error.filename else ""
             return _end(f"{place}{error.strerror or error}", FAILURE)
         except NotImplementedError as error:
@@ -80,6 +87,25 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
             return _end(f"--device mps: {missing}; {fallback}", FAILURE)
         except KeyboardInterrupt:
             return _end("interrupted", INTERRUPTED)
+        except SystemExit:  # of --help
+            if _reader_left():
+                return READER_LEFT
+            raise
+
+
+def _reader_left() -> bool:
+    """Whether standard output is a pipe that nobody reads any longer (`| head`); what is left to print is dropped."""
+    if not hasattr(select, "poll"):  # on Windows
+        return False
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError, ValueError):  # closed, or an object of Python's only
+        return False
+    left = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    if left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+    return left
 
 
 @contextlib.contextmanager

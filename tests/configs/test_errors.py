@@ -96,3 +96,26 @@ def test_a_log_in_ascii_or_a_name_that_is_not_utf8_ends_no_program() -> None:
         environment = {**os.environ, "PYTHONIOENCODING": encoding}
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True)
         assert done.returncode == 0 and b"80 frames" in done.stdout and b"a?" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("program", ["print('x' * size)", "sys.exit(print('x' * size))"])
+@pytest.mark.parametrize("size", [10, 1_000_000])  # held back until the end, and written at once
+def test_a_reader_that_has_left_is_no_error(program: str, size: int) -> None:
+    code = f"import sys; from configs import guarded\nsize = {size}\nsys.exit(guarded(lambda: {program}, debug=False))"
+    for unbuffered in ("", "1"):
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=write, stderr=subprocess.PIPE, text=True
+        )
+        os.close(write)
+        assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_another_broken_pipe_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def worker() -> None:
+        raise BrokenPipeError(32, "Broken pipe", "worker 3")
+
+    assert guarded(worker, debug=False) == 1
+    assert capsys.readouterr().err == "error: worker 3: Broken pipe\n"
