@@ -63,7 +63,7 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
             return main() or 0
         try:
             code = main() or 0
-            print(end="", flush=True)  # here, where a reader that has gone (`| head`) is no fault, not as Python ends
+            _reader_left()
             return code
         except UsageError as error:
             rank = os.environ.get("RANK", "0")
@@ -88,8 +88,7 @@ def guarded(main: Callable[[], int | None], debug: bool) -> int:
         except KeyboardInterrupt:
             return _end("interrupted", INTERRUPTED)
         except SystemExit:  # of --help
-            if _reader_left():
-                return READER_LEFT
+            _reader_left()
             raise
 
 
