@@ -33,7 +33,7 @@ from cpc_rl.networks import ActorCritic, ActorCriticOutput
 from cpc_rl.processor import bfloat16_notice
 from cpc_rl.returns import clip_reward, discounts, n_step_returns
 from cpc_rl.rollout import EpisodeTracker, Rollout
-from cpc_rl.runs import StopSignal, loop, open_run, set_up
+from cpc_rl.runs import StopSignal, loop, open_run, resume_command, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from cpc_rl.runs.screen import Screen
@@ -208,6 +208,7 @@ class Trained(NamedTuple):
 
     path: Path  # of its directory
     done: bool  # False: a signal stopped it
+    frames: int  # that it was trained for so far
 
 
 def train(config: Config, group: ProcessGroup = SINGLE, callback: loop.Callback | None = None) -> Trained:
@@ -249,9 +250,7 @@ def train_in(
         print(f"done: {run.path}  curve: {plot_curve(run.path)}")
         if not config.run.quiet:
             print(f"next: python -m cpc_rl.evaluate {run.path} --episodes 30 --video {run.path}/video/episode.mp4")
-    elif group.is_main:
-        print(f"stopped at {learner.frames:,} frames; go on with: python -m agents.a2c --resume {run.path}")
-    return Trained(run.path, done)
+    return Trained(run.path, done, learner.frames)
 
 
 def parse(argv: Sequence[str]) -> Config:
@@ -271,8 +270,17 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
 
+    def work(config: Config, group: ProcessGroup) -> int:
+        trained = train(config, group)
+        if trained.done:
+            return 0
+        if group.is_main:
+            again = resume_command("agents.a2c", argv, trained.path)
+            print(f"stopped at {trained.frames:,} frames; go on with: {again}")
+        return INTERRUPTED
+
     def program() -> int:
-        return 0 if together(lambda: parse(argv), train).done else INTERRUPTED
+        return together(lambda: parse(argv), work)
 
     return guarded(program, debug="--debug" in argv)
 

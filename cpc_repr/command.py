@@ -16,7 +16,7 @@ from cpc_repr.training import Stopped
 from cpc_repr.upgrade import upgrade
 from cpc_rl.distributed import ProcessGroup, together
 from cpc_rl.malloc import keep_freed_memory
-from cpc_rl.runs import RunDirectory, StopSignal, open_run, set_up
+from cpc_rl.runs import RunDirectory, StopSignal, open_run, resume_command, set_up
 from cpc_rl.runs.directory import fresh_path
 from cpc_rl.runs.screen import Screen
 
@@ -58,7 +58,7 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
         experiment.check_flags(config, flags_given(settings, argv))
         return config
 
-    return guarded(lambda: together(parse, partial(_run, experiment)), debug="--debug" in argv)
+    return guarded(lambda: together(parse, partial(_run, experiment, argv)), debug="--debug" in argv)
 
 
 def flags_given(settings: type[CommandConfig], argv: Sequence[str]) -> dict[str, str]:
@@ -73,7 +73,7 @@ def _negated(flag: str) -> str:
     return f"--{section}{dot}no-{name}"
 
 
-def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
+def _run(experiment: Experiment[C, D], argv: Sequence[str], config: C, group: ProcessGroup) -> int:
     if group.size > 1 and len(arms(config)) > 1:
         raise UsageError("several processes train one network: --seeds and --ablation go without torchrun", shared=True)
     device = set_up(config.run)
@@ -86,7 +86,8 @@ def _run(experiment: Experiment[C, D], config: C, group: ProcessGroup) -> int:
                 experiment.methods[arm.config.objective].check(arm.config)
             fresh = fresh_path(experiment.family, config.kind, config.run.seed)
             with open_run(config.run, fresh, recorded(config), group) as run:  # before minutes of making data
-                way_on = f"; go on with: python -m cpc_repr.{experiment.family} --resume {run.path}"
+                again = resume_command(f"cpc_repr.{experiment.family}", argv, run.path)
+                way_on = f"; go on with: {again}"
                 with screen.step("reading the data"):
                     data = experiment.open(config, session)
                     for arm in arms(config):

@@ -28,7 +28,7 @@ from cpc_rl.aux import AUX_LOSSES, AuxLosses, AuxSizes, Unroll, build_aux, loss_
 from cpc_rl.distributed import SINGLE
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig, State
-from cpc_rl.runs import RunSettings, StopSignal, loop, open_run, set_up
+from cpc_rl.runs import RunSettings, StopSignal, loop, open_run, resume_command, set_up
 from cpc_rl.runs.curve import plot_curve
 from cpc_rl.runs.directory import fresh_path
 from cpc_rl.trajectories import Manifest, read_manifest, read_rows
@@ -267,8 +267,8 @@ def shown(names: Sequence[str]) -> dict[str, str]:
     return line
 
 
-def pretrain(config: PretrainConfig) -> int:
-    """Train as `config` says; 0 when all frames are done, 130 when a signal stopped the run."""
+def pretrain(config: PretrainConfig, argv: Sequence[str] = ()) -> int:
+    """Train as `config`, which `argv` gave, says; 0 when all frames are done, 130 when a signal stopped the run."""
     manifest = read_manifest(config.data)
     device = set_up(config.run)
     with as_usage_error():
@@ -278,7 +278,8 @@ def pretrain(config: PretrainConfig) -> int:
     with open_run(config.run, fresh, kept, SINGLE) as run, StopSignal() as stop:
         done = loop.train(learner, run, config.run, kept, stop, shown=shown(loss_names(config.aux)), reread=reread)
     if not done:
-        print(f"stopped at {learner.frames:,} frames; go on with: python -m cpc_rl.pretrain --resume {run.path}")
+        again = resume_command("cpc_rl.pretrain", argv, run.path)
+        print(f"stopped at {learner.frames:,} frames; go on with: {again}")
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")
     if not config.run.quiet:
@@ -294,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def program() -> int:
         model, prog = full_config(), "python -m cpc_rl.pretrain"
         about = __doc__ or ""
-        return pretrain(load(model, argv, prog=prog, description=about, family="pretrain", upgrade=without_env))
+        return pretrain(load(model, argv, prog=prog, description=about, family="pretrain", upgrade=without_env), argv)
 
     return guarded(program, debug="--debug" in argv)
 

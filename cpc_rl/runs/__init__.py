@@ -1,5 +1,6 @@
 """A training run on disk and on screen: directory, checkpoints, metrics, console, signals."""
 
+from cpc_rl.runs.again import resume_command
 from cpc_rl.runs.checkpoint import Checkpoints
 from cpc_rl.runs.config import RunConfig, RunSettings, pick_device, set_up
 from cpc_rl.runs.console import Console
@@ -22,5 +23,6 @@ __all__ = [
     "open_run",
     "pick_device",
     "read_metrics",
+    "resume_command",
     "set_up",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -63,9 +64,23 @@ class _Batch:
         self.env.step(torch.from_numpy(actions), autoreset=False)
 
     def info(self, i: int) -> dict[str, Any]:
-        """Engine frames since environment i's episode began, and where its agent is."""
+        """Engine frames since environment i's episode began, where its agent is, and what was counted."""
         body = self.env.state.body
-        return {"frames": int(body.frame[i]), "pose": np.array([body.x[i], body.y[i], body.yaw[i]])}
+        pose = np.array([body.x[i], body.y[i], body.yaw[i]])
+        counted = {name: float(values[i]) for name, values, there in self.counted() if there[i]}
+        return {"frames": int(body.frame[i]), "pose": pose, **counted}
+
+    def counted(self) -> Iterator[tuple[str, Array, Array]]:
+        """What the level counts, so far in the running episodes: its name, float64 [B], and where there is one [B].
+
+        Steps to a first find, for example, are there once something was found.
+        """
+        names = self.env.episode_info
+        running = self.env.state.counts.running.astype(np.float64) if names else ()
+        for k, name in enumerate(names):
+            total, count = running[:, k].T
+            there = count > 0
+            yield name, np.divide(total, count, out=np.zeros_like(total), where=there), there
 
     @cached_property
     def _painter(self) -> tuple[CpuRunner, Outputs]:
@@ -87,7 +102,8 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
 
     `reset(seed=s)` begins the first episode of seed s, `reset()` the next one of the same seed: they are the episodes
     that environment s of the engine's seed 0 plays. `info` has `frames` (engine frames since the episode began) and
-    `pose` (float32 [3]: x, y in DeepMind Lab's units, yaw in degrees).
+    `pose` (float32 [3]: x, y in DeepMind Lab's units, yaw in degrees), and what the level counts, so far in the
+    episode, a float under each name of its `COUNTS` (`finds`, `success`, `tags`, ...).
     """
 
     metadata = METADATA
@@ -233,10 +249,9 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
     def _infos(self, infos: dict[str, Any]) -> dict[str, Any]:
         everybody = np.ones(self.num_envs, np.bool_)
         frames = self._batch.env.state.body.frame.astype(np.int64)
-        return {
-            **infos,
-            "frames": frames,
-            "_frames": everybody,
-            "pose": self._batch.env.poses(),
-            "_pose": everybody.copy(),
-        }
+        told = {**infos, "frames": frames, "_frames": everybody, "pose": self._batch.env.poses()}
+        told["_pose"] = everybody.copy()
+        for name, values, there in self._batch.counted():
+            if there.any():
+                told |= {name: values, f"_{name}": there}
+        return told

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics
@@ -86,6 +87,50 @@ def test_the_end_of_an_episode_is_told_as_gymnasium_wants_it():
     assert infos["final_info"]["frames"].tolist() == [7200, 0] and infos["frames"].tolist() == [0, 4]
     assert np.abs(infos["pose"][0] - infos["final_info"]["pose"][0]).max() > 1
     assert "final_obs" not in batch.step(np.array([0, 0]))[4]
+
+
+@pytest.mark.parametrize("level", ["lasertag_three_opponents_small", "rooms_keys_doors_puzzle", "seekavoid_arena_01"])
+def test_info_tells_what_the_level_counts(level):
+    env, batch = make(level), make_vector(2, level)
+    names = env.unwrapped._batch.env.episode_info
+    assert names and [env.reset(seed=0)[1][name] for name in names] == [0.0] * len(names)
+    batch.reset(seed=0)
+    last = 4 * (LEVELS[level].agent_steps - 1)
+    set_frame(env, last)
+    set_frame(batch, [last, 0])
+    for each in (env, batch):
+        each.unwrapped._batch.env.state.counts.running[0, :, 0] = (3, 5, 7)[: len(names)]
+    *_, truncated, info = env.step(0)
+    assert truncated and [info[name] for name in names] == [3, 5, 7][: len(names)]
+    *_, truncated, infos = batch.step(np.array([0, 0]))
+    assert truncated.tolist() == [True, False]
+    assert [infos["final_info"][name].tolist() for name in names] == [[n, 0] for n in (3, 5, 7)][: len(names)]
+    assert [infos[name].tolist() for name in names] == [[0, 0]] * len(names)  # of the episode that has begun
+
+
+def test_steps_to_a_find_are_told_where_there_was_one():
+    env, batch = make(), make_vector(2)
+    env.reset(seed=0)
+    batch.reset(seed=0)
+    for each in (env, batch):
+        each.unwrapped._batch.env.state.counts.running[0, :3] = [[1, 1], [2, 1], [30, 1]]  # found within 30 steps
+    info, infos = env.step(0)[4], batch.step(np.array([0, 0]))[4]
+    assert (info["success"], info["finds"], info["first_find_steps"]) == (1, 2, 30) and "later_find_steps" not in info
+    assert infos["first_find_steps"].tolist() == [30, 0] and infos["_first_find_steps"].tolist() == [True, False]
+    assert infos["finds"].tolist() == [2, 0] and infos["_finds"].all() and "later_find_steps" not in infos
+
+
+def test_the_agent_logs_what_a_level_counts_through_gymnasium_too():
+    names = ("finds", "first_find_steps")
+    config = EnvConfig(name="gymnasium/minilab/rooms_watermaze-v0", num_envs=2, episode_info=names)
+    env = envs.make(config, seed=0)
+    env.reset()
+    inner = env._batch.unwrapped._batch.env.state
+    inner.body.frame[0], inner.counts.running[0, 1, 0] = 7200 - 4, 6
+    step = env.step(torch.zeros(2, dtype=torch.int64))
+    assert step.truncated.tolist() == [True, False]
+    assert step.info[0].tolist() == [[6, 1], [0, 0]]
+    env.close()
 
 
 def test_the_last_observation_is_the_true_one():
