@@ -75,10 +75,8 @@ class _Batch:
 
         Steps to a first find, for example, are there once something was found.
         """
-        names = self.env.episode_info
-        running = self.env.state.counts.running.astype(np.float64) if names else ()
-        for k, name in enumerate(names):
-            total, count = running[:, k].T
+        for k, name in enumerate(self.env.episode_info):
+            total, count = self.env.state.counts.running[:, k].T.astype(np.float64)
             there = count > 0
             yield name, np.divide(total, count, out=np.zeros_like(total), where=there), there
 
