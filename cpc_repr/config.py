@@ -66,6 +66,17 @@ class CommandConfig(Frozen):
 C = TypeVar("C", bound=CommandConfig)
 
 
+def unread_of_bound(config: CommandConfig, key: str) -> str:
+    """Why a run does not read the setting `key` of the network that is trained on labels; empty if it does."""
+    if not key.startswith("train.supervised_"):
+        return ""
+    if not config.has_baselines:
+        return "it is of the network trained on labels, which this command does not train"
+    if key != "train.supervised_updates" and not getattr(config.train, "supervised_updates", 1):
+        return "it is of the network trained on labels, which --supervised-updates 0 leaves out"
+    return ""
+
+
 class Arm(NamedTuple, Generic[C]):
     """One of the runs a command makes."""
 

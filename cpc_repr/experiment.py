@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import nn
 
-from cpc_repr.config import CommandConfig, arms, recorded
+from configs import UsageError
+from cpc_repr.config import CommandConfig, arms, recorded, unread_of_bound
 from cpc_repr.context import Context, Session
 from cpc_repr.objective import Losses, Objective, Stage
 from cpc_repr.prefetch import Prefetcher
@@ -58,7 +59,9 @@ class Experiment(ABC, Generic[C, D]):
 
     def check_flags(self, config: C, given: Mapping[str, str]) -> None:
         """Raise UsageError for a flag that would have no effect; `given` maps keys of `config` to the flags given."""
-        return
+        for key, flag in given.items():
+            if reason := unread_of_bound(config, key):
+                raise UsageError(f"{flag}: {reason}")
 
     @abstractmethod
     def check(self, config: C, data: D) -> None:

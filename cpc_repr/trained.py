@@ -36,11 +36,18 @@ def open_trained(path: Path | str, family: str, sections: set[str]) -> tuple[Run
 def load_weights(run: RunDirectory, model: nn.Module) -> None:
     """Give `model` the weights of the newest checkpoint that fits it, or their mean where the run has one.
 
-    Raises RunFailure if there is none.
+    Raises:
+        UsageError: The run is another network: the classifier that an encoder is held against.
+        RunFailure: There is none.
     """
 
     def restore(saved: dict[str, Any]) -> None:
         state: dict[str, Tensor] = saved["module"] | saved["average"]
+        if not any(name.startswith(MODEL) for name in state):
+            raise UsageError(
+                f"{run.path} holds a classifier trained on labels, which the encoder of {run.path.parent} is held "
+                f"against: take {run.path.parent}"
+            )
         model.load_state_dict({k.removeprefix(MODEL): x for k, x in state.items() if k.startswith(MODEL)})
 
     run.checkpoints.load(restore)

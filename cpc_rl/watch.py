@@ -7,6 +7,7 @@ Ends when all runs have ended; Ctrl-C leaves earlier and does nothing to the run
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -129,9 +130,10 @@ def _report(config: WatchConfig, run_set: RunSet, command: Sequence[str], on: bo
     from cpc_rl.compare import report
     from cpc_rl.compare.summary import compare
 
-    if going(run_set) and not any(run.has_episodes for run in run_set.runs):
+    limit = math.inf if config.frames is None else config.frames
+    if going(run_set) and not any(run.has_episodes and run.curve.frames[0] <= limit for run in run_set.runs):
         return None
-    comparison = compare(run_set, config.by, config.baseline, config.mix_backends)
+    comparison = compare(run_set, config.by, config.baseline, config.mix_backends, config.frames)
     report.write(comparison, config.out, command, refresh=config.every if on else None)
     return comparison
 

@@ -13,7 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import tyro
 from pydantic import Field
@@ -26,20 +26,11 @@ from cpc_repr.upgrade import upgrade
 from cpc_repr.vision.config import VisionConfig, full_config
 from cpc_repr.vision.encoders import ENCODERS
 from cpc_repr.vision.figures import figure_curves
+from cpc_repr.vision.flags import READS, Measure
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.tables import PROTOCOLS, passes_of
 from cpc_repr.vision.transfer.epochs import EPOCH_KINDS
 from cpc_rl.runs.files import check_writable, write_atomic
-
-Measure = Literal["linear", "grid", "lbfgs", "mlp", "linear_epochs", "mlp_epochs"]
-READS: dict[Measure, tuple[str, ...]] = {  # settings that a measure depends on
-    "linear": ("protocol.sgd_",),
-    "grid": ("protocol.grid_",),
-    "lbfgs": ("protocol.lbfgs_",),
-    "mlp": ("probe.",),
-    "linear_epochs": ("protocol.linear_",),
-    "mlp_epochs": ("protocol.mlp_", "protocol.lbfgs_penalty"),
-}
 
 
 class VisionCompareConfig(Frozen):

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from configs import UsageError, flatten
+from cpc_repr.config import unread_of_bound
 from cpc_repr.vision.config import VisionConfig
 from cpc_repr.vision.pretext import METHODS
+from cpc_repr.vision.transfer.epochs import EPOCH_KINDS
 
+Measure = Literal["linear", "grid", "lbfgs", "mlp", "linear_epochs", "mlp_epochs"]
+READS: dict[Measure, tuple[str, ...]] = {  # settings that a probe depends on
+    "linear": ("protocol.sgd_",),
+    "grid": ("protocol.grid_",),
+    "lbfgs": ("protocol.lbfgs_",),
+    "mlp": ("probe.",),
+    "linear_epochs": ("protocol.linear_",),
+    "mlp_epochs": ("protocol.mlp_", "protocol.lbfgs_penalty"),
+}
+BASELINES = frozenset({"grid", "lbfgs", "mlp"})  # fitted wherever a method is held against others
 SIZES = frozenset(f"model.{name}" for name in ("stem", "pool", "blocks", "bottlenecks", "maps"))  # of `resnet` alone
 
 
@@ -31,6 +44,8 @@ def check_flags(config: VisionConfig, given: Mapping[str, str]) -> None:
 def _unread(config: VisionConfig, key: str) -> str:
     """Why a run does not read the setting `key`; empty if it does."""
     section, _, name = key.partition(".")
+    if reason := unread_of_bound(config, key):
+        return reason
     efficient = section == "efficient" and name != "fractions"
     if not reads(config.method, key):
         readers = [method for method in METHODS if reads(method, key)]
@@ -47,11 +62,18 @@ def _unread(config: VisionConfig, key: str) -> str:
         return "it is of few labels, which --efficient.fractions asks for"
     if key == "evaluation.block_probes" and not config.evaluation.blocks:
         return "it is of probes of every block, which --evaluation.blocks asks for"
-    kinds = {*config.evaluation.probes, *(config.evaluation.block_probes if config.evaluation.blocks else ())}
-    for kind, prefix in (("linear_epochs", "linear_"), ("mlp_epochs", "mlp_")):
-        if section == "protocol" and name.startswith(prefix) and kind not in kinds:
-            return f"it is of the probe {kind}, which --evaluation.probes {kind} asks for"
-    return ""
+    probes = [probe for probe, prefixes in READS.items() if key.startswith(prefixes)]  # that read it
+    if not probes or fitted(config) & {*probes}:
+        return ""
+    if probes[0] in EPOCH_KINDS:
+        return f"it is of the probe {probes[0]}, which --evaluation.probes {probes[0]} asks for"
+    return f"it is of the probe {probes[0]}, and --ablation {config.ablation} fits {', '.join(sorted(fitted(config)))}"
+
+
+def fitted(config: VisionConfig) -> set[str]:
+    """Probes that a run fits."""
+    blocks = config.evaluation.block_probes if config.evaluation.blocks else ()
+    return {"linear", *config.evaluation.probes, *blocks, *(BASELINES if config.has_baselines else ())}
 
 
 def reads(method: str, key: str) -> bool:

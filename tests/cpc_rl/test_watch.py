@@ -97,6 +97,20 @@ def test_the_report_comes_with_the_first_episode(
     assert there == [False, True]
 
 
+def test_the_first_frames_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = write_run(tmp_path / "run", returns=[1.0, 2.0, 9.0, 9.0], planned=2000), tmp_path / "out"
+    flags = ["--once", "--out", str(out)]
+    assert watch.main([str(run), *flags, "--frames", "500"]) == 0
+    assert "final return cpc 2.00" in capsys.readouterr().out
+    there: list[bool] = []
+    between(monkeypatch, lambda: (there.append(out.exists()), go_on(run, 2000)))
+    out = tmp_path / "early"
+    assert watch.main([str(run), "--out", str(out), "--frames", "100"]) == 1  # it ends without a line that early
+    assert there == [False]
+
+
 def test_the_page_is_left_alone_while_nothing_new_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, page = write_run(tmp_path / "run", planned=1200), tmp_path / "out" / "report.html"
     written: list[int] = []

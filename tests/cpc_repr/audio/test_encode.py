@@ -14,6 +14,7 @@ from cpc_repr.audio.config import AudioConfig
 from cpc_repr.audio.encode import HALO, Stream
 from cpc_repr.audio.greedy import GreedyNetwork
 from cpc_repr.audio.model import SpeechModel, SpeechModelConfig, frames
+from cpc_repr.audio.supervised import FrameClassifier
 from cpc_repr.sequences import SequenceCPC
 from cpc_rl.runs import RunDirectory
 
@@ -116,6 +117,16 @@ def test_load_takes_the_newest_checkpoint_that_fits(
     want = model.eval().model(x[None])
     assert torch.equal(got.z, want.z[0]) and torch.equal(got.c, want.c[0])
     assert "checkpoint-4.pt is damaged" in capsys.readouterr().err
+
+
+def test_load_says_that_a_bound_is_no_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = RunDirectory.create(tmp_path / "run", AudioConfig())
+    bound = RunDirectory.create(run.path / "bound_phone", AudioConfig())
+    network = FrameClassifier(SpeechModelConfig(channels=6, context=5), 3)
+    bound.checkpoints.save({"module": network.state_dict(), "average": {}}, number=3)
+    with pytest.raises(UsageError, match=r"bound_phone holds a classifier trained on labels, .*: take .*/run$"):
+        load(bound.path)
+    assert "damaged" not in capsys.readouterr().err
 
 
 def test_load_says_what_a_folder_is_not(tmp_path: Path) -> None:
