@@ -33,8 +33,10 @@ def open_trained(path: Path | str, family: str, sections: set[str]) -> tuple[Run
     return run, settings
 
 
-def load_weights(run: RunDirectory, model: nn.Module) -> None:
+def load_weights(run: RunDirectory, model: nn.Module, prefix: str = MODEL) -> None:
     """Give `model` the weights of the newest checkpoint that fits it, or their mean where the run has one.
+
+    `prefix` is what the trained module calls it.
 
     Raises:
         UsageError: The run is another network: the classifier that an encoder is held against.
@@ -43,11 +45,11 @@ def load_weights(run: RunDirectory, model: nn.Module) -> None:
 
     def restore(saved: dict[str, Any]) -> None:
         state: dict[str, Tensor] = saved["module"] | saved["average"]
-        if not any(name.startswith(MODEL) for name in state):
+        if not any(name.startswith(prefix) for name in state):
             raise UsageError(
                 f"{run.path} holds a classifier trained on labels, which the encoder of {run.path.parent} is held "
                 f"against: take {run.path.parent}"
             )
-        model.load_state_dict({k.removeprefix(MODEL): x for k, x in state.items() if k.startswith(MODEL)})
+        model.load_state_dict({k.removeprefix(prefix): x for k, x in state.items() if k.startswith(prefix)})
 
     run.checkpoints.load(restore)

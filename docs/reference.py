@@ -42,6 +42,7 @@ PROGRAMS = {  # page: (command, module, its model or what makes it)
         "cpc_repr.vision.compare",
         "VisionCompareConfig",
     ),
+    "detect": ("python -m cpc_repr.vision.detect RUN", "cpc_repr.vision.detect", "DetectConfig"),
     "pictures": ("python -m cpc_repr.vision.export", "cpc_repr.vision.export", "ExportConfig"),
     "text": ("python -m cpc_repr.text", "cpc_repr.text.config", "TextConfig"),
 }

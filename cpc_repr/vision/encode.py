@@ -17,11 +17,16 @@ from torch import Tensor
 from configs import UsageError
 from cpc_repr.trained import load_weights, open_trained
 from cpc_repr.vision.data.grid import ViewConfig, crops
+from cpc_repr.vision.encoders.base import Encoder
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.encoders.patches import PatchEncoder
 from cpc_repr.vision.pretext import METHODS
 from cpc_repr.vision.pretext.base import PictureRepresentation, patch_representation
+from cpc_repr.vision.supervised import supervised_encoder
+from cpc_rl.runs import RunDirectory
 
+SECTIONS = {"model", "cpc", "view"}  # of settings, by which runs are known
+SUPERVISED = "supervised"  # the folder within a run of the network that was trained on labels
 Look = Callable[[PatchEncoder, ViewConfig], PictureRepresentation]
 
 
@@ -69,13 +74,29 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> VisionEncoder:
         UsageError: There is no such run, it is not one of `python -m cpc_repr.vision`, or its method is not known.
         RunFailure: It has no whole checkpoint.
     """
-    run, settings = open_trained(path, "vision", {"model", "cpc", "view"})
+    run, settings = open_trained(path, "vision", SECTIONS)
     method = settings.get("method", "cpc")  # once there was but one
     if method not in METHODS:
         raise UsageError(f"{path} is of --method {method}, which is not here: there are {', '.join(METHODS)}")
     model = PatchEncoder(EncoderConfig.model_validate(settings["model"]))
     load_weights(run, model)
     return VisionEncoder(model, ViewConfig.model_validate(settings["view"]), device, METHODS[method].look)
+
+
+def load_supervised(path: Path | str) -> Encoder | None:
+    """The encoder of a run directory that was trained end to end on labels; None where the run has none.
+
+    Raises:
+        UsageError: There is no such run, or it is not one of `python -m cpc_repr.vision`.
+        RunFailure: It has no whole checkpoint.
+    """
+    run, settings = open_trained(path, "vision", SECTIONS)
+    folder = run.path / SUPERVISED
+    if not (folder / "config.yaml").is_file():
+        return None
+    encoder = supervised_encoder(EncoderConfig.model_validate(settings["model"]))
+    load_weights(RunDirectory.open(folder), encoder, "encoder.")
+    return encoder
 
 
 def checked(image: Tensor) -> Tensor:

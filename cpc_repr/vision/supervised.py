@@ -11,20 +11,25 @@ from cpc_repr.objective import Labelled, Supervised
 from cpc_repr.vision.data.grid import normalised
 from cpc_repr.vision.data.pictures import Pictures
 from cpc_repr.vision.encoders import make_encoder
+from cpc_repr.vision.encoders.base import Encoder
 from cpc_repr.vision.encoders.config import EncoderConfig
 from cpc_repr.vision.pretext.base import picture_batches
 
 
-class PictureClassifier(nn.Module):
-    """The encoder with a linear classifier on its mean: training on pixels.
+def supervised_encoder(config: EncoderConfig) -> Encoder:
+    """The network that `config` names, with batch normalisation whatever it says.
 
-    It has batch normalisation, whatever the method's encoder has: supervised networks do best with it, and an upper
-    bound should.
+    Supervised networks do best with it, and an upper bound should.
     """
+    return make_encoder(config.model_copy(update={"norm": "batch"}))
+
+
+class PictureClassifier(nn.Module):
+    """The encoder with a linear classifier on its mean: training on pixels."""
 
     def __init__(self, config: EncoderConfig, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.encoder = make_encoder(config.model_copy(update={"norm": "batch"}))
+        self.encoder = supervised_encoder(config)
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(self.encoder.size, classes)
 

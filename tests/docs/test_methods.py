@@ -12,13 +12,14 @@ from agents.a2c import Learner
 from cpc_repr.audio.experiment import AudioExperiment
 from cpc_repr.text.experiment import TextExperiment
 from cpc_repr.vision.pretext import METHODS
+from cpc_repr.vision.transfer.detection import Detector
 from cpc_rl.aux import AUX_LOSSES
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = ["Usage", "What is logged", "Implementation details", "Results", "What did not help"]
 SHARED = {"cpc": "{family}.md", "gim": "greedy_infomax.md", "greedy": "greedy_infomax.md"}
 FAMILIES = {"audio": AudioExperiment.methods, "text": TextExperiment.methods, "vision": METHODS}
-PAGES: list[tuple[str, type]] = [("a2c.md", Learner)]
+PAGES: list[tuple[str, type]] = [("a2c.md", Learner), ("detection.md", Detector)]
 PAGES += [(f"aux_{name}.md", loss) for name, loss in AUX_LOSSES.items()]
 PAGES += [
     (SHARED.get(name, "{family}_{name}.md").format(family=family, name=name), method)

@@ -20,6 +20,7 @@ from cpc_repr.audio.config import AudioConfig
 from cpc_repr.audio.extract import ExtractConfig
 from cpc_repr.text.config import TextConfig
 from cpc_repr.vision.config import VisionConfig
+from cpc_repr.vision.detect import DetectConfig
 from cpc_repr.vision.export import ExportConfig
 from cpc_rl.compare import CompareConfig
 from cpc_rl.evaluate import EvaluateConfig
@@ -41,6 +42,7 @@ PROGRAMS: dict[str, tuple[type[BaseModel], list[str]]] = {
     "cpc_repr.text.__main__": (TextConfig, []),
     "cpc_repr.audio.extract": (ExtractConfig, ["nowhere", "out"]),
     "cpc_repr.vision.export": (ExportConfig, ["nowhere"]),
+    "cpc_repr.vision.detect": (DetectConfig, ["nowhere"]),
 }
 WITH_FILES = ["agents.a2c", "cpc_repr.audio.__main__", "cpc_repr.vision.__main__", "cpc_repr.text.__main__"]
 TINY = "--num-envs=1 --unroll=20 --height=24 --width=24 --network.features=16 --network.hidden=16 --backend=minilab "

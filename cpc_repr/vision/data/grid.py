@@ -102,7 +102,7 @@ def _scaled_crop(picture: Tensor, view: ViewConfig, u: Sequence[float] | None) -
     """`view.crop` out of `view.resize`; `u` [0, 1): place from the top and from the left; None: the centre."""
     short = min(picture.shape[-2:])
     if short != view.resize:
-        picture = _resized(picture, [max(view.resize, round(n * view.resize / short)) for n in picture.shape[-2:]])
+        picture = resized(picture, [max(view.resize, round(n * view.resize / short)) for n in picture.shape[-2:]])
     rest = [n - view.crop for n in picture.shape[-2:]]
     top, left = (n // 2 if u is None else int(u[i] * (n + 1)) for i, n in enumerate(rest))
     return picture[:, top : top + view.crop, left : left + view.crop]
@@ -123,10 +123,10 @@ def _sized_crop(picture: Tensor, area: tuple[float, float], side: int, u: Sequen
     size = math.sqrt(share * height * width)
     h, w = min(height, max(1, round(size / math.sqrt(aspect)))), min(width, max(1, round(size * math.sqrt(aspect))))
     top, left = int(u[0] * (height - h + 1)), int(u[1] * (width - w + 1))
-    return _resized(picture[:, top : top + h, left : left + w], [side, side])
+    return resized(picture[:, top : top + h, left : left + w], [side, side])
 
 
-def _resized(picture: Tensor, size: list[int]) -> Tensor:
+def resized(picture: Tensor, size: list[int]) -> Tensor:
     """A picture uint8 [3, h, w] brought to another height and width."""
     resized = F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
     return resized.round().clamp(0, 255).to(torch.uint8)
