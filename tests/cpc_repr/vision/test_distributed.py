@@ -14,11 +14,15 @@ from tests.cpc_repr.commands import TWO, finish, newest, start
 from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import write_toy
 
+MODULES = ["--blocks", "1", "1", "1", "--bottlenecks", "4", "4", "4", "--maps", "8", "8", "8", "--directions", "1"]
+METHODS = [("cpc", "cpc/log_n", []), ("gim", "module3/accuracy_1", MODULES), ("rotation", "accuracy", [])]
 
-@pytest.mark.parametrize("method, metric", [("cpc", "cpc/log_n"), ("rotation", "accuracy")])
-def test_two_ranks_are_one(method: str, metric: str, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("method, metric, own", METHODS, ids=[name for name, *_ in METHODS])
+def test_two_ranks_are_one(method: str, metric: str, own: list[str], tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     flags = ["--data", str(write_toy(tmp_path / "toy")), "--config", str(tmp_path / "tiny.yaml"), "--method", method]
+    flags += own
     out = finish(start("vision", *flags, "--run", tmp_path / "two", launcher=TWO))
     assert out.count("done:") == 1 and out.count("8 updates (100%)") == 1
     assert main([*flags, "--run", str(tmp_path / "one")]) == 0
