@@ -1,7 +1,12 @@
+import gc
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
 
 import envs.minilab
 from envs.minilab import jit
@@ -12,6 +17,32 @@ from envs.minilab.rng import uniform
 def test_the_plain_functions_stay_reachable_for_other_compilers():
     assert turn.py_func.__name__ == "turn"
     assert uniform.py_func.__module__ == "envs.minilab.rng"
+
+
+def test_only_what_python_calls_is_compiled_with_an_entry_for_python():
+    @jit.device_function
+    def half(x):
+        return x / np.float32(2)
+
+    @numba.njit
+    def run(numbers):
+        numbers[0] = half(numbers[0])
+
+    numbers = np.array([3.0], np.float32)
+    jit.specialise(run, numbers)(numbers)
+    (inner,) = half.inspect_llvm().values()
+    assert "cpython" not in inner and "cfunc" not in inner
+    assert half(np.float32(3)) == numbers[0] == 1.5
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(was_on, monkeypatch):
+    monkeypatch.setattr(gc, "isenabled", lambda: was_on)
+    switched = []
+    monkeypatch.setattr(gc, "disable", lambda: switched.append("off"))
+    monkeypatch.setattr(gc, "enable", lambda: switched.append("on"))
+    jit.specialise(numba.njit(lambda x: x), 1.0)
+    assert switched == ["off", *["on"] * was_on]
 
 
 def test_the_digest_covers_every_source_file(monkeypatch, tmp_path):
