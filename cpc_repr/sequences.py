@@ -35,6 +35,13 @@ class SequenceCPCConfig(Frozen):
         description="Steps of each window that predict, drawn at each update: the same gradient on average, for less; "
         "or `all`.",
     )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="Divisor of the scores; the paper has none. With --norm batch, the square root of the size of z "
+        "lets the loss begin at log N however wide z is.",
+    )
 
 
 class Encoding(NamedTuple):
@@ -94,6 +101,7 @@ def contrast(
         range(1, len(heads) + 1),
         generator=draws,
         anchor_steps=anchor_steps,
+        scale=1 / config.temperature,
         **config.negatives.options,
     )
 

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -26,8 +27,12 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'\u201c\u2018])(?:mr|mrs|ms|messrs|mme|mlle|dr|st|prof|rev|hon|capt|col|gen|lieut|lt|maj|sergt|sgt|[a-z])\.$",
     re.IGNORECASE,
 )
+_FULL = re.compile("[.!?:;][\"'\u201d\u2019)]*$")
 _START = re.compile(r"^\*\*\* ?START OF .*$", re.MULTILINE)  # Project Gutenberg's frame around a book
 _STOP = re.compile(r"^\*\*\* ?END OF .*$", re.MULTILINE)
+
+
+FEW, LOOKED_AT = 20, 1000  # lines that say nothing about a layout, and those that are looked at
 
 
 class BookBatchConfig(Frozen):
@@ -89,7 +94,7 @@ def read_book(path: Path, layout: Layout) -> Iterator[Sentence]:
         layout: `lines`, a sentence each; or `prose`, where a sentence ends at its full stop or at an empty line.
 
     Raises:
-        ValueError: It is not UTF-8.
+        ValueError: It is not UTF-8, or its lines are not sentences but those of a page.
     """
     try:
         text = _without_frame(path.read_text(encoding="utf-8-sig"))
@@ -97,6 +102,7 @@ def read_book(path: Path, layout: Layout) -> Iterator[Sentence]:
         raise ValueError(f"{path} is not UTF-8 (byte {error.start}): convert it first") from error
     if layout == "lines":
         pieces = text.splitlines()
+        _check_lines(path, pieces)
     else:
         paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
         pieces = [piece for paragraph in paragraphs for piece in _sentences(paragraph)]
@@ -111,6 +117,20 @@ def _sentences(paragraph: str) -> Iterator[str]:
             yield paragraph[begin : end.start()]
             begin = end.end()
     yield paragraph[begin:]
+
+
+def _check_lines(path: Path, lines: Sequence[str]) -> None:
+    """Raise ValueError where most lines break off within a sentence and many hold the end of one: wrapped prose."""
+    written = list(islice((line.strip() for line in lines if line.strip()), LOOKED_AT))
+    if len(written) < FEW:
+        return
+    broken = sum(not _FULL.search(line) for line in written) / len(written)
+    inside = sum(next(_sentences(line)) != line for line in written) / len(written)
+    if broken > 0.5 and inside > 0.1:
+        raise ValueError(
+            f"{path}: {broken:.0%} of its lines break off within a sentence, {inside:.0%} hold the end of one: this is "
+            "prose, not a sentence a line (--layout prose)"
+        )
 
 
 def _without_frame(text: str) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from torch import Tensor
+
 from cpc_repr.context import Context
+from cpc_repr.objective import Losses
 from cpc_repr.sequences import SequenceObjective, check_task
 from cpc_repr.text.books import SentenceWindows
 from cpc_repr.text.corpus import TextCorpus
 from cpc_repr.text.model import TextModel
+from cpc_repr.training import drawing
 
 
 class TextCPC(SequenceObjective[TextModel]):
@@ -31,6 +35,11 @@ class TextCPC(SequenceObjective[TextModel]):
         )
         words = len(data.vocabulary)
         super().__init__(context, lambda: TextModel(words, config.model), train.tokens, test.tokens)
+
+    def loss(self, batch: Tensor, number: int) -> Losses:
+        """InfoNCE; which words are left out is a function of the seed and the batch's number too."""
+        with drawing(self.draws(number, 1), self.context.device):
+            return super().loss(batch, number)
 
     def representations(self) -> Mapping[str, TextModel]:
         """The network."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpc_repr.text.model import INIT, TextModel
+from cpc_repr.text.model import TextModel
 from cpc_repr.text.vectors import Vectors
 from cpc_repr.text.words import MARKS, PAD, Vocabulary
 
@@ -59,7 +59,7 @@ def with_random_words(
 ) -> tuple[TextModel, Vocabulary]:
     """A copy of the network with rows for `words` as it has them before training: random."""
     new = [word for word in words if word not in vocabulary.row]
-    rows = np.random.default_rng(seed).normal(0, INIT, (len(new), model.config.embedding))
+    rows = np.random.default_rng(seed).normal(0, model.config.embedding_std, (len(new), model.config.embedding))
     return with_words(model, vocabulary, dict(zip(new, rows, strict=True)))
 
 

@@ -21,7 +21,7 @@ class SentenceClassifier(nn.Module):
 
     def __init__(self, words: int, config: TextModelConfig, classes: int) -> None:
         super().__init__()
-        self.encoder = SentenceEncoder(words, config)
+        self.encoder = SentenceEncoder(words, config.model_copy(update={"word_dropout": 0.0}))
         self.classify = nn.Linear(config.channels, classes)
 
     def forward(self, tokens: Tensor) -> Tensor:

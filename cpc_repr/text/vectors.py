@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cpc_repr.text.words import Sentence
+from cpc_repr.text.words import Sentence, one_apostrophe
 
 Vectors = Mapping[str, np.ndarray]  # word -> float32 [d]
 
@@ -18,7 +18,8 @@ Vectors = Mapping[str, np.ndarray]  # word -> float32 [d]
 def read_vectors(path: Path, wanted: Container[str]) -> dict[str, np.ndarray]:
     """Vectors of the words that are `wanted`: of published files, millions of words, few are.
 
-    A file called `.bin` is binary, any other is text (with or without the header `words dimensions`).
+    A file called `.bin` is binary, any other is text (with or without the header `words dimensions`). All apostrophes
+    are one, as in sentences; a word that is spelled both ways has the vector of the plain one.
 
     Raises:
         ValueError: There is no such file, it is cut short, or a line is not a word with as many numbers as the others.
@@ -26,7 +27,12 @@ def read_vectors(path: Path, wanted: Container[str]) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; word vectors in word2vec's text or binary (.bin) form")
     pairs = _binary(path) if path.suffix == ".bin" else _text(path)
-    return {word: vector for word, vector in pairs if word in wanted}
+    known: dict[str, np.ndarray] = {}
+    for word, vector in pairs:
+        name = one_apostrophe(word)
+        if name in wanted and (name == word or name not in known):
+            known[name] = vector
+    return known
 
 
 def write_vectors(path: Path, vectors: Vectors) -> None:

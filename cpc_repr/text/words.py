@@ -16,9 +16,8 @@ PAD, UNKNOWN = 0, 1  # rows of the embedding that are no words
 MARKS = 2
 Sentence = tuple[str, ...]
 
-_MARKS = str.maketrans(
-    {**dict.fromkeys("\u2018\u2019\u02bc\u0092`\u00b4", "'"), **dict.fromkeys("\u201c\u201d\u201e", '"'), "_": " "}
-)
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u0092`\u00b4", "'"))
+_MARKS = _APOSTROPHES | str.maketrans({**dict.fromkeys("\u201c\u201d\u201e", '"'), "_": " "})
 _QUOTES = re.compile("''")  # the treebank's quotation marks, `` and ''
 _NOT = re.compile(r"(?<=\w)n ?' ?t\b")  # didn't, don 't
 _ENDING = re.compile(r"(?<=\w)'(s|m|d|re|ve|ll)\b")
@@ -33,6 +32,11 @@ def split(text: str) -> Sentence:
     """
     plain = _QUOTES.sub('"', text.lower().translate(_MARKS))
     return tuple(_WORD.findall(_ENDING.sub(r" '\1", _NOT.sub(" n't", plain))))
+
+
+def one_apostrophe(word: str) -> str:
+    """A word as `split` spells it: all apostrophes are one."""
+    return word.translate(_APOSTROPHES)
 
 
 class Vocabulary:

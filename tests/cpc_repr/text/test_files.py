@@ -91,6 +91,13 @@ def test_words_with_spaces_are_passed_over_as_in_glove(tmp_path: Path) -> None:
         read_vectors(path, ALL)
 
 
+def test_vectors_have_one_apostrophe(tmp_path: Path) -> None:
+    path = tmp_path / "v.txt"
+    path.write_text("o\u2019clock 1 2\nn\u2019t 3 4\nn't 5 6\n\u2019s 7 8\n", encoding="utf-8")
+    found = read_vectors(path, {"o'clock", "n't", "'s"})
+    assert {word: x.tolist() for word, x in found.items()} == {"o'clock": [1, 2], "n't": [5, 6], "'s": [7, 8]}
+
+
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_binary_vectors(end: bytes, tmp_path: Path) -> None:
     path = tmp_path / "v.bin"

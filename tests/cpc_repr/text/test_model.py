@@ -52,6 +52,32 @@ def test_a_sentence_is_the_mean_of_its_words() -> None:
     torch.testing.assert_close(encoder(torch.tensor([[3, 9, 4, 0]]))[0], torch.stack(words).mean(0))
 
 
+def test_words_computed_once_a_batch_give_the_same_sentences_and_gradients() -> None:
+    encoder = SentenceEncoder(20, SMALL.model_copy(update={"kernel": 1})).double()
+    tokens = torch.randint(1, 22, (3, 4, 9))
+    tokens[:, :, 5:] = 0
+    tokens[0, 0] = 0  # a sentence of nothing but padding
+    weight = torch.randn(3, 4, 8, dtype=torch.double)
+    results = []
+    for each_place in (True, False):
+        encoder.train(not each_place).zero_grad()
+        z = encoder(tokens)
+        (z * weight).sum().backward()
+        results.append([z.detach(), *(p.grad.clone() for p in encoder.parameters() if p.grad is not None)])
+    assert len(results[0]) == 4
+    torch.testing.assert_close(*results)
+
+
+def test_left_out_words_are_drawn_anew_and_in_training_only() -> None:
+    encoder = SentenceEncoder(20, SMALL.model_copy(update={"word_dropout": 0.5}))
+    tokens = torch.randint(2, 22, (1, 400))
+    whole = encoder.eval()(tokens)
+    torch.testing.assert_close(whole, encoder(tokens), rtol=0, atol=0)
+    many = torch.cat([encoder.train()(tokens) for _ in range(200)])
+    assert many.std(0).max() > 1e-4
+    torch.testing.assert_close(many.mean(0), whole[0], atol=5e-3, rtol=0)
+
+
 def test_order_counts_for_wide_kernels_only() -> None:
     one, other = torch.tensor([[3, 9, 4, 7]]), torch.tensor([[9, 3, 7, 4]])
     narrow, wide = (SentenceEncoder(20, SMALL.model_copy(update={"kernel": k})) for k in (1, 3))
@@ -80,6 +106,23 @@ def test_negatives_come_from_batch_and_time() -> None:
     want = torch.nn.functional.cross_entropy(scores, torch.tensor([2, 3, 6, 7, 10, 11]))
     torch.testing.assert_close(result.per_offset.loss[1], want)
     assert contrast.__globals__["cpc_loss"] is cpc_loss
+
+
+def test_temperature_divides_the_scores() -> None:
+    z, c = torch.randn(3, 4, 8), torch.randn(3, 4, 5)
+    heads = linear_heads(5, 8, 2, init_std=1.0)
+    got = contrast(Encoding(z, c), heads, SequenceCPCConfig(temperature=4), torch.Generator()).loss
+    torch.testing.assert_close(got, contrast(Encoding(z / 4, c), heads, SequenceCPCConfig(), torch.Generator()).loss)
+
+
+@pytest.mark.parametrize("preset", ["paper", "real"])
+def test_the_loss_begins_at_log_n(preset: str) -> None:
+    c = config("--preset", preset)
+    torch.manual_seed(0)
+    module = SequenceCPC(TextModel(500, c.model), c.cpc.steps)
+    tokens = torch.randint(1, 502, (16, 12, 20))
+    result = contrast(module.model(tokens), module.heads, c.cpc, torch.Generator())
+    assert abs(float(result.loss.detach()) - np.log(16 * 12)) < 0.02
 
 
 def test_gradients_reach_contexts_and_latents() -> None:
@@ -111,6 +154,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     one, two, other = (TextExperiment().objective(context(config(*f), corpus)).module for f in flags)
     assert torch.equal(one.heads[0].weight, two.heads[0].weight)
     assert not torch.equal(one.heads[0].weight, other.heads[0].weight)
+
+
+def test_left_out_words_are_a_function_of_the_batchs_number() -> None:
+    library = Library(np.tile([2, 3, 4], 40), np.arange(0, 121, 3), np.array([0, 40]))
+    corpus = TextCorpus(Vocabulary(["a", "b", "c"]), library, library, (), {}, None)
+    objective = TextExperiment().objective(context(config("--word-dropout", "0.5"), corpus))
+    batch = objective.batch(0)
+    first, again, other = (objective.loss(batch, number)[0].item() for number in (1, 1, 2))
+    assert first == again != other
 
 
 def test_expansion_recovers_a_linear_map() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -81,6 +82,19 @@ def test_frames_and_byte_order_marks_are_no_book(tmp_path: Path) -> None:
     assert list(read_book(path, "prose")) == list(read_book(path, "lines")) == [("she", "is", "here", ".")]
     path.write_text("\ufeffHere", encoding="utf-8")
     assert list(read_book(path, "lines")) == [("here",)]
+
+
+def test_wrapped_prose_is_no_sentence_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    sentences = ["It was late, and nobody came to the door of the house by the river.", "He waited."] * 40
+    path.write_text("\n".join(sentences))
+    assert len(list(read_book(path, "lines"))) == 80
+    path.write_text("\n".join(sentence.strip(".").lower() for sentence in sentences))  # no punctuation: who knows
+    assert len(list(read_book(path, "lines"))) == 80
+    path.write_text(textwrap.fill(" ".join(sentences), 50))
+    with pytest.raises(ValueError, match=r"a\.txt: \d+% of its lines break off .*--layout prose"):
+        read_book(path, "lines")
+    assert len(list(read_book(path, "prose"))) == 80
 
 
 def test_vocabularies_of_older_runs_have_contractions_whole() -> None:
