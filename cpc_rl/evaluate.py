@@ -35,7 +35,7 @@ from cpc_rl.runs.screen import Screen, Step
 from cpc_rl.video import check_video_path, film
 from envs import resolve
 from envs.api import BatchedEnv
-from envs.config import EnvConfig, Look, Textures
+from envs.config import EnvConfig, Half, Look, Textures
 
 S = TypeVar("S", bound=BaseModel)
 Progress = Callable[[str, int, int], None]
@@ -69,6 +69,9 @@ class EvaluateConfig(Frozen):
     randomise: float | None = Field(
         default=None, ge=0, le=1, description="Strength of minilab's domain randomisation, other than in training."
     )
+    randomise_half: Half | None = Field(
+        default=None, description="Half of minilab's randomised looks, other than in training."
+    )
     device: str = Field(
         default="auto",
         pattern=DEVICE,
@@ -92,6 +95,7 @@ def evaluate_run(
     textures: Textures | None = None,
     look: Look | None = None,
     randomise: float | None = None,
+    randomise_half: Half | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     known: Callable[[dict[str, Any]], None] | None = None,
@@ -112,6 +116,7 @@ def evaluate_run(
         textures: Of minilab, if not those of training.
         look: Of minilab, if not that of training.
         randomise: Strength of minilab's domain randomisation, if not that of training.
+        randomise_half: Half of the randomised looks, if not that of training.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
         progress: Told after each row: the policy, episodes done, agent steps.
         known: Given the result before anything is written, which may fail.
@@ -131,7 +136,8 @@ def evaluate_run(
         check_writable(video, "--video")
     saved = upgrade(load_yaml(run.config_path))
     env_config = section(EnvConfig, saved, "env", run.config_path)
-    changed = other_look(env_config, {"textures": textures, "look": look, "randomise": randomise})
+    looks = {"textures": textures, "look": look, "randomise": randomise, "randomise_half": randomise_half}
+    changed = other_look(env_config, looks)
     env_config = env_config.model_copy(update=changed)
     file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in changed.items())])}.json"
     check_writable(run.path / "report" / file)

@@ -65,6 +65,7 @@ def make(
             look=config.look,
             randomise=config.randomise,
             randomise_parts=config.randomise_parts,
+            randomise_half=config.randomise_half,
         )
     if device != "cpu":
         raise ValueError(f"device is {device!r}: environments of {config.backend} live on the CPU")

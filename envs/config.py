@@ -15,7 +15,8 @@ Observation = Literal["auto", "picture", "vector", "grid"]
 Backend = Literal["auto", "minilab", "dmlab", "envpool", "gymnasium"]
 Textures = Literal["drawn", "labmaze"]
 Look = Literal["plain", "engine"]
-RandomisedPart = Literal["picture", "surfaces", "swap", "sky", "field", "items"]
+RandomisedPart = Literal["picture", "surfaces", "swap", "sky", "field", "items", "light", "display"]
+Half = Literal["both", "first", "second"]
 PARTS: tuple[RandomisedPart, ...] = get_args(RandomisedPart)
 BACKENDS: tuple[str, ...] = ("minilab", "dmlab", "envpool", "gymnasium")
 
@@ -91,7 +92,13 @@ class EnvConfig(BaseModel):
         default=PARTS,
         description="Parts that --randomise changes: `picture` (hue, brightness and contrast of all), `surfaces` (the "
         "same of each wall, floor and picture by itself), `swap` (papers), `sky` (its colours), `field` (of view, by "
-        "two degrees), `items` (size and colour).",
+        "two degrees), `items` (size and colour), `light` (more of it on one side), `display` (head-up: none, DeepMind "
+        "Lab's, or one of other content).",
+    )
+    randomise_half: Half = Field(
+        default="both",
+        description="Half of the looks that --randomise draws from: `first` or `second`, with papers and turns of hue "
+        "of its own, so that an agent can be tested on looks that it was not trained with; or `both`.",
     )
     dmlab_renderer: Literal["software", "hardware"] = Field(
         default="software", description="Renderer that your deepmind_lab was built with."

@@ -20,7 +20,13 @@ PLACES = {"env.name", "env.backend"} | {
 }
 
 # Of minilab: another look is another task. What a setting was where a run does not have it.
-LOOKS: dict[str, Any] = {"env.textures": None, "env.look": "plain", "env.randomise": 0.0, "env.randomise_parts": None}
+LOOKS: dict[str, Any] = {
+    "env.textures": None,
+    "env.look": "plain",
+    "env.randomise": 0.0,
+    "env.randomise_parts": None,
+    "env.randomise_half": "both",
+}
 
 
 def plays_a_part(key: str, run: Run) -> bool:
@@ -126,7 +132,7 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
 def _refuse_mixed_looks(env: str, runs: Sequence[Run], by: Sequence[str]) -> None:
     for key, before in LOOKS.items():
         name = key.rpartition(".")[2]
-        of = [run for run in runs if name != "randomise_parts" or run.settings.get("env.randomise")]
+        of = [run for run in runs if not name.startswith("randomise_") or run.settings.get("env.randomise")]
         looks = {str(run.settings.get(key, before)): str(run.path) for run in of}
         if len(looks) > 1 and key not in by:
             listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())

@@ -22,14 +22,14 @@ import torch
 from numba import cuda
 from torch import Tensor
 
-from envs.minilab.engine_look import draw_hud
 from envs.minilab.levels import load_level
+from envs.minilab.overlay import Overlay, Rows, draw_display, shade
 from envs.minilab.physics import ACTIONS
 from envs.minilab.randomise import Looks, dress, is_dressed
 from envs.minilab.rng import Streams
-from envs.minilab.state import Outputs, to_tensors
+from envs.minilab.state import Float32Array, Outputs, to_tensors
 from envs.minilab.textures import Atlas
-from envs.minilab.view import FRAME, View, screen_at
+from envs.minilab.view import View, screen_at
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 BLOCK = 64  # environments that a block steps
@@ -98,7 +98,6 @@ def new_kernels(
     def draw(lo: int, state: Any, scene: Any, view: View, out: Outputs) -> None:
         i, column = lo + cuda.blockIdx.x, cuda.threadIdx.x
         draw_column(i, column, screen_at(view, out.obs, i, column), 0, state, scene, view, out.obs)
-        draw_hud(out.obs, i, column, view.camera[i, FRAME], view.hud)
 
     return Kernels(reset, step, arrange, draw)
 
@@ -131,10 +130,29 @@ def _dress() -> Any:
     return cuda.jit(dress_block)
 
 
+def finish_block(lo: int, rows: Rows, camera: Float32Array, overlay: Overlay) -> None:
+    """A block an environment from lo on, a thread a column: its light and display, once it is drawn."""
+    i, column = lo + cuda.blockIdx.x, cuda.threadIdx.x
+    shade(rows, i, column, column + 1, camera, overlay)
+    draw_display(rows, i, column, column + 1, camera, overlay)
+
+
+@cache
+def _finish() -> Any:
+    return cuda.jit(finish_block)
+
+
 class CudaRunner:
     """Runs a level on the current CUDA device (the counterpart of `engine.CpuRunner`)."""
 
-    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int, looks: Looks | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        arrays: tuple[Any, ...],
+        threads: int,
+        looks: Looks | None = None,
+        overlay: Callable[[int, int], Overlay] | None = None,
+    ) -> None:
         """Copy `arrays` (state, scene, view, outputs) to the device; episodes are dressed where there are looks.
 
         Raises:
@@ -160,6 +178,12 @@ class CudaRunner:
             self._looks = to_tensors(looks, self.device)  # torch's memory, which must stay
             self._dressing = (state.streams, _as_arrays(looks, self._looks), scene.atlas, view)
             self._textures = len(looks.textures)
+        self._finishing: tuple[Any, ...] | None = None
+        if overlay is not None:
+            rows = self.tensors[-1]["obs"].flatten(2)  # shares its memory
+            laid_over = overlay(*outputs.obs.shape[1:3])
+            self._overlay = to_tensors(laid_over, self.device)
+            self._finishing = (_as_array(rows), self._rest[2].camera, _as_arrays(laid_over, self._overlay))
 
     def reset(self, lo: int, hi: int) -> None:
         """Begin new episodes in environments [lo, hi) and draw them."""
@@ -178,6 +202,8 @@ class CudaRunner:
             _dress()[hi - lo, self._textures, _stream()](lo, *self._dressing)
         self._launch(self._kernels.arrange, hi - lo, lo, hi)
         self._kernels.draw[hi - lo, self._width, _stream()](lo, *self._rest)
+        if self._finishing is not None:
+            _finish()[hi - lo, self._width, _stream()](lo, *self._finishing)
 
     def close(self) -> None:
         """Nothing to release: torch frees the memory."""

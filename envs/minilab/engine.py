@@ -14,14 +14,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from envs.minilab.engine_look import draw_hud
 from envs.minilab.jit import launcher, specialise
 from envs.minilab.levels import load_level
+from envs.minilab.overlay import Overlay, Rows, draw_display, shade
 from envs.minilab.randomise import Looks, dress, is_dressed
 from envs.minilab.rng import Streams
-from envs.minilab.state import Outputs, to_tensors
+from envs.minilab.state import Float32Array, Outputs, to_tensors
 from envs.minilab.textures import Atlas
-from envs.minilab.view import FRAME, View, screen_at
+from envs.minilab.view import View, screen_at
 
 
 class Launchers(NamedTuple):
@@ -84,7 +84,6 @@ def _new_launchers(
             hint = 0
             for column in range(out.obs.shape[2]):
                 hint = draw_column(i, column, screen_at(view, out.obs, i, column), hint, state, scene, view, out.obs)
-                draw_hud(out.obs, i, column, view.camera[i, FRAME], view.hud)
 
     return Launchers(reset, step, draw)
 
@@ -98,13 +97,37 @@ def dress_all(lo: int, hi: int, streams: Streams, looks: Looks, atlas: Atlas, vi
                 dress(i, texture, streams, looks, atlas, view)
 
 
+@launcher("overlay", __file__)
+def finish_all(lo: int, hi: int, rows: Rows, camera: Float32Array, overlay: Overlay) -> None:
+    """Light and display of environments [lo, hi), whose pictures are drawn."""
+    for i in range(lo, hi):
+        shade(rows, i, 0, rows.shape[2] // 3, camera, overlay)
+        draw_display(rows, i, 0, rows.shape[2] // 3, camera, overlay)
+
+
+def _bound(loop: Callable[..., None], *rest: Any) -> Callable[[int, int], None]:
+    """A loop over environments [lo, hi) as machine code for these arguments."""
+    code = specialise(loop, 0, 0, *rest)
+    return lambda lo, hi: code(lo, hi, *rest)
+
+
 class CpuRunner:
     """Runs a level on the CPU, each thread on its slice of the batch."""
 
     device = torch.device("cpu")
 
-    def __init__(self, name: str, arrays: tuple[Any, ...], threads: int, looks: Looks | None = None) -> None:
-        """`arrays` is (state, scene, view, outputs); they are used as they are, and dressed where there are looks."""
+    def __init__(
+        self,
+        name: str,
+        arrays: tuple[Any, ...],
+        threads: int,
+        looks: Looks | None = None,
+        overlay: Callable[[int, int], Overlay] | None = None,
+    ) -> None:
+        """Use `arrays` (state, scene, view, outputs) as they are.
+
+        Episodes are dressed where there are looks; what lies over pictures of a height and width is asked of `overlay`.
+        """
         self.tensors = tuple(to_tensors(part, self.device) for part in arrays)
         self._name, self._rest = name, arrays
         state, scene, view, outputs = arrays
@@ -119,7 +142,15 @@ class CpuRunner:
             step=specialise(launchers.step, 0, 0, actions, True, *arrays),
             draw=specialise(launchers.draw, 0, 0, *self._shown),
         )
-        self._dressing = None if looks is None else (state.streams, looks, scene.atlas, view)
+        self._dress: Callable[[int, int], None] | None = None
+        if looks is not None:
+            self._dress = _bound(dress_all, state.streams, looks, scene.atlas, view)
+        self._overlay = overlay
+        self._finish: Callable[[int, int], None] | None = None
+        if overlay is not None:
+            height, width = outputs.obs.shape[1:3]
+            rows = outputs.obs.reshape(-1, height, 3 * width)
+            self._finish = _bound(finish_all, rows, view.camera, overlay(height, width))
         threads = min(threads, self._num_envs)
         self._pool = ThreadPoolExecutor(threads - 1, "minilab") if threads > 1 else None
         self._slices = list(itertools.pairwise(self._num_envs * k // threads for k in range(threads + 1)))
@@ -139,9 +170,11 @@ class CpuRunner:
 
     def draw(self, lo: int, hi: int) -> None:
         """Draw environments [lo, hi) as they are."""
-        if self._dressing is not None:
-            dress_all(lo, hi, *self._dressing)
+        if self._dress is not None:
+            self._dress(lo, hi)
         self._launchers.draw(lo, hi, *self._shown)
+        if self._finish is not None:
+            self._finish(lo, hi)
 
     def step_rows(self, lo: int, hi: int, actions: Tensor, autoreset: bool) -> None:
         """The same for environments [lo, hi) in the calling thread; `actions` may end at hi."""
@@ -150,7 +183,7 @@ class CpuRunner:
 
     def onto(self, outputs: Outputs) -> CpuRunner:
         """A second runner over the same state: it draws into `outputs` what this one has drawn last."""
-        return CpuRunner(self._name, (*self._rest[:-1], outputs), threads=1)
+        return CpuRunner(self._name, (*self._rest[:-1], outputs), threads=1, overlay=self._overlay)
 
     def close(self) -> None:
         """Stop the threads; safe to call twice."""

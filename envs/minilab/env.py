@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from envs.api import EnvStep
 from envs.checks import check_actions, check_identity
-from envs.config import PARTS, EnvConfig, Look, RandomisedPart, Textures
+from envs.config import PARTS, EnvConfig, Half, Look, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
-from envs.minilab.engine_look import engine_scene, measures, new_hud
+from envs.minilab.engine_look import engine_scene, measures
 from envs.minilab.levels import LEVELS, Level, load_level
+from envs.minilab.overlay import new_overlay
 from envs.minilab.physics import ACTION_REPEAT, ACTIONS
 from envs.minilab.randomise import randomised
 from envs.minilab.rng import new_streams
@@ -84,6 +85,7 @@ class MinilabEnv:
         look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
+        randomise_half: Half = "both",
     ) -> None:
         """Prepare the level `name` of `envs.minilab.levels.LEVELS`; nothing is simulated before `reset`.
 
@@ -102,6 +104,7 @@ class MinilabEnv:
             look: as minilab is, or as the real engine shows its levels, see `EnvConfig`.
             randomise: strength of domain randomisation, see `EnvConfig`.
             randomise_parts: what it changes.
+            randomise_half: which half of the looks it draws from, see `EnvConfig`.
 
         Raises:
             ValueError: unknown level, a number out of `EnvConfig`'s bounds, bad seed, no such device, or a layout that
@@ -128,21 +131,34 @@ class MinilabEnv:
         engine = look == "engine"
         if engine:
             self.scene = engine_scene(self.scene, self.level)
-        numbers = not getattr(self.level, "OWN_NUMBERS", False)
-        hud = new_hud(height, width, LEVELS[name].agent_steps * ACTION_REPEAT, numbers) if engine else None
+        parts = randomise_parts if randomise > 0 else ()
+        overlay = partial(
+            new_overlay,
+            num_envs=num_envs,
+            frames=LEVELS[name].agent_steps * ACTION_REPEAT,
+            engine=engine,
+            numbers=not getattr(self.level, "OWN_NUMBERS", False),
+            choice="display" in parts,
+            light="light" in parts,
+        )
         scene, looks = self.scene, None
         self._look: dict[str, Any] = {"look": look} if engine else {}  # plain states of before say nothing of it
         if randomise > 0:
-            atlas, looks = randomised(scene.atlas, self.level, num_envs, randomise, randomise_parts, textures)
+            atlas, looks = randomised(
+                scene.atlas, self.level, num_envs, randomise, randomise_parts, textures, randomise_half
+            )
             scene = scene._replace(atlas=atlas)
             self._look |= {"randomise": randomise, "randomise_parts": sorted(randomise_parts)}
+            if randomise_half != "both":  # states of before say nothing of it
+                self._look["randomise_half"] = randomise_half
         arrays = (
             self.state,
             scene,
-            new_view(num_envs, self.level.PANELS, measures(self.level, engine), hud),
+            new_view(num_envs, self.level.PANELS, measures(self.level, engine)),
             self.outputs,
         )
-        self.runner = _runner_type(device)(name, arrays, threads, looks)
+        laid_over = overlay if engine or {"display", "light"} & {*parts} else None
+        self.runner = _runner_type(device)(name, arrays, threads, looks, laid_over)
         self.device = self.runner.device
         if self.device.type != "cpu":  # where these would only seem to be the state
             self.state = self.outputs = None

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs import EnvConfig, make
-from envs.config import PARTS, Look, RandomisedPart, Textures
+from envs.config import PARTS, Half, Look, RandomisedPart, Textures
 from envs.minilab.engine import CpuRunner
 from envs.minilab.env import MinilabEnv
 from envs.minilab.state import Outputs, new_outputs
@@ -117,6 +117,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
         look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
+        randomise_half: Half = "both",
         render_mode: str | None = None,
     ) -> None:
         """Prepare a level.
@@ -130,6 +131,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             look: `plain`, or `engine`: with DeepMind Lab's head-up display, light and sizes.
             randomise: strength of domain randomisation, in [0, 1]: another look of the same task in each episode.
             randomise_parts: what it changes, see `EnvConfig`.
+            randomise_half: which half of the looks it draws from, see `EnvConfig`.
             render_mode: "rgb_array" for pictures four times as high and wide.
 
         Raises:
@@ -144,6 +146,7 @@ class MinilabGymEnv(gymnasium.Env[Frames, np.int64]):
             look=look,
             randomise=randomise,
             randomise_parts=randomise_parts,
+            randomise_half=randomise_half,
         )
         self._batch = _Batch(config, evaluation)
         self.render_mode = render_mode
@@ -195,6 +198,7 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
         look: Look = "plain",
         randomise: float = 0.0,
         randomise_parts: tuple[RandomisedPart, ...] = PARTS,
+        randomise_half: Half = "both",
         threads: int = 1,
         render_mode: str | None = None,
     ) -> None:
@@ -208,6 +212,7 @@ class MinilabVectorEnv(gymnasium.vector.VectorEnv[Frames, Actions, Array]):
             look=look,
             randomise=randomise,
             randomise_parts=randomise_parts,
+            randomise_half=randomise_half,
             env_threads=threads,
         )
         self._batch = _Batch(config, evaluation)

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from envs.config import PARTS, Textures
+from envs.config import PARTS, Half, Textures
 from envs.minilab.jit import device_function
+from envs.minilab.overlay import CONTENTS, ENGINE, FIRST_CONTENT, OFF, OWN
 from envs.minilab.rng import Streams, philox
 from envs.minilab.state import Float32Array, Int32Array
 from envs.minilab.textures import OFFSETS, PALETTE, ROW, SIZE, Atlas, build_atlas
-from envs.minilab.view import LARGER, WIDER, View
+from envs.minilab.view import LARGER, LIGHT_UP, LIGHT_X, LIGHT_Y, SHOWN, WIDER, View
 
-_PICTURE, _SURFACES, _SWAP, _SKY, _FIELD, _ITEMS = range(len(PARTS))
+_PICTURE, _SURFACES, _SWAP, _SKY, _FIELD, _ITEMS, _LIGHT, _DISPLAY = range(len(PARTS))
 OTHER, SKY, WALLS, FLOORS, ITEM = range(5)  # kinds of textures; other ones are pictures and signs
 _KINDS = {"s": SKY, "w": WALLS, "f": FLOORS}
 _PART_OF = np.array([_SURFACES, _SKY, _SURFACES, _SURFACES, _ITEMS], np.int32)  # whose strength a kind's colour has
@@ -30,11 +31,14 @@ _SPREAD = ((10, 0.3, 0.3), (180, 0.35, 0.4), (180, 0.35, 0.4), (180, 0.35, 0.4),
 _SHARED = 6  # hue that all pictures of an episode have in common: apart from one another they stay
 _SHARED_DEGREES = 180
 _LARGER = np.float32(0.15)
+_BRIGHTER = np.float32(0.22)  # each to the east, to the north and above
 _FIELD_DEGREES = 2  # more or less than 90
 _WIDER = np.float32(math.tan(math.radians(45 + _FIELD_DEGREES / 2)) - 1)
 _HUES = 256
 _OF_PICTURE = 1 << 20  # where the draws of the whole picture begin, far behind those of textures
 _OF_SKY = _OF_PICTURE + 2
+_OF_LIGHT = _OF_PICTURE + 4
+_OF_DISPLAY = _OF_PICTURE + 5
 _TAG = np.uint64(1)  # tells these draws from those of the level's rules
 _MASK = np.uint64(0xFFFFFFFF)
 _BYTE = np.uint32(255)
@@ -43,6 +47,7 @@ _TOP_BYTE = np.uint64(24)
 _TO_FLOAT = np.uint64(8)
 _UNIT = np.float32(2.0**-24)
 _ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+_THREE, _CONTENTS = np.float32(3), np.float32(CONTENTS)
 _THIRD, _ROOT = np.float32(1 / 3), np.float32(3**-0.5)
 _GREY = np.float32(128)
 _WHITE = np.float32(255)
@@ -59,7 +64,13 @@ class Looks(NamedTuple):
 
 
 def randomised(
-    atlas: Atlas, level: Any, num_envs: int, strength: float, parts: tuple[str, ...], textures: Textures
+    atlas: Atlas,
+    level: Any,
+    num_envs: int,
+    strength: float,
+    parts: tuple[str, ...],
+    textures: Textures,
+    half: Half = "both",
 ) -> tuple[Atlas, Looks]:
     """The atlas with room for each environment's palettes, and what these are drawn from.
 
@@ -70,21 +81,24 @@ def randomised(
         strength: in (0, 1].
         parts: of PARTS.
         textures: look of the papers that take one another's place.
+        half: of these papers and of the turns of hue, so that an agent can be tested on the other one.
     """
     from envs.minilab.mazes import FLOOR, PAPERS, WALL, maze_textures  # scipy: only where it is wanted
 
     papers = maze_textures(textures)
     spare = [*papers[WALL:FLOOR:2], *papers[FLOOR : FLOOR + PAPERS : 2]]  # the bright ones are the same in pale
-    own, half = len(atlas.texels), len(spare) // 2
+    own, walls = len(atlas.texels), len(spare) // 2
+    count = walls if half == "both" else walls // 2
+    first = own + (walls // 2 if half == "second" else 0)
     texels, colours = _number_colours(np.concatenate([atlas.texels, build_atlas(spare).texels]))
     backdrop = np.full((1, PALETTE), int(getattr(level, "BACKDROP", 0)), np.uint32)
     table = [(_kind(level, t, row), t) for t, row in enumerate(atlas.texels)] + [(SKY, len(colours))]
-    swaps = {WALLS: (own, half), FLOORS: (own + half, half)}
+    swaps = {WALLS: (first, count), FLOORS: (first + walls, count)}
     strengths = np.array([strength * (part in parts) for part in PARTS], np.float32)
     looks = Looks(
         colours=np.concatenate([colours, backdrop]),
         textures=np.array([(kind, t, *swaps.get(kind, (0, 0))) for kind, t in table], np.int32),
-        hues=_hue_table(strengths),
+        hues=_hue_table(strengths, half),
         spread=np.array(
             [[s * by for s in spread[1:]] for spread, by in zip(_SPREAD, _strength_of(strengths), strict=True)],
             np.float32,
@@ -107,10 +121,10 @@ def _strength_of(strengths: Float32Array) -> list[float]:
     return [float(strengths[part]) for part in (*_PART_OF, _PICTURE)]
 
 
-def _hue_table(strengths: Float32Array) -> Float32Array:
+def _hue_table(strengths: Float32Array, half: Half) -> Float32Array:
     by = [*_strength_of(strengths), float(strengths[_SURFACES])]
     degrees = [*(spread[0] for spread in _SPREAD), _SHARED_DEGREES]
-    turn = (np.arange(_HUES) - (_HUES - 1) / 2) / ((_HUES - 1) / 2)  # from -1 to 1
+    turn = np.linspace(0 if half == "second" else -1, 0 if half == "first" else 1, _HUES)
     angle = np.radians(np.outer(np.multiply(by, degrees), turn))
     return np.stack([np.cos(angle), np.sin(angle)], -1).astype(np.float32)
 
@@ -228,6 +242,25 @@ def dress(i: int, texture: int, streams: Streams, looks: Looks, atlas: Atlas, vi
     palettes[i, texture, ROW + 3] = streams.environment[i] + 1
     palettes[i, texture, ROW + 4] = np.uint64(streams.episode[i]) & _MASK
     if texture == looks.textures.shape[0] - 1:
-        wider, larger, _, _ = _words(streams, i, _OF_PICTURE + 1)
-        view.camera[i, WIDER] = _WIDER * strength[_FIELD] * _signed(wider)
-        view.camera[i, LARGER] = _LARGER * strength[_ITEMS] * _signed(larger)
+        _set_camera(i, streams, strength, view)
+
+
+@device_function
+def _set_camera(i: int, streams: Streams, strength: Float32Array, view: View) -> None:
+    """Field of view, size of items, light and display of environment i's episode."""
+    camera = view.camera
+    wider, larger, _, _ = _words(streams, i, _OF_PICTURE + 1)
+    camera[i, WIDER] = _WIDER * strength[_FIELD] * _signed(wider)
+    camera[i, LARGER] = _LARGER * strength[_ITEMS] * _signed(larger)
+    east, north, up, _ = _words(streams, i, _OF_LIGHT)
+    brighter = _BRIGHTER * strength[_LIGHT]
+    camera[i, LIGHT_X], camera[i, LIGHT_Y] = brighter * _signed(east), brighter * _signed(north)
+    camera[i, LIGHT_UP] = brighter * _signed(up)
+    chance, kind, content, _ = _words(streams, i, _OF_DISPLAY)
+    shown = OWN
+    if _unit(chance) < strength[_DISPLAY]:
+        third = int(_unit(kind) * _THREE)
+        shown = OFF if third == 0 else ENGINE
+        if third > 1:
+            shown = FIRST_CONTENT + int(_unit(content) * _CONTENTS)
+    camera[i, SHOWN] = np.float32(shown)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.minilab.engine_look import Hud, no_hud
 from envs.minilab.jit import device_function
 from envs.minilab.render import Obs, draw_cutout, screen_of
 from envs.minilab.state import Body, Float32Array, Int32Array
 from envs.minilab.textures import Atlas
 
-X, Y, EYE, COSINE, SINE, WIDER, LARGER, FRAME = range(8)  # columns of `View.camera`
+# Columns of `View.camera`.
+X, Y, EYE, COSINE, SINE, WIDER, LARGER, FRAME, SHOWN, LIGHT_X, LIGHT_Y, LIGHT_UP = range(12)
 DEPTH_0, SIDE_0, DEPTH_1, SIDE_1, LEFT, RIGHT, TOP, BOTTOM, ORDER = range(9)  # last axis of `View.panels`
 
 _ZERO = np.float32(0)
@@ -32,24 +32,23 @@ _RADIANS = np.float32(math.pi / 180)
 class View(NamedTuple):
     """Scratch for one picture; nothing in it outlives the picture but what the look is made of."""
 
-    camera: Float32Array  # [B, 8] x, y, height of the eye, cosine and sine of the yaw; what `randomise.py` adds to the
-    # width of the picture and to the size of items, as parts of them; engine frames since the episode began
+    camera: Float32Array  # [B, 12] x, y, height of the eye, cosine and sine of the yaw; what `randomise.py` adds to the
+    # width of the picture and to the size of items, as parts of them; engine frames since the episode began; number of
+    # the display; how much lighter it is to the east, to the north and above, as parts of the light
     used: Int32Array  # [B] panels to draw
     panels: Float32Array  # [B, P, 9] far to near: ends (depth, side), screen range, heights, depth to sort by
     texture: Int32Array  # [B, P]
     measures: Float32Array  # [M] numbers of the level's own in which looks differ
-    hud: Hud
 
 
-def new_view(num_envs: int, panels: int, measures: Float32Array | None = None, hud: Hud | None = None) -> View:
-    """Room for `panels` panels an environment, and what the level's look is made of."""
+def new_view(num_envs: int, panels: int, measures: Float32Array | None = None) -> View:
+    """Room for `panels` panels an environment, and the numbers of the level's look."""
     return View(
-        camera=np.zeros((num_envs, 8), np.float32),
+        camera=np.zeros((num_envs, 12), np.float32),
         used=np.zeros(num_envs, np.int32),
         panels=np.zeros((num_envs, max(panels, 1), 9), np.float32),
         texture=np.zeros((num_envs, max(panels, 1)), np.int32),
         measures=np.zeros(1, np.float32) if measures is None else measures,
-        hud=no_hud() if hud is None else hud,
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from envs.config import PARTS, Look
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import LEVELS, load_level
+from envs.minilab.overlay import new_overlay
 from envs.minilab.randomise import randomised
 from envs.minilab.rng import new_streams
 from envs.minilab.state import named_arrays, new_outputs
@@ -26,6 +27,7 @@ PLAYED: list[tuple[str, float, Look]] = [
     *((name, 0.0, "plain") for name in LEVELS),
     *((name, 0.9, "plain") for name in RANDOMISED),
     *((name, 0.0, "engine") for name in ENGINE),
+    *((name, 0.9, "engine") for name in ENGINE),
 ]
 EPISODE_END = {name: 4 * info.agent_steps for name, info in LEVELS.items()}
 
@@ -94,6 +96,21 @@ def test_the_kernel_of_looks_compiles_for_a_gpu(monkeypatch):
     atlas, looks = randomised(scene.atlas, level, 4, 1.0, PARTS, "drawn")
     types = tuple(typeof(value) for value in (0, state.streams, looks, atlas, view))
     ptx, _ = cuda.compile(dress_block, types, device=False, abi="numba", output="ptx", cc=(9, 0))
+    assert ".target sm_90" in ptx and not re.findall(r"cvt\.f64\.f32|div\S*\.f64", ptx)
+
+
+def test_the_kernel_of_light_and_display_compiles_for_a_gpu(monkeypatch):
+    pytest.importorskip("cuda.core", reason="needs numba-cuda with its toolkit")
+    from numba import cuda
+    from numba.cuda import dispatcher
+    from numba.cuda.typing.typeof import typeof
+
+    from envs.minilab.cuda import finish_block
+
+    monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(9, 0)))
+    overlay = new_overlay(72, 96, 4, 5400, engine=True, numbers=True, choice=True, light=True)
+    types = tuple(typeof(value) for value in (0, np.zeros((4, 72, 288), np.uint8), new_view(4, 1).camera, overlay))
+    ptx, _ = cuda.compile(finish_block, types, device=False, abi="numba", output="ptx", cc=(9, 0))
     assert ".target sm_90" in ptx and not re.findall(r"cvt\.f64\.f32|div\S*\.f64", ptx)
 
 

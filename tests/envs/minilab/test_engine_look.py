@@ -2,44 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from envs.minilab.engine_look import draw_hud, new_hud, no_hud, relit
+from envs.minilab.engine_look import relit
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import rooms_watermaze
 from envs.minilab.papers import surface
 from envs.minilab.physics import new_room
 from envs.minilab.textures import OFFSETS, build_atlas
-
-
-def draw(hud, frame, height=72, width=96, grey=100):
-    obs = np.full((1, height, width, 3), grey, np.uint8)
-    for column in range(width):
-        draw_hud.py_func(obs, 0, column, np.float32(frame), hud)
-    return obs[0]
-
-
-def test_the_display_has_its_disc_and_leaves_most_of_the_picture():
-    picture = draw(new_hud(72, 96, 5400, numbers=True), 0)
-    assert (picture[67, 46] == 255).all() and (picture[68, 3] != 100).any()
-    assert 0.03 < (picture != 100).any(-1).mean() < 0.06
-    assert (draw(no_hud(), 0) == 100).all()
-
-
-def test_a_level_with_numbers_of_its_own_shows_no_others():
-    picture = draw(new_hud(72, 96, 5400, numbers=False), 0)
-    assert (picture[60:, :16] == 100).all() and (picture[67, 46] == 255).all()
-
-
-def test_the_display_is_stretched_to_the_picture():
-    small, large = (draw(new_hud(h, w, 5400, numbers=True), 700, h, w) for h, w in ((72, 96), (144, 192)))
-    assert (large[::2, ::2] == small).all() and (large[1::2, 1::2] == small).all()
-
-
-def test_the_countdown_follows_the_seconds():
-    hud = new_hud(72, 96, 5400, numbers=True)
-    at = [draw(hud, frame)[:3, 87:93] for frame in (1, 60, 121, 180)]  # 89 s left, 89, 87, 87
-    assert (at[0] == at[1]).all() and (at[2] == at[3]).all() and (at[1] != at[2]).any()
-    left = draw(hud, 5400 - 59 * 60)[:3, 87:93]
-    assert (left[:, :2] == 100).all() and (left[:, 2:] != 100).any()  # no minutes any more
 
 
 def test_a_surface_gets_the_mean_colour_that_was_measured():
@@ -75,3 +43,23 @@ def test_places_and_rewards_are_those_of_the_plain_look(name):
     after = engine.step(actions[0]).obs.clone()
     engine.load_state_dict(saved)
     assert torch.equal(engine.step(actions[0]).obs, after)
+
+
+def test_randomised_the_engine_look_is_another_in_each_episode_of_the_same_task():
+    plain = MinilabEnv("seekavoid_arena_01", 3, 36, 48, 3, look="engine")
+    other = MinilabEnv("seekavoid_arena_01", 3, 36, 48, 3, look="engine", randomise=1.0)
+    first = other.reset().obs.clone(), plain.reset().obs.clone()
+    actions = torch.randint(9, (20, 3), generator=torch.Generator().manual_seed(0))
+    for row in actions:
+        expected, found = plain.step(row), other.step(row)
+        assert torch.equal(expected.reward, found.reward) and not torch.equal(expected.obs, found.obs)
+    assert np.array_equal(plain.poses(), other.poses())
+    for env in (plain, other):
+        env.reset()
+        for i in range(3):
+            env.place(i, 192, -128, 90)
+    second, same = other.outputs.obs, plain.outputs.obs
+    assert (same[0] == same[1]).all()  # three episodes, one place, one look
+    pairs = [(second[0], second[1]), (second[0], second[2]), (second[1], second[2])]
+    assert all((one != two).any(-1).mean() > 0.9 for one, two in pairs)
+    assert not torch.equal(other.reset().obs, first[0])

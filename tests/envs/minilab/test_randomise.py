@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 from envs.config import PARTS, EnvConfig
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import LEVELS
-from envs.minilab.randomise import _recolour
+from envs.minilab.randomise import _hue_table, _recolour
+from envs.minilab.textures import ROW
 from envs.minilab.view import LARGER, WIDER
 
 ACTIONS = torch.randint(9, (24, 4), generator=torch.Generator().manual_seed(1))  # [T, B]
@@ -75,8 +76,8 @@ def test_every_part_changes_the_picture_by_itself(part):
     plain, other = (pictures(new("seekavoid_arena_01", randomise_parts=parts)) for parts in ((), (part,)))
     different = (plain != other).any(-1)  # [B, H, W]
     assert different.any()
-    upper = different[:, :4]  # sky only
-    assert upper.any() == (part in ("picture", "sky", "field"))
+    upper = different[:, :4, :20]  # sky only, and no countdown
+    assert upper.any() == (part in ("picture", "sky", "field", "light"))
 
 
 def test_field_and_items_stay_within_what_is_said():
@@ -120,3 +121,20 @@ def test_bad_strengths_and_other_back_ends_are_refused():
         new(randomise=1.5)
     with pytest.raises(ValueError, match="randomise_parts"):
         EnvConfig(randomise_parts=("colour",))  # type: ignore[arg-type]
+
+
+def test_the_halves_of_the_looks_have_nothing_in_common():
+    """Papers that walls and floors are swapped for, and turns of hue."""
+    papers, turns = [], []
+    for half in ("first", "second", "both"):
+        env = new("explore_goal_locations_small", num_envs=24, randomise_parts=("swap",), randomise_half=half)
+        env.reset()
+        shown = env.runner._rest[1].atlas.palettes[:, 4:44, ROW]
+        papers.append({int(row) for row in np.unique(shown)})
+        strengths = np.ones(len(PARTS), np.float32)
+        turns.append(np.degrees(np.arctan2(*np.moveaxis(_hue_table(strengths, half)[1], -1, 0)[::-1])))
+    assert papers[0].isdisjoint(papers[1]) and papers[0] | papers[1] == papers[2] and len(papers[2]) == 20
+    assert turns[0].max() <= 0 <= turns[1].min() and turns[2].min() < -179 and turns[2].max() > 179
+    first, second = (new(randomise_half=half) for half in ("first", "second"))
+    with pytest.raises(ValueError, match="randomise_half"):
+        second.load_state_dict(first.state_dict())
