@@ -9,12 +9,14 @@ from typing import Any
 from recipes.common import RESULTS, Rows, bold
 
 from cpc_repr.results import read_results
+from cpc_repr.vision.evaluate import KINDS
 from cpc_repr.vision.pretext import METHODS
+from cpc_repr.vision.transfer.epochs import Kind
 from cpc_rl.compare.statistics import t_interval
 
 KEPT = RESULTS / "vision/methods"
 WORLDS = {"drawn": "drawn", "real": "Tiny ImageNet, ten classes"}
-PROBE = "lbfgs"
+PROBE: Kind = "lbfgs"
 Run = Mapping[str, Any]  # name of a result -> what it is
 
 
@@ -98,12 +100,14 @@ def relative_location() -> Rows:
 
 
 def modules() -> Rows:
-    """What each module of Greedy InfoMax adds to the one below it."""
-    rows = [["pictures", "module 2 - module 1", "module 3 - module 2"]]
+    """What each module of Greedy InfoMax adds to the one below it, by two probes."""
+    rows = [["pictures", "probe", "module 2 - module 1", "module 3 - module 2"]]
     for world, pictures in WORLDS.items():
-        if runs := _runs(world, "gim"):
-            first, second, third = (_top1(runs, row) for row in METHODS["gim"].rows)
-            rows.append([pictures, _difference(second, first), _difference(third, second)])
+        runs = _runs(world, "gim")
+        probes: tuple[Kind, ...] = (PROBE, "linear")
+        for probe in probes if runs else ():
+            first, second, third = (_top1(runs, row, probe) for row in METHODS["gim"].rows)
+            rows.append([pictures, KINDS[probe], _difference(second, first), _difference(third, second)])
     return rows
 
 
