@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cpc_repr.probes import Score
+from cpc_repr.report import Row, Table
+from cpc_repr.results import read_results
 from cpc_rl.compare.reading import find
 from cpc_rl.compare.summary import Comparison, compare
 from cpc_rl.compare.tables import tables
@@ -41,6 +45,21 @@ def table(name: str, number: int = 0) -> list[Cells]:
             found.append([])
     head, _, *rows = found[number]
     return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def scored(name: str, rows: Iterable[str]) -> list[dict[str, Row]]:
+    """Of each seed whose results lie in the folder `name` of results, accuracies by row and what was measured."""
+    seeds = []
+    for path in sorted((RESULTS / name).glob("*/results.json")):
+        _, results = read_results(path)
+        known = [row for row in rows if row in results]
+        seeds.append({row: {what: Score(*values) for what, values in results[row].items()} for row in known})
+    return seeds
+
+
+def as_rows(made: Table) -> Rows:
+    """A table of an experiment as a recipe gives it."""
+    return [list(made.header), *map(list, made.rows)]
 
 
 def bold(text: str, when: bool = True) -> str:
