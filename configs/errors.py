@@ -143,8 +143,8 @@ def explain(error: ValidationError, flags: Mapping[str, str] | None = None, know
             about, message = f"{flags[key]} {shorten(str(item['input']))}: ", _lower(message)
         elif key and not _is_tree(item["input"]):
             about, message = f"{key} = {shorten(repr(item['input']))}: ", _lower(message)
-        else:
-            about = f"{key}: " if key else ""
+        else:  # a section, which may name the flag itself
+            about = f"{key}: " if key and not message.startswith("--") else ""
         complaints.append((about, message))
     return "; ".join(
         about + (" or " if about else "; ").join(dict.fromkeys(message for _, message in several))

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from configs.errors import UsageError, explain, readable, shorten
 from configs.files import load_preset, load_yaml, merge
 from configs.model import flag_names, flatten, keys_of
-from configs.spelling import spell_booleans, spell_whole_numbers, whole_numbers
+from configs.spelling import spell_booleans, spell_none, spell_values, spell_whole, whole_numbers
 
 M = TypeVar("M", bound=BaseModel)
 Chosen = Callable[[str], Any]
@@ -59,7 +59,8 @@ def load(
     names = flag_names(model)
     whole = keys_of(model, int, int | None)
     argv = spell_booleans(argv, {names[key] for key in keys_of(model, bool)})
-    argv = spell_whole_numbers(argv, {names[key] for key in whole})
+    argv = spell_values(argv, {names[key] for key in whole}, spell_whole)
+    argv = spell_values(argv, {names[key] for key in keys_of(model, int | None, float | None)}, spell_none)
     # A section's default may differ from that of its class: a file that says half of it says no more than that.
     fields = model.model_fields.items()
     data: dict[str, Any] = {n: f.default.model_dump() for n, f in fields if isinstance(f.default, BaseModel)}

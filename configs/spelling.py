@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -24,15 +24,15 @@ def spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:
     return spelt
 
 
-def spell_whole_numbers(argv: Sequence[str], flags: set[str]) -> list[str]:
-    """Turn `--frames 1e6` and `--num-envs=14.0` into what int() reads."""
+def spell_values(argv: Sequence[str], flags: set[str], spell: Callable[[str], str]) -> list[str]:
+    """Spell the values of these flags anew: `spell_whole` turns `--frames 1e6` and `--num-envs=14.0` into whole ones."""
     spelt, takes = [], False
     for word in argv:
         flag, equals, value = word.partition("=")
         if equals and flag.replace("_", "-") in flags:
-            spelt.append(f"{flag}={spell_whole(value)}")
+            spelt.append(f"{flag}={spell(value)}")
         else:
-            spelt.append(spell_whole(word) if takes else word)
+            spelt.append(spell(word) if takes else word)
         takes = word.replace("_", "-") in flags
     return spelt
 
@@ -47,6 +47,11 @@ def whole_numbers(tree: Mapping[str, Any], keys: set[str], prefix: str = "") -> 
             value = spell_whole(value)
         spelt[name] = value
     return spelt
+
+
+def spell_none(text: str) -> str:
+    """Spell `none`, as help texts have it, as `None`, which flags of numbers read."""
+    return "None" if text.lower() == "none" else text
 
 
 def spell_whole(text: str) -> str:

@@ -11,7 +11,7 @@ from cpc_rl.compare import grouping
 from cpc_rl.compare.curves import WINDOW
 from cpc_rl.compare.reading import Run
 from cpc_rl.compare.statistics import FEWEST, LEVEL, Estimate, t_interval
-from cpc_rl.compare.summary import Comparison, Contrast, Panel
+from cpc_rl.compare.summary import Comparison, Contrast, Panel, counting
 
 HOW = (
     "Final {what}: mean over the episodes of the last tenth of the frames that all counted runs share; over training: "
@@ -184,6 +184,7 @@ def _shortcomings(panel: Panel, what: str) -> list[str]:
     runs_with: dict[str, list[Path]] = defaultdict(list)  # what is wrong -> with which runs
     alike = 1.02  # lengths that differ by less are the same
     longest = max((run.curve.frames[-1] for arm in panel.arms.values() for run in arm.counted), default=0.0)
+    long_enough = counting([run for arm in panel.arms.values() for run in arm.runs])
     for arm in panel.arms.values():
         for run in arm.runs:
             faults = state(run)
@@ -193,6 +194,9 @@ def _shortcomings(panel: Panel, what: str) -> list[str]:
                 faults.append("no episode has ended, no curve" if what == "return" else f"no {what}, no curve")
             elif run.state == "failed":
                 faults.append("left out")
+            elif run not in arm.counted and run in long_enough:
+                ends = " to ".join(millions(frames) for frames in (run.curve.frames[0], run.curve.frames[-1]))
+                faults.append(f"left out, for the curves share no frames: its own is of {ends}")
             elif run not in arm.counted:
                 faults.append(
                     f"left out, for its curve ends at {millions(run.curve.frames[-1])}, before half of the longest"

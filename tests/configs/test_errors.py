@@ -2,10 +2,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import pytest
+from pydantic import ValidationError, model_validator
 
-from configs import RunFailure, UsageError, guarded
+from configs import Frozen, RunFailure, UsageError, explain, guarded
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +79,29 @@ def test_an_operation_that_apples_gpu_lacks_is_one_line(capsys: pytest.CaptureFi
 
     with pytest.raises(NotImplementedError):
         guarded(bug, debug=False)
+
+
+class Section(Frozen):
+    """It says by itself which of its flags goes with which."""
+
+    patience: int = 0
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        if self.patience:
+            raise ValueError("--patience needs --eval-every" if self.patience > 0 else "cannot be negative")
+        return self
+
+
+class Whole(Frozen):
+    run: Section = Section()
+
+
+@pytest.mark.parametrize(("patience", "line"), [(1, "--patience needs --eval-every"), (-1, "run: cannot be negative")])
+def test_a_complaint_that_names_a_flag_needs_no_other_name(patience: int, line: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Whole.model_validate({"run": {"patience": patience}})
+    assert explain(refused.value, flags={"run.patience": "--patience"}) == line
 
 
 def test_a_word_of_thousands_of_letters_is_cut_and_a_long_path_is_not(capsys: pytest.CaptureFixture[str]) -> None:

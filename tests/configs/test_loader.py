@@ -87,6 +87,12 @@ def test_spellings() -> None:
     assert read("--wandb=true").run.wandb and not read("--wandb", "--no-wandb").run.wandb
 
 
+def test_numbers_that_may_be_none_take_the_word_of_their_help() -> None:
+    for flags in (["--most", "none"], ["--most=none"], ["--most=None"]):
+        assert read("--most", "3", *flags).run.most is None
+    assert read("--aux", "none").aux == "none"
+
+
 def test_whole_numbers_may_be_written_as_floats(tmp_path: Path) -> None:
     config = read("--num-envs=14.0", "--head.steps", "1e1", "--most", "2.5e6")
     assert (config.world.num_envs, config.head.steps, config.run.most) == (14, 10, 2_500_000)

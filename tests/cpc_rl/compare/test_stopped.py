@@ -47,6 +47,13 @@ def test_a_run_that_is_as_short_and_did_not_stop_is_left_out(tmp_path: Path) -> 
     assert panel.arms["cpc"].runs[0].state == "unfinished" and not panel.arms["cpc"].counted and panel.frames == 1000
 
 
+def test_curves_that_share_no_frames_are_told_apart_from_short_ones(tmp_path: Path) -> None:
+    whole, soon = write_run(tmp_path / "whole", "none", 3.0), stopped(tmp_path / "soon", 50)
+    told = " ".join(phrases.notes(compare(run_set(whole, soon))))
+    assert f"{whole}: left out, for the curves share no frames: its own is of 100 to 1 k" in told
+    assert "share no frames: its own is of 5 to 50" in told and "before half" not in told
+
+
 def test_nothing_waits_for_a_stopped_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(write_run(tmp_path / "whole", "none", 3.0)), str(stopped(tmp_path / "soon", 300))]
     assert watch.main([*runs, "--every", "1", "--out", str(tmp_path / "out")]) == 0  # it ends by itself
