@@ -35,6 +35,7 @@ from cpc_rl.aux import upgrade
 from cpc_rl.environments import opened
 from cpc_rl.episodes import NetworkPolicy, RandomPolicy
 from cpc_rl.evaluate import restored, section
+from cpc_rl.keyboard import KeyboardPolicy, PlayerLeft, check_window
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.runs import Checkpoints, Console, RunDirectory, StopSignal, pick_device
 from cpc_rl.runs.config import DEVICE, THREADS
@@ -47,7 +48,8 @@ from envs import resolve
 from envs.api import BatchedEnv, EnvStep
 from envs.config import EnvConfig
 
-RANDOM = "random"
+Player = RandomPolicy | NetworkPolicy | KeyboardPolicy
+RANDOM, KEYBOARD = "random", "keyboard"
 SHOWN = {"megabytes": "megabytes"}
 
 
@@ -64,10 +66,11 @@ class CollectConfig(Frozen):
     """What to record."""
 
     env: tyro.conf.OmitArgPrefixes[RecordedEnv] = RecordedEnv()
-    policy: Annotated[str, tyro.conf.arg(metavar="random|RUN")] = Field(
+    policy: Annotated[str, tyro.conf.arg(metavar="random|keyboard|RUN")] = Field(
         default=RANDOM,
-        description="Policy that plays: `random`, uniform over the actions, or the run directory of an agent, which "
-        "plays with its newest checkpoint, sampled, in its own environment.",
+        description="Policy that plays: `random`, uniform over the actions; `keyboard`, you, in a window (the extra "
+        "`play`); or the run directory of an agent, which plays with its newest checkpoint, sampled, in its own "
+        "environment.",
     )
     frames: int = Field(
         default=1_000_000, ge=1, le=10**15, description="Engine frames to record: agent steps times action repeat."
@@ -87,23 +90,42 @@ class CollectConfig(Frozen):
 
 
 class PlayRecorder:
-    """Plays on and on, and gives what happened T rows at a time."""
+    """Plays on and on, and gives what happened T rows at a time.
 
-    def __init__(self, env: BatchedEnv, policy: RandomPolicy | NetworkPolicy, manifest: Manifest) -> None:
+    Attributes:
+        left: whether a person has ended the play, and with it the rows of that time.
+    """
+
+    def __init__(self, env: BatchedEnv, policy: Player, manifest: Manifest) -> None:
         """`policy` is fresh; `manifest` says what the rows are like."""
-        self.env, self.policy = env, policy
+        self.env, self.policy, self.left = env, policy, False
         self.rows = {name: torch.zeros(shape, dtype=dtype) for name, (shape, dtype) in manifest.layout().items()}
         self.action: Tensor | None = None  # [B], that leads to the next row; None: a reset does
 
-    def record(self) -> dict[str, Tensor]:
-        """The next T rows, the arrays of `FIELDS`; they are overwritten by the next call."""
+    def record(self) -> dict[str, Tensor] | None:
+        """The next T rows, the arrays of `FIELDS`; they are overwritten by the next call.
+
+        Where a person leaves, the last row stands for those that are missing, and is not `valid`; None if there is no
+        other one.
+        """
         for t in range(len(self.rows["valid"])):
             if self.action is None:
                 step, self.action = self.env.reset(), torch.zeros(self.env.num_envs, dtype=torch.int64)
             else:
                 step = self.env.step(self.action)
             self._write(t, step)
-            self.action = self.policy(step)
+            try:
+                self.action = self.policy(step)
+            except PlayerLeft:
+                self.left = True
+                return self._cut(t) if t else None
+        return self.rows
+
+    def _cut(self, t: int) -> dict[str, Tensor]:
+        """Behind row t there is nothing more; the next rows begin with another episode."""
+        self.action = None
+        for name, rows in self.rows.items():
+            rows[t + 1 :] = rows[t] if name == "obs" else 0
         return self.rows
 
     def _write(self, t: int, step: EnvStep) -> None:
@@ -123,21 +145,27 @@ class PlayRecorder:
 
 
 @contextmanager
-def player(config: CollectConfig) -> Iterator[tuple[BatchedEnv, RandomPolicy | NetworkPolicy, Manifest]]:
-    """Environments, who plays in them, and a manifest without files."""
-    run = None if config.policy == RANDOM else RunDirectory(Path(config.policy))
+def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv, Player, Manifest]]:
+    """Environments, who plays in them, and a manifest without files; a person looks at `stop` too."""
+    if config.policy == KEYBOARD:
+        check_window()
+    run = None if config.policy in (RANDOM, KEYBOARD) else RunDirectory(Path(config.policy))
     if run is not None and not run.config_path.is_file():
-        raise UsageError(f"--policy {config.policy}: no such run directory; allowed are {RANDOM} and the DIR of a run")
+        allowed = f"{RANDOM}, {KEYBOARD} and the DIR of a run"
+        raise UsageError(f"--policy {config.policy}: no such run directory; allowed are {allowed}")
     saved = {} if run is None else upgrade(load_yaml(run.config_path))
-    env_config = _environment(config.env, run, saved)
+    env_config = _environment(config.env, run, saved, config.policy == KEYBOARD)
     device = pick_device(config.device)
-    policy: RandomPolicy | NetworkPolicy
+    policy: Player
     frames: int | None = None
     with as_usage_error():
         env_config = resolve(env_config)[0]
     if run is None:
         with opened(env_config, config.seed) as env:
-            policy = RandomPolicy(env.num_actions, config.seed)
+            if config.policy == KEYBOARD:
+                policy = KeyboardPolicy(env, lambda: stop.stop)
+            else:
+                policy = RandomPolicy(env.num_actions, config.seed)
             yield env, policy, _manifest(config, env_config, env, frames)
         return
     network = section(NetworkConfig, saved, "network", run.config_path)
@@ -146,9 +174,14 @@ def player(config: CollectConfig) -> Iterator[tuple[BatchedEnv, RandomPolicy | N
         yield env, policy, _manifest(config, env_config, env, frames)
 
 
-def _environment(asked: RecordedEnv, run: RunDirectory | None, saved: dict[str, Any]) -> EnvConfig:
-    """The one that is asked for; an agent's own, with as many environments and threads as asked."""
+def _environment(asked: RecordedEnv, run: RunDirectory | None, saved: dict[str, Any], alone: bool) -> EnvConfig:
+    """The one that is asked for; an agent's own, with as many environments and threads as asked.
+
+    `alone`: a person plays in one.
+    """
     given = {name: value for name, value in asked if value != RecordedEnv.model_fields[name].default}
+    if alone and given.setdefault("num_envs", 1) != 1:
+        raise UsageError(f"--num-envs {given['num_envs']}: a person plays in one, so 1")
     if run is None:
         return EnvConfig(**given)
     own = section(EnvConfig, saved, "env", run.config_path)
@@ -202,9 +235,9 @@ def collect(config: CollectConfig) -> int:
     if config.threads:
         torch.set_num_threads(config.threads)
     with ExitStack() as stack:
-        with Screen(config.quiet).step("making the environments"):
-            env, policy, fresh = stack.enter_context(player(config))
         stop = stack.enter_context(StopSignal())
+        with stop.at_once(), Screen(config.quiet).step("making the environments"):
+            env, policy, fresh = stack.enter_context(player(config, stop))
         try:
             config.out.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
@@ -215,11 +248,11 @@ def collect(config: CollectConfig) -> int:
             manifest = take_up(checkpoints, fresh, recorder)
             manifest = record(config, manifest, recorder, checkpoints, stop)
     size = f"{manifest.frames:,} frames in {len(manifest.files)} files, {manifest.bytes / 1e6:,.1f} MB"
-    if manifest.frames < config.frames:
+    if manifest.frames < config.frames and (stop.stop or not recorder.left):
         print(f"stopped: {config.out} has {size}; the same command goes on")
         return 130
-    print(f"done: {config.out} has {size}")
-    if not config.quiet:
+    print(f"done: {config.out} has {size}" + ("; the same command adds to it" if recorder.left else ""))
+    if not config.quiet and manifest.files:
         print(f"next: python -m cpc_rl.pretrain --data {config.out} --aux cpc")
     return 0
 
@@ -232,9 +265,12 @@ def record(
     with Console(config.frames, quiet=config.quiet, shown=SHOWN) as console:
         env = manifest.env
         console.say(f"{config.out}: recording {env.name} ({env.backend}, {env.num_envs} environments), {config.policy}")
-        while manifest.frames < config.frames and not stop.stop:
+        if isinstance(recorder.policy, KeyboardPolicy):
+            console.say(recorder.policy.help)
+        while manifest.frames < config.frames and not stop.stop and not recorder.left:
             number = len(manifest.files)
-            rows = recorder.record()
+            if (rows := recorder.record()) is None:
+                break
             with stop.held():
                 file = write_rows(config.out, number, rows)
                 manifest = manifest.model_copy(update={"files": (*manifest.files, file)})

@@ -66,24 +66,24 @@ def _episode(env: BatchedEnv, policy: Policy) -> Iterator[tuple[np.ndarray, floa
     for number, row in enumerate(islice(play(env, policy), MAX_STEPS)):
         reward = float(row.score[0]) if number else 0.0
         if not (number and row.is_first[0]):  # else: this row already shows the next episode, so hold the last picture
-            pixels = _picture(env, row)
+            pixels = picture(env, row)
         yield pixels, reward
         if number and bool((row.terminated | row.truncated)[0]):
             return
 
 
-def _picture(env: BatchedEnv, row: EnvStep) -> np.ndarray:
-    """What there is to see in environment 0, uint8 [H, W, 3]."""
+def picture(env: BatchedEnv, row: EnvStep) -> np.ndarray:
+    """What there is to see in environment 0, uint8 [H, W, 3]. Raises UsageError where that is nothing."""
     if len(env.obs_shape) == 3:
         pixels = row.obs[0].cpu().numpy().copy()
         return pixels if pixels.shape[2] == 3 else pixels[..., -1:].repeat(3, axis=2)  # the newest of stacked greys
-    picture = getattr(env, "picture", lambda i: None)(0)
-    if picture is None:
+    drawn = getattr(env, "picture", lambda i: None)(0)
+    if drawn is None:
         raise UsageError(f"{env.name} ({env.backend}) has no pictures to film")
-    return np.asarray(picture, dtype=np.uint8)
+    return np.asarray(drawn, dtype=np.uint8)
 
 
-def _caption(picture: np.ndarray, text: str) -> np.ndarray:
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text((4, picture.shape[0] - STRIP + 2), text, fill=(255, 255, 255))
+def _caption(canvas: np.ndarray, text: str) -> np.ndarray:
+    image = Image.fromarray(canvas)
+    ImageDraw.Draw(image).text((4, canvas.shape[0] - STRIP + 2), text, fill=(255, 255, 255))
     return np.asarray(image)

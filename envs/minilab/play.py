@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import combinations
 from typing import Any
@@ -42,15 +43,13 @@ def play(level: str, seed: int | None = None) -> None:
         ValueError: unknown level.
         OSError: pygame is missing, or there is no display.
     """
-    try:
-        from gymnasium.utils.play import play as play_in_window
-    except DependencyNotInstalled as error:
-        raise OSError("playing needs pygame: pip install 'cpc-rl[play]'") from error
+    need_window()
+    from gymnasium.utils.play import play as play_in_window
+
     env = RecordEpisodeStatistics(_BeginOnce(MinilabGymEnv(level, render_mode="rgb_array")))
-    _need_display()
     env.reset(seed=seed)
     print(HELP)
-    play_in_window(env, zoom=_ZOOM, callback=_report, keys_to_action=_keys_to_action(), wait_on_player=True)
+    play_in_window(env, zoom=_ZOOM, callback=_report, keys_to_action=keys_to_action(), wait_on_player=True)
     env.close()
 
 
@@ -71,16 +70,22 @@ class _BeginOnce(gymnasium.Wrapper[Any, Any, Any, Any]):
         return super().step(action)
 
 
-def _need_display() -> None:
-    import pygame
-
-    pygame.display.init()
+def need_window() -> None:
+    """Raise OSError where no window can be opened: pygame is missing, or there is no display."""
+    try:
+        import gymnasium.utils.play  # noqa: F401
+        import pygame
+    except (DependencyNotInstalled, ImportError) as error:
+        raise OSError("playing needs pygame: pip install 'cpc-rl[play]'") from error
+    with contextlib.suppress(pygame.error):
+        pygame.display.init()
     # Without a display SDL draws into memory, which is of use only to those who asked for it.
-    if pygame.display.get_driver() in ("dummy", "offscreen") and "SDL_VIDEODRIVER" not in os.environ:
-        raise OSError("there is no display to open a window on")
+    shown = pygame.display.get_init() and pygame.display.get_driver() not in ("dummy", "offscreen")
+    if not shown and "SDL_VIDEODRIVER" not in os.environ:
+        raise OSError("there is no display to open a window on; start it on a desktop, or with ssh -X")
 
 
-def _keys_to_action() -> dict[tuple[int, ...], np.int64]:
+def keys_to_action() -> dict[tuple[int, ...], np.int64]:
     """The action for every set of keys that can be held: what comes first in `_PRIORITY`."""
     import pygame
 

@@ -64,7 +64,7 @@ def test_keys_come_first_and_the_return_at_the_end(keyboard, capsys):
 def test_every_set_of_keys_has_an_action():
     import pygame
 
-    actions = module._keys_to_action()
+    actions = module.keys_to_action()
     assert len(actions) == 2**9 - 1
 
     def action(*keys):
