@@ -12,7 +12,9 @@ import matplotlib
 import pytest
 import torch
 
-pygame = pytest.importorskip("pygame")
+pytest.importorskip("pygame")
+
+import pygame
 
 from cpc_rl import pretrain
 from cpc_rl.collect import main
