@@ -85,7 +85,7 @@ class Learner:
     def begin(self) -> None:
         """Take over the weights of `--init` and reset the environments: the first rows of a run that is not resumed."""
         if (path := self.config.start.init) is not None:
-            names = starting.begin_with(path, self.net, self.aux)
+            names = starting.begin_with(path, self.net, self.aux, self.config.network)
             self.source = f" from {path} ({', '.join(['network', *names])}),"
             self.optimiser.begin_average()
         begin(self.env, self.rollout)

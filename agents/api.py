@@ -18,12 +18,10 @@ from typing import Any, Literal
 import torch
 
 from agents import a2c
-from configs import load_yaml
-from cpc_rl.aux import upgrade
 from cpc_rl.distributed import together
 from cpc_rl.environments import opened
 from cpc_rl.episodes import NetworkPolicy
-from cpc_rl.evaluate import environments_of, evaluate_run, restored, section
+from cpc_rl.evaluate import environments_of, evaluate_run, restored, section, settings_of
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory, pick_device
@@ -101,7 +99,7 @@ def load_agent(run: Path | str, *, checkpoint: Checkpoint = "newest", device: st
         RunFailure: No checkpoint is whole and of the network that config.yaml describes.
     """
     target, directory = pick_device(device), RunDirectory.open(Path(run))
-    saved = upgrade(load_yaml(directory.config_path))
+    saved = settings_of(directory)
     env = section(EnvConfig, saved, "env", directory.config_path)
     network = section(NetworkConfig, saved, "network", directory.config_path)
     one = env.model_copy(update={"num_envs": 1})

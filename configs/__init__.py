@@ -4,6 +4,7 @@ from configs.errors import RunFailure, UsageError, as_usage_error, explain, guar
 from configs.files import difference, dump, load_yaml, preset_names
 from configs.loader import load
 from configs.model import QUIET, Frozen, MayChange, changeable_keys, flag_names, flatten
+from configs.programs import check_program
 
 __all__ = [
     "QUIET",
@@ -13,6 +14,7 @@ __all__ = [
     "UsageError",
     "as_usage_error",
     "changeable_keys",
+    "check_program",
     "difference",
     "dump",
     "explain",

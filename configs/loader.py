@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from configs.errors import UsageError, explain, readable, shorten
 from configs.files import load_preset, load_yaml, merge
 from configs.model import flag_names, flatten, keys_of
+from configs.programs import SECTIONS, check_program
 from configs.spelling import spell_booleans, spell_none, spell_values, spell_whole, whole_numbers
 
 M = TypeVar("M", bound=BaseModel)
@@ -65,7 +66,7 @@ def load(
     fields = model.model_fields.items()
     data: dict[str, Any] = {n: f.default.model_dump() for n, f in fields if isinstance(f.default, BaseModel)}
     base = model.model_construct()  # the defaults; a required field is left out, for tyro to ask for
-    for source, layer in _layers(argv, names, default_preset, family):
+    for source, layer in _layers(argv, names, default_preset, family, prog.removeprefix("python -m ")):
         try:
             data = merge(data, whole_numbers(upgrade(layer) if upgrade else layer, whole))
             base = model.model_validate(data)
@@ -81,7 +82,11 @@ def load(
 
 
 def _layers(
-    argv: Sequence[str], names: dict[str, str], default_preset: Callable[[Chosen], str] | None, family: str
+    argv: Sequence[str],
+    names: dict[str, str],
+    default_preset: Callable[[Chosen], str] | None,
+    family: str,
+    program: str,
 ) -> list[tuple[str, dict[str, Any]]]:
     """Read what lies between the defaults and the flags: (where it comes from, its content), lowest first."""
     taken = set(names.values())
@@ -96,6 +101,8 @@ def _layers(
         if not path.is_file():
             raise UsageError(f"--resume {resume}: not a run directory (it has no config.yaml)")
         layers.append((str(path), load_yaml(path)))
+        if program in SECTIONS.values():
+            check_program(resume, layers[-1][1], [program])
     elif preset is None and default_preset is not None:
         in_file = flatten(content)
         preset = default_preset(lambda key: _peek(argv, names[key]) or in_file.get(key))

@@ -25,7 +25,7 @@ def spell_booleans(argv: Sequence[str], flags: set[str]) -> list[str]:
 
 
 def spell_values(argv: Sequence[str], flags: set[str], spell: Callable[[str], str]) -> list[str]:
-    """Spell the values of these flags anew: `spell_whole` turns `--frames 1e6` and `--num-envs=14.0` into whole ones."""
+    """Spell the values of these flags anew, as `spell_whole` does `--frames 1e6` and `--num-envs=14.0`."""
     spelt, takes = [], False
     for word in argv:
         flag, equals, value = word.partition("=")

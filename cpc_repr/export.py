@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.export import Dim
 
-from configs import Frozen, RunFailure, guarded, load, load_yaml
+from configs import Frozen, RunFailure, check_program, guarded, load, load_yaml
 from cpc_repr import audio, text, vision
 from cpc_repr.audio.encode import HALO
 from cpc_repr.text.encode import VOCABULARY
@@ -117,6 +117,7 @@ def export_encoder(run_dir: Path, form: Format = "onnx", *, out: Path | None = N
     path = folder / f"encoder{SUFFIX[form]}"
     check_writable(path, "--out")
     settings = load_yaml(run.config_path)
+    check_program(run.path, settings, ["cpc_repr.audio", "cpc_repr.vision", "cpc_repr.text"])
     family = "vision" if "view" in settings else "text" if "stories" in settings else "audio"
     encoder, example, free = {"vision": picture_parts, "text": sentence_parts, "audio": speech_parts}[family](run.path)
     encoder.eval().requires_grad_(False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from configs import UsageError, load_yaml
+from configs import UsageError, check_program, load_yaml
 from cpc_rl.runs import RunDirectory
 
 MODEL = "model."  # what every experiment calls the network it trains, beside its heads
@@ -26,6 +26,7 @@ def open_trained(path: Path | str, family: str, sections: set[str]) -> tuple[Run
     """
     run = RunDirectory.open(Path(path))
     settings = load_yaml(run.config_path)
+    check_program(path, settings, [f"cpc_repr.{family}"])
     if not sections <= settings.keys():
         raise UsageError(f"{path} is not a run of cpc_repr.{family}")
     if not run.checkpoints.paths() and (parts := sorted(p.parent for p in run.path.glob("*/config.yaml"))):

@@ -29,12 +29,10 @@ from configs import (
     difference,
     guarded,
     load,
-    load_yaml,
 )
-from cpc_rl.aux import upgrade
-from cpc_rl.environments import opened
+from cpc_rl.environments import making, opened
 from cpc_rl.episodes import NetworkPolicy, RandomPolicy
-from cpc_rl.evaluate import restored, section
+from cpc_rl.evaluate import restored, section, settings_of
 from cpc_rl.keyboard import KeyboardPolicy, PlayerLeft, check_window
 from cpc_rl.networks import NetworkConfig
 from cpc_rl.runs import Checkpoints, Console, RunDirectory, StopSignal, pick_device
@@ -153,7 +151,7 @@ def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv
     if run is not None and not run.config_path.is_file():
         allowed = f"{RANDOM}, {KEYBOARD} and the DIR of a run"
         raise UsageError(f"--policy {config.policy}: no such run directory; allowed are {allowed}")
-    saved = {} if run is None else upgrade(load_yaml(run.config_path))
+    saved = {} if run is None else settings_of(run)
     env_config = _environment(config.env, run, saved, config.policy == KEYBOARD)
     device = pick_device(config.device)
     policy: Player
@@ -161,7 +159,9 @@ def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv
     with as_usage_error():
         env_config = resolve(env_config)[0]
     if run is None:
-        with opened(env_config, config.seed) as env:
+        with ExitStack() as stack:
+            with stop.at_once(), Screen(config.quiet).step(making(env_config)):
+                env = stack.enter_context(opened(env_config, config.seed))
             if config.policy == KEYBOARD:
                 policy = KeyboardPolicy(env, lambda: stop.stop)
             else:
@@ -169,7 +169,10 @@ def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv
             yield env, policy, _manifest(config, env_config, env, frames)
         return
     network = section(NetworkConfig, saved, "network", run.config_path)
-    with restored(run, env_config, network, config.seed, evaluation=False) as (env, net, checkpoint):
+    with ExitStack() as stack:
+        with stop.at_once(), Screen(config.quiet).step(making(env_config)):
+            played = restored(run, env_config, network, config.seed, evaluation=False)
+            env, net, checkpoint = stack.enter_context(played)
         policy, frames = NetworkPolicy(net.to(device), env.num_envs, device, config.seed), int(checkpoint["frames"])
         yield env, policy, _manifest(config, env_config, env, frames)
 
@@ -236,8 +239,7 @@ def collect(config: CollectConfig) -> int:
         torch.set_num_threads(config.threads)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal())
-        with stop.at_once(), Screen(config.quiet).step("making the environments"):
-            env, policy, fresh = stack.enter_context(player(config, stop))
+        env, policy, fresh = stack.enter_context(player(config, stop))
         try:
             config.out.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:

@@ -21,7 +21,18 @@ import tyro
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
 
-from configs import QUIET, Frozen, RunFailure, UsageError, as_usage_error, explain, guarded, load, load_yaml
+from configs import (
+    QUIET,
+    Frozen,
+    RunFailure,
+    UsageError,
+    as_usage_error,
+    check_program,
+    explain,
+    guarded,
+    load,
+    load_yaml,
+)
 from cpc_rl.aux import upgrade
 from cpc_rl.coverage import Coverage, covers, draw
 from cpc_rl.environments import opened
@@ -134,7 +145,7 @@ def evaluate_run(
     if video is not None:
         check_video_path(video)  # now, not after the episodes have been played
         check_writable(video, "--video")
-    saved = upgrade(load_yaml(run.config_path))
+    saved = settings_of(run)
     env_config = section(EnvConfig, saved, "env", run.config_path)
     looks = {"textures": textures, "look": look, "randomise": randomise, "randomise_half": randomise_half}
     changed = other_look(env_config, looks)
@@ -254,6 +265,13 @@ def told(step: Step, episodes: int, policies: int = 1) -> Progress:
         step(before + done, policies * episodes, f"{policy} policy, {steps:,} agent steps each environment")
 
     return progress
+
+
+def settings_of(run: RunDirectory) -> dict[str, Any]:
+    """What an agent's config.yaml says, in the words of today. Raises UsageError for a run of another kind."""
+    saved = upgrade(load_yaml(run.config_path))
+    check_program(run.path, saved, ["agents.a2c", "cpc_rl.pretrain"])
+    return saved
 
 
 def section(model: type[S], saved: Mapping[str, Any], name: str, path: Path) -> S:

@@ -20,9 +20,8 @@ import tyro
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs import QUIET, Frozen, RunFailure, guarded, load, load_yaml
-from cpc_rl.aux import upgrade
-from cpc_rl.evaluate import restored, section
+from configs import QUIET, Frozen, RunFailure, guarded, load
+from cpc_rl.evaluate import restored, section, settings_of
 from cpc_rl.exchange import SUFFIX, Format, check_format, read_network, write_network
 from cpc_rl.model_card import model_card
 from cpc_rl.networks import ActorCritic, NetworkConfig
@@ -120,7 +119,7 @@ def export_run(
     folder = out or run.path / "export"
     path = folder / f"agent{SUFFIX[form]}"
     check_writable(path, "--out")
-    saved = upgrade(load_yaml(run.config_path))
+    saved = settings_of(run)
     env_config = section(EnvConfig, saved, "env", run.config_path).model_copy(update={"num_envs": 1})
     # The weights are float32 whatever the encoder computes in, and not every runtime has bfloat16.
     network = section(NetworkConfig, saved, "network", run.config_path).model_copy(update={"precision": "float32"})

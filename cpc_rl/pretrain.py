@@ -283,8 +283,15 @@ def pretrain(config: PretrainConfig, argv: Sequence[str] = ()) -> int:
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")
     if not config.run.quiet:
-        print(f"next: python -m cpc_rl.probe {run.path}")
+        print(f"next: {following(manifest.env, run.path)}")
     return 0
+
+
+def following(env: EnvConfig, run: Path) -> str:
+    """What to do with the run: a probe, which reads minilab's state and no other's, or an agent that begins with it."""
+    if env.backend == "minilab":
+        return f"python -m cpc_rl.probe {run}"
+    return f"python -m agents.a2c --env {env.backend}/{env.name} --init {run}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,10 +22,9 @@ from pydantic import Field
 from rich.table import Table
 from torch import Tensor
 
-from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load, load_yaml
-from cpc_rl.aux import upgrade
+from configs import QUIET, Frozen, UsageError, as_usage_error, guarded, load
 from cpc_rl.episodes import AT_ONCE, NetworkPolicy, at_once, evaluate
-from cpc_rl.evaluate import Progress, restored, section, told
+from cpc_rl.evaluate import Progress, restored, section, settings_of, told
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from cpc_rl.ridge import FOLDS, Score, held_out, r_squared
 from cpc_rl.runs import RunConfig, RunDirectory, pick_device
@@ -143,7 +142,7 @@ def probe_run(
         RunFailure: No checkpoint is whole, and of the network that config.yaml describes.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
-    saved = upgrade(load_yaml(run.config_path))
+    saved = settings_of(run)
     config = section(EnvConfig, saved, "env", run.config_path)
     with as_usage_error():
         config = resolve(config)[0].model_copy(update={"num_envs": at_once(config, episodes, num_envs)})

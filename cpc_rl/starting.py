@@ -10,9 +10,10 @@ import tyro
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs import Frozen, UsageError
+from configs import Frozen, UsageError, difference
 from cpc_rl.aux import AuxLosses, upgrade_state
-from cpc_rl.networks import ActorCritic
+from cpc_rl.evaluate import settings_of
+from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory
 
 EXTRA = "_extra_state"  # torch's name for what `get_extra_state` gives
@@ -39,8 +40,10 @@ def freeze(net: ActorCritic, parts: tuple[str, ...]) -> None:
         module.requires_grad_(False)
 
 
-def begin_with(path: Path, net: ActorCritic, aux: AuxLosses) -> list[str]:
+def begin_with(path: Path, net: ActorCritic, aux: AuxLosses, network: NetworkConfig) -> list[str]:
     """Give `net` the weights of a run's newest checkpoint (their mean where it has one), and `aux` what it has of them.
+
+    `network` describes `net`.
 
     Returns:
         The names of the auxiliary losses that were taken over; one of another shape begins anew.
@@ -49,10 +52,14 @@ def begin_with(path: Path, net: ActorCritic, aux: AuxLosses) -> list[str]:
         UsageError: There is no run at `path`, or its network has other parts or sizes.
         RunFailure: It has no whole checkpoint.
     """
-    saved = RunDirectory.open(path).checkpoints.load()
+    run = RunDirectory.open(path)
+    theirs = NetworkConfig.model_validate(settings_of(run).get("network", {}))
+    saved = run.checkpoints.load()
     weights: dict[str, Tensor] = {**saved["network"], **saved.get("average", {})}
     if why := _misfit(weights, net):
-        raise UsageError(f"--init {path}: {why}; both runs need the same environment's shapes and `network` settings")
+        flags = [f"--network.{key} {there}" for key, there, _ in difference(theirs, network) if key != "precision"]
+        remedy = f"give {' '.join(flags)}" if flags else "both need observations of one shape and as many actions"
+        raise UsageError(f"--init {path}: {why}; {remedy}")
     net.load_state_dict(weights)
     kept = upgrade_state(saved["aux"], ",".join(aux)) if aux else {}
     return [name for name, loss in aux.items() if _take(loss, name, kept)]

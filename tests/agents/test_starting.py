@@ -74,7 +74,7 @@ def test_network_and_heads_are_those_of_the_other_run(source: tuple[Path, Learne
 def test_a_loss_that_the_other_run_lacks_or_has_in_another_size_begins_anew(source: tuple[Path, Learner]) -> None:
     more = learner(cpc={"steps": 5, "anchors": "all"}, aux="cpc,curl", curl={"rows": 8})
     before = {name: x.clone() for name, x in more.aux.state_dict().items()}
-    assert begin_with(source[0], more.net, more.aux) == []
+    assert begin_with(source[0], more.net, more.aux, more.config.network) == []
     assert same(before, more.aux.state_dict())
 
 
@@ -97,7 +97,8 @@ def test_all_can_be_frozen_but_the_heads_and_the_weights_may_be_random() -> None
 
 
 def test_another_network_is_refused_by_the_first_weight_that_differs(source: tuple[Path, Learner]) -> None:
-    with pytest.raises(UsageError, match=r"--init .*source: .* is \[.*16.*\] there and \[.*8.*\] here"):
+    words = r"--init .*source: .* is \[.*16.*\] there and \[.*8.*\] here; give --network.features 16$"
+    with pytest.raises(UsageError, match=words):
         learner(StartConfig(init=source[0]), features=8)
     with pytest.raises(UsageError, match="no such run directory"):
         learner(StartConfig(init=source[0] / "none"))
