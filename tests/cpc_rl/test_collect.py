@@ -166,7 +166,7 @@ def test_wrong_words_are_refused_in_one_line(
     (tmp_path / "file").write_text("")
     before, folders = content(begun), sorted(tmp_path.iterdir())
     for flags, says in (
-        (["--policy", "rundom"], "rundom: no such run directory; allowed are random and"),
+        (["--policy", "rundom"], "rundom: no such run directory; allowed are random, keyboard and"),
         (["--policy", str(agent.path), "--env", "rooms_watermaze"], "--env rooms_watermaze"),
         (["--policy", str(agent.path), "--height", "36"], "--height 36"),
         (["--out", str(begun), "--seed", "2"], "was recorded with seed = 1, not 2"),
