@@ -26,6 +26,7 @@ from cpc_rl import losses, optim, starting
 from cpc_rl.acting import Actor, begin
 from cpc_rl.aux import AuxSizes, Unroll, build_aux, loss_names, upgrade, upgrade_state
 from cpc_rl.distributed import SINGLE, ProcessGroup, together
+from cpc_rl.dynamo import spare_dynamo
 from cpc_rl.environments import default_preset, making, opened
 from cpc_rl.evaluating import evaluating
 from cpc_rl.malloc import keep_freed_memory
@@ -269,6 +270,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
+    spare_dynamo()
 
     def work(config: Config, group: ProcessGroup) -> int:
         trained = train(config, group)

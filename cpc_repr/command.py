@@ -15,6 +15,7 @@ from cpc_repr.report import Table
 from cpc_repr.training import Stopped
 from cpc_repr.upgrade import upgrade
 from cpc_rl.distributed import ProcessGroup, together
+from cpc_rl.dynamo import spare_dynamo
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.runs import RunDirectory, StopSignal, open_run, resume_command, set_up
 from cpc_rl.runs.directory import fresh_path
@@ -39,6 +40,7 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
     argv = sys.argv[1:] if argv is None else argv
     family = experiment.family
     keep_freed_memory()
+    spare_dynamo()
 
     def preset(chosen: Callable[[str], object]) -> str:
         size = "smoke" if "--smoke" in argv else "small"

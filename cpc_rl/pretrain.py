@@ -26,6 +26,7 @@ from configs import Frozen, MayChange, UsageError, as_usage_error, guarded, load
 from cpc_rl import optim
 from cpc_rl.aux import AUX_LOSSES, AuxLosses, AuxSizes, Unroll, build_aux, loss_names, upgrade, with_sections
 from cpc_rl.distributed import SINGLE
+from cpc_rl.dynamo import spare_dynamo
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig, State
 from cpc_rl.runs import RunSettings, StopSignal, loop, open_run, resume_command, set_up
@@ -298,6 +299,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
+    spare_dynamo()
 
     def program() -> int:
         model, prog = full_config(), "python -m cpc_rl.pretrain"

@@ -43,6 +43,7 @@ from cpc_repr.vision.transfer.detection_report import (
 )
 from cpc_repr.vision.transfer.starts import Starts, Weights, open_starts
 from cpc_rl.distributed import SINGLE
+from cpc_rl.dynamo import spare_dynamo
 from cpc_rl.malloc import keep_freed_memory
 from cpc_rl.optim import OptimiserConfig
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, open_run, set_up
@@ -267,6 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     argv = sys.argv[1:] if argv is None else argv
     keep_freed_memory()
+    spare_dynamo()
 
     def program() -> int:
         prog, about = "python -m cpc_repr.vision.detect", __doc__ or ""
