@@ -30,7 +30,7 @@ LOOKS = {
 def train(run: Path, arm: str, seed: int, options: argparse.Namespace) -> None:
     """Train a run, or go on with it."""
     command = [sys.executable, "-m", "agents.a2c", "--threads", "1"]
-    if (run / "checkpoints").exists():
+    if any(run.glob("checkpoint-*.pt")):
         command += ["--resume", str(run)]
     else:
         command += ["--run", str(run), "--preset", "laptop", "--env", options.env, "--backend", "minilab"]

@@ -55,6 +55,23 @@ def test_rewards_and_respawn_come_at_the_recorded_steps(name, centre):
     assert np.flatnonzero(jumps).tolist() == np.flatnonzero(recorded).tolist()
 
 
+@pytest.mark.parametrize(("anchor", "frames"), [(0, 0), (90, 1)])
+def test_where_the_agent_is_met_at_the_recorded_place_its_next_trial_begins_in_the_recorded_frame(anchor, frames):
+    """Before the find ours lies 4.6 units behind: it touches, and so respawns, a frame later."""
+    trace = load("rooms_watermaze_101")
+    env = make_env()
+    put_platform(env, 282.94, -201.08)
+    env.state.trial.age_ms[0] = -(10**6)
+    env.place(0, *trace.xy[0], trace.yaw[0])
+    for t, action in enumerate(trace.actions[:173]):
+        if t == anchor:
+            env.state.body.x[0], env.state.body.y[0] = trace.xy[t]
+        step(env, int(action))
+    moved = np.hypot(*(SPAWNS - env.poses()[0, :2]).T).min()
+    assert moved == pytest.approx(frames * 0.82, abs=0.03)
+    assert 0.5 < np.hypot(*(SPAWNS - trace.xy[173]).T).min() < 1  # one frame in the recording
+
+
 @pytest.mark.parametrize(
     ("dx", "dy", "touches"),
     [(78, 0, True), (80, 0, False), (0, -78, True), (0, -80, False), (59, 60, True), (61, 60, False), (-78, 41, True)],
