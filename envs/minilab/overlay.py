@@ -33,7 +33,7 @@ _EIGHT = np.uint32(8)
 _BRIGHT = np.uint16(255)
 _BITS = np.uint16(7)  # of a gain behind the point
 _UNIT, _ROUND = np.float32(128), np.uint16(64)
-_ONE, _TWO, _HALF_PIXEL = np.float32(1), np.float32(2), np.float32(0.5)
+_ZERO, _ONE, _TWO, _HALF_PIXEL = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _HALF_LIGHT = np.float32(0.5)  # the column's part and the row's of a gain of one: neither is ever negative
 
 _Box = tuple[int, int, int, int, tuple[int, int, int], float]  # first row, last, first column, last, colour, opacity
@@ -155,7 +155,7 @@ def shade(rows: Rows, i: int, first: int, last: int, camera: Float32Array, overl
 
     The light comes from one side of the world and from above or below: its gain is linear in the picture.
     """
-    if overlay.gains.shape[0] == 0:
+    if overlay.gains.shape[0] == 0 or (camera[i, LIGHT_X] == _ZERO and camera[i, LIGHT_UP] == _ZERO):
         return
     gains, height, width = overlay.gains, rows.shape[1], rows.shape[2] // 3
     ahead = _HALF_LIGHT + camera[i, COSINE] * camera[i, LIGHT_X] + camera[i, SINE] * camera[i, LIGHT_Y]

@@ -252,8 +252,8 @@ def _set_camera(i: int, streams: Streams, strength: Float32Array, view: View) ->
     wider, larger, _, _ = _words(streams, i, _OF_PICTURE + 1)
     camera[i, WIDER] = _WIDER * strength[_FIELD] * _signed(wider)
     camera[i, LARGER] = _LARGER * strength[_ITEMS] * _signed(larger)
-    east, north, up, _ = _words(streams, i, _OF_LIGHT)
-    brighter = _BRIGHTER * strength[_LIGHT]
+    east, north, up, even = _words(streams, i, _OF_LIGHT)
+    brighter = _ZERO if _unit(even) < _HALF else _BRIGHTER * strength[_LIGHT]
     camera[i, LIGHT_X], camera[i, LIGHT_Y] = brighter * _signed(east), brighter * _signed(north)
     camera[i, LIGHT_UP] = brighter * _signed(up)
     chance, kind, content, _ = _words(streams, i, _OF_DISPLAY)

@@ -10,9 +10,10 @@ from scipy.spatial.transform import Rotation
 from envs.config import PARTS, EnvConfig
 from envs.minilab.env import MinilabEnv
 from envs.minilab.levels import LEVELS
+from envs.minilab.overlay import CONTENTS, FIRST_CONTENT, OFF
 from envs.minilab.randomise import _hue_table, _recolour
 from envs.minilab.textures import ROW
-from envs.minilab.view import LARGER, WIDER
+from envs.minilab.view import LARGER, LIGHT_UP, LIGHT_X, SHOWN, WIDER
 
 ACTIONS = torch.randint(9, (24, 4), generator=torch.Generator().manual_seed(1))  # [T, B]
 
@@ -87,6 +88,10 @@ def test_field_and_items_stay_within_what_is_said():
     widest = math.tan(math.radians(46)) - 1
     assert (np.abs(camera[:, WIDER]) <= widest).all() and np.abs(camera[:, WIDER]).max() > 0.8 * widest
     assert (np.abs(camera[:, LARGER]) <= 0.15).all() and np.abs(camera[:, LARGER]).max() > 0.12
+    light = np.abs(camera[:, LIGHT_X : LIGHT_UP + 1])
+    assert (light <= 0.22).all() and light.max() > 0.2 and 16 <= (light == 0).all(-1).sum() <= 48
+    assert np.array_equal((light == 0).all(-1), (light == 0).any(-1))
+    assert {*camera[:, SHOWN].tolist()} == {*range(OFF, FIRST_CONTENT + CONTENTS)}
 
 
 @pytest.mark.parametrize("degrees", [-120, -7, 0, 33, 180])
