@@ -34,6 +34,7 @@ from cpc_repr.vision.transfer.average_precision import Found
 from cpc_repr.vision.transfer.detection import Detector, DetectorConfig, precisions
 from cpc_repr.vision.transfer.detection_report import (
     MODES,
+    SURE,
     DetectionFit,
     Mode,
     class_table,
@@ -204,9 +205,10 @@ def judge(detector: Detector, pictures: SizedPictures, session: Session) -> tupl
 
 
 def _plain(found: Found) -> list[list[Any]]:
-    """For results.json; corners to a tenth of a pixel."""
-    corners = [[round(x, 1) for x in box] for box in found.corners.tolist()]
-    return [corners, found.labels.tolist(), [round(score, 3) for score in found.scores.tolist()]]
+    """What is drawn of it, for results.json; corners to a tenth of a pixel."""
+    corners, labels, scores = (x[found.scores >= SURE] for x in found)
+    boxes = [[round(x, 1) for x in box] for box in corners.tolist()]
+    return [boxes, labels.tolist(), [round(score, 3) for score in scores.tolist()]]
 
 
 def report(

@@ -81,7 +81,7 @@ def class_table(results: Precisions, titles: Mapping[Weights, str], classes: Seq
 def figure_detections(
     path: Path, samples: Sequence[BoxedPicture], found: Mapping[str, Sequence[Any]], classes: Sequence[str]
 ) -> None:
-    """Pictures with their true boxes (dashed) and those found with a score of a half or more.
+    """Pictures with their true boxes (dashed) and those found with a score of `SURE` or more.
 
     Args:
         path: Of a PNG.
