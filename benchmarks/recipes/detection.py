@@ -13,6 +13,11 @@ def blood_cells() -> Rows:
     return _both(0)
 
 
+def drawn() -> Rows:
+    """The same on drawn pictures."""
+    return _both(3)
+
+
 def _both(first: int) -> Rows:
     precision, gain = (table(FILE, first + number) for number in (PRECISION, GAIN))
     rows = [[*row.values()] for row in precision]
