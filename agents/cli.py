@@ -14,7 +14,7 @@ COMMANDS = {
     "evaluate": ("cpc_rl.evaluate", "Score a trained run on new episodes, and film one."),
     "export": ("cpc_rl.export", "Hand an agent over as one file that plays without this library."),
     "probe": ("cpc_rl.probe", "Read what an agent knows from its latents: where it is, what it sees."),
-    "collect": ("cpc_rl.collect", "Record play, of a random policy or of an agent."),
+    "collect": ("cpc_rl.collect", "Record play, of a random policy, an agent, or you."),
     "pretrain": ("cpc_rl.pretrain", "Train encoder and core on recorded play, without rewards."),
     "sweep": ("cpc_rl.sweep.__main__", "Run many trials of one command, from a file that `wandb sweep` takes."),
     "compare": ("cpc_rl.compare", "Compare runs: curves, intervals over seeds, a report."),

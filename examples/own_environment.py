@@ -44,4 +44,4 @@ def main(run, frames=40_000, episodes=200):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if len(sys.argv) > 1 else sys.exit(__doc__)

@@ -54,4 +54,4 @@ def main(run, frames=200_000, **settings):
 if __name__ == "__main__":
     from pathlib import Path
 
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1])) if len(sys.argv) > 1 else sys.exit(__doc__)

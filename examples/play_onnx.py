@@ -9,6 +9,8 @@ import gymnasium
 import numpy as np
 import onnxruntime
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 agent, env = onnxruntime.InferenceSession(sys.argv[1]), gymnasium.make(sys.argv[2])
 inputs = agent.get_inputs()
 state = [np.zeros((1, inputs[-1].shape[1]), np.float32)] * 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -25,6 +27,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Examples are modules by their bare names, as for who starts one."""
     monkeypatch.syspath_prepend(EXAMPLES)
+
+
+@pytest.mark.parametrize("file", [file for file in sorted(EXAMPLES.glob("*.py")) if "sys.argv" in file.read_text()])
+def test_without_arguments_a_program_says_what_it_takes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUX_LOSSES, "temporal", AUX_LOSSES["cpc"])  # so that it is gone behind this test
+    monkeypatch.setattr(sys, "argv", [str(file)])
+    with pytest.raises(SystemExit, match=f"python examples/{file.name} "):
+        runpy.run_path(str(file), run_name="__main__")
 
 
 def test_an_environment_of_ones_own_is_trained_in_and_scored(tmp_path: Path) -> None:
