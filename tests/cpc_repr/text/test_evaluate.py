@@ -209,10 +209,11 @@ def test_neighbours_of_a_single_book_are_its_own_sentences() -> None:
 
 
 def test_presets() -> None:
-    assert preset_names("text") == ["paper", "small", "smoke"]
+    assert preset_names("text") == ["paper", "real", "small", "smoke"]
     paper, small = config("--preset", "paper"), config()
     model = paper.model
     assert (model.embedding, model.channels, model.context, model.kernel, model.norm) == (620, 2400, 2400, 1, "none")
+    assert (model.embedding_std, model.word_dropout, paper.cpc.temperature) == (0.1, 0, 1)
     assert (paper.corpus.vocabulary, paper.corpus.max_tokens, paper.cpc.steps) == (20_000, 32, 3)
     assert (paper.batches.batch_size, paper.train.accumulate, paper.optimiser.learning_rate) == (64, 8, 2e-4)
     assert (paper.logistic.folds, paper.logistic.inner) == (10, 10) == (small.logistic.folds, 10)
