@@ -14,6 +14,7 @@ import psutil
 import pytest
 import torch
 
+from agents.a2c import main
 from cpc_rl.runs import read_metrics
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ cpc: {steps: 5, anchors: 6, num_negatives: 16}
 run: {threads: 1, device: cpu, log_updates: 5, checkpoint_minutes: 0.0001}
 """
 UPDATE = 20 * 4 * 4  # frames
+WHOLE = ("--aux", "cpc,curl,spr", "--reduction", "mean", "--frames", str(40 * UPDATE))
 
 
 def start(ranks: int, *flags: str, restarts: int = 0) -> subprocess.Popen[str]:
@@ -65,20 +67,24 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("aux", "reduction"), [("cpc,curl,spr", "mean"), ("none", "sum")])
-def test_two_ranks_of_two_are_one_rank_of_four(config: Path, aux: str, reduction: str, tmp_path: Path) -> None:
-    flags = ["--config", str(config), "--aux", aux, "--reduction", reduction, "--frames", str(20 * UPDATE)]
-    runs = [tmp_path / "one", tmp_path / "two"]
-    for ranks, run in zip((1, 2), runs, strict=True):
-        out = finish(start(ranks, *flags, "--run", str(run)))
+@pytest.fixture(scope="module")
+def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run of two ranks that nobody disturbed, and what it said."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    return run, finish(start(2, "--config", str(config), *WHOLE, "--run", str(run)))
+
+
+def check_one_is_two(flags: list[str], one: Path, two: tuple[Path, str], capfd: pytest.CaptureFixture[str]) -> None:
+    """The run of one rank with `flags` into `one` has the weights and the records of `two`, as near as floats are."""
+    assert main([*flags, "--run", str(one)]) == 0
+    for out in (capfd.readouterr().out, two[1]):
         assert out.count("is played by") == out.count("done:") == 1  # one rank speaks for all
-    one, two = (torch.load(newest(run), weights_only=True) for run in runs)
-    assert one["frames"] == two["frames"] == 20 * UPDATE
-    for name, weight in one["network"].items():
-        torch.testing.assert_close(two["network"][name], weight, rtol=1e-3, atol=1e-5)
-    assert torch.equal(one["generator"], two["generator"])
-    each = [rank["env"]["state"] if "state" in rank["env"] else rank["env"] for rank in two["ranks"]]
-    assert len(each) == 2
+    runs = [one, two[0]]
+    first, second = (torch.load(newest(run), weights_only=True) for run in runs)
+    assert f"--frames {first['frames']}" in " ".join(flags) and first["frames"] == second["frames"]
+    for name, weight in first["network"].items():
+        torch.testing.assert_close(second["network"][name], weight, rtol=1e-3, atol=1e-5)
+    assert torch.equal(first["generator"], second["generator"]) and len(second["ranks"]) == 2
     for a, b in zip(*(read_metrics(run / "metrics.jsonl") for run in runs), strict=True):
         skip = ("seconds", "frames_per_second", "memory_mb")
         assert a.keys() == b.keys()
@@ -86,22 +92,34 @@ def test_two_ranks_of_two_are_one_rank_of_four(config: Path, aux: str, reduction
             assert b[key] == pytest.approx(a[key], rel=2e-3, abs=2e-4), key
 
 
-def test_a_run_of_two_ranks_stops_and_goes_on(config: Path, tmp_path: Path) -> None:
-    flags = ["--config", str(config), "--aux", "cpc", "--frames", str(60 * UPDATE)]
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    finish(start(2, *flags, "--run", str(whole)))
-    process = start(2, *flags, "--run", str(stopped))
+def test_two_ranks_of_two_are_one_rank_of_four(
+    config: Path, whole: tuple[Path, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check_one_is_two(["--config", str(config), *WHOLE], tmp_path / "one", whole, capfd)
+
+
+def test_sums_over_two_ranks_are_those_of_one(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flags = ["--config", str(config), "--aux", "none", "--reduction", "sum", "--frames", str(20 * UPDATE)]
+    two = tmp_path / "two"
+    check_one_is_two(flags, tmp_path / "one", (two, finish(start(2, *flags, "--run", str(two)))), capfd)
+
+
+def test_a_run_of_two_ranks_stops_and_goes_on(
+    config: Path, whole: tuple[Path, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    undisturbed, stopped = whole[0], tmp_path / "stopped"
+    process = start(2, "--config", str(config), *WHOLE, "--run", str(stopped))
     wait_for(stopped, UPDATE, process)
     os.kill(rank_processes(process)[1].pid, signal.SIGTERM)  # one rank is told, both stop after the same update
     out, _ = process.communicate(timeout=100)
-    assert f"--resume {stopped}" in out and newest(stopped).name != newest(whole).name
+    assert f"--resume {stopped}" in out and newest(stopped).name != newest(undisturbed).name
     finish(start(2, "--resume", str(stopped)))
-    one, two = (torch.load(newest(run), weights_only=True) for run in (whole, stopped))
+    one, two = (torch.load(newest(run), weights_only=True) for run in (undisturbed, stopped))
     assert all(torch.equal(one["network"][name], two["network"][name]) for name in one["network"])
-    lines = [read_metrics(run / "metrics.jsonl")[-1] for run in (whole, stopped)]
+    lines = [read_metrics(run / "metrics.jsonl")[-1] for run in (undisturbed, stopped)]
     assert lines[0]["frames"] == lines[1]["frames"] and lines[0]["loss/total"] == lines[1]["loss/total"]
-    out = finish(start(1, "--resume", str(stopped)), code=2)
-    assert "cannot resume with 1 ranks: the run has 2" in out
+    assert main(["--resume", str(stopped)]) == 2
+    assert "cannot resume with 1 ranks: the run has 2" in capfd.readouterr().err
 
 
 def test_a_dead_rank_ends_the_run_with_a_message(config: Path, tmp_path: Path) -> None:
@@ -117,7 +135,7 @@ def test_a_dead_rank_ends_the_run_with_a_message(config: Path, tmp_path: Path) -
 
 def test_torchrun_restarts_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    frames = 200 * UPDATE
+    frames = 60 * UPDATE
     process = start(2, "--config", str(config), "--frames", str(frames), "--run", str(run), restarts=1)
     wait_for(run, UPDATE, process)
     rank_processes(process)[1].kill()

@@ -27,7 +27,7 @@ SCONTROL = '#!/bin/bash\necho "$@" >> requeued\n'
 def test_the_script_goes_on_where_the_limit_stopped_it(tmp_path: Path) -> None:
     script = re.search(r"```bash\n(.*?)```", (ROOT / "docs" / "slurm.md").read_text(), re.DOTALL)
     assert script is not None and "#SBATCH --signal=USR1@" in script[1]
-    tiny = "--aux none --num-envs 1 --unroll 20 --height 24 --width 24 --frames 24000 --preset laptop"
+    tiny = "--aux none --num-envs 1 --unroll 20 --height 24 --width 24 --frames 8000 --preset laptop"
     (tmp_path / "job.sh").write_text(script[1].replace("--aux cpc", tiny))
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
         (tmp_path / "bin").mkdir(exist_ok=True)
@@ -48,4 +48,4 @@ def test_the_script_goes_on_where_the_limit_stopped_it(tmp_path: Path) -> None:
     assert second.returncode == 0, second.stderr
     assert "resuming at" in second.stdout and (tmp_path / "requeued").read_text() == "requeue 77\n"
     run = tmp_path / "runs" / "watermaze-cpc-s1"
-    assert torch.load(run / "checkpoint-24000.pt", weights_only=True)["frames"] == 24000
+    assert torch.load(run / "checkpoint-8000.pt", weights_only=True)["frames"] == 8000
