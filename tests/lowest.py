@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("audio", "vision", "text", "tensorboard", "wandb", "envpool", "slurm", "play")  # what tests need
+EXTRAS = ("audio", "vision", "text", "tensorboard", "wandb", "envpool", "slurm", "play", "export")  # what tests need
 TOOLS = ("pytest", "hypothesis", "jsonschema")
 
 

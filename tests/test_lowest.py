@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.lowest import ROOT, bounds, lowest
+from tests.lowest import EXTRAS, ROOT, bounds, lowest
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_every_dependency_has_a_lower_bound() -> None:
         line.partition(">")[0] for line in project["dependencies"]
     }
     assert len(bounds(project)) > len(project["dependencies"])
+
+
+def test_every_extra_is_installed_or_left_out_on_purpose() -> None:
+    """Tests of the last four skip themselves, and two are made of others."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {*EXTRAS, "gpu", "labmaze", "mlflow", "trackio", "all", "dev"} == extras.keys()
