@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from itertools import combinations
 from typing import Any
 
@@ -77,11 +78,14 @@ def need_window() -> None:
         import pygame
     except (DependencyNotInstalled, ImportError) as error:
         raise OSError("playing needs pygame: pip install 'cpc-rl[play]'") from error
-    with contextlib.suppress(pygame.error):
-        pygame.display.init()
-    # Without a display SDL draws into memory, which is of use only to those who asked for it.
-    shown = pygame.display.get_init() and pygame.display.get_driver() not in ("dummy", "offscreen")
-    if not shown and "SDL_VIDEODRIVER" not in os.environ:
+    asked = "SDL_VIDEODRIVER" in os.environ
+    shown = asked or sys.platform != "linux" or not {"DISPLAY", "WAYLAND_DISPLAY"}.isdisjoint(os.environ)
+    if shown:  # else SDL would look for one, and complain by itself
+        with contextlib.suppress(pygame.error):
+            pygame.display.init()
+        # Without a display SDL draws into memory, which is of use only to those who asked for it.
+        shown = pygame.display.get_init() and pygame.display.get_driver() not in ("dummy", "offscreen")
+    if not shown and not asked:
         raise OSError("there is no display to open a window on; start it on a desktop, or with ssh -X")
 
 

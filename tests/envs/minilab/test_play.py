@@ -85,10 +85,16 @@ def test_without_pygame_the_extra_is_named(monkeypatch):
         module.play("rooms_watermaze")
 
 
-def test_without_a_display_it_says_so(monkeypatch):
+@pytest.mark.parametrize("display", [None, ":77"])
+def test_without_a_display_it_says_so(display, monkeypatch):
     import pygame
 
-    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    for name in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY", "DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if display is None and sys.platform == "linux":
+        monkeypatch.setattr(pygame.display, "init", lambda: pytest.fail("SDL was asked"))
+    elif display is not None:
+        monkeypatch.setenv("DISPLAY", display)
     monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
     with pytest.raises(OSError, match="there is no display"):
         module.play("rooms_watermaze")
