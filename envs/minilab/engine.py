@@ -18,6 +18,7 @@ from envs.minilab.jit import launcher, specialise
 from envs.minilab.levels import load_level
 from envs.minilab.overlay import Overlay, Rows, draw_display, shade
 from envs.minilab.randomise import Looks, dress, is_dressed
+from envs.minilab.render import screen_of
 from envs.minilab.rng import Streams
 from envs.minilab.state import Float32Array, Outputs, to_tensors
 from envs.minilab.textures import Atlas
@@ -84,6 +85,10 @@ def _new_launchers(
             hint = 0
             for column in range(out.obs.shape[2]):
                 hint = draw_column(i, column, screen_at(view, out.obs, i, column), hint, state, scene, view, out.obs)
+                # No level is without measures. But a function that is called in one place only, LLVM moves into the
+                # loop, where it runs out of registers: explore was drawn in 36 us instead of 31.
+                if view.measures.shape[0] == 0:
+                    draw_column(i, column, screen_of(out.obs, column), hint, state, scene, view, out.obs)
 
     return Launchers(reset, step, draw)
 
