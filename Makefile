@@ -26,8 +26,9 @@ train: $(READY)
 compare: $(READY)
 	$(BIN)/python benchmarks/learning.py --seeds 1 --frames $(FRAMES) --runs runs/compare --out runs/compare
 
+# No worker in place of one that died: pytest-xdist would wait for ever.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 test-lowest: $(READY)
 	$(BIN)/python tests/lowest.py
