@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import shutil
 import signal
 import statistics
 import subprocess
@@ -25,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from keep_runs import thin
+from keep_runs import keep
 
 from cpc_rl.compare.curves import read_curve, resample
 from cpc_rl.runs import read_metrics
@@ -86,17 +84,6 @@ def runs() -> dict[str, dict[str, Any]]:
         for env in LEVELS
         for aux in ARMS
     }
-
-
-def keep(run: Path, place: Path) -> None:
-    """Copy a finished run, thinned; `place` appears whole or not at all."""
-    part = place.with_name(f".{place.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    shutil.copy(run / "config.yaml", part)
-    lines = thin(read_metrics(run / "metrics.jsonl"))
-    (part / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    part.rename(place)
 
 
 def main() -> None:

@@ -42,6 +42,18 @@ def name(run: Run, by: list[str]) -> str:
     return "-".join([run.env, str(run.settings["aux"]), *others, f"s{run.seed}"])
 
 
+def keep(run: Path, place: Path) -> int:
+    """Copy a finished run, thinned; `place` appears whole or not at all. Returns the lines of its metrics."""
+    part = place.with_name(f".{place.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    shutil.copy(run / "config.yaml", part)
+    lines = thin(read_metrics(run / "metrics.jsonl"))
+    (part / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    part.rename(place)
+    return len(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories and sweeps")
@@ -54,11 +66,7 @@ def main() -> None:
         if run.state != "done":
             print(f"{run.path}: {run.state} at {run.reached:,} frames {run.error}".rstrip())
         elif not place.exists():
-            place.mkdir(parents=True)
-            shutil.copy(run.path / "config.yaml", place)
-            lines = thin(read_metrics(run.path / "metrics.jsonl"))
-            (place / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-            print(f"{place}: {len(lines)} lines")
+            print(f"{place}: {keep(run.path, place)} lines")
     for words in found.lost:
         print(words)
 
