@@ -82,7 +82,11 @@ def without(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def keep(run: Path, place: Path) -> None:
-    """Copy what was measured in `run` and in its arms to `place`, a line a result; no timings, no paths."""
+    """Copy what was measured in `run` and in its arms to `place`, a line a result; no timings, no paths.
+
+    `place` appears whole or not at all.
+    """
+    part = place.with_name(f".{place.name}")
     for file in sorted(run.glob("**/report/results.json")):
         settings, results = read_results(file)
         settings["data"]["cache"] = None
@@ -90,9 +94,10 @@ def keep(run: Path, place: Path) -> None:
             settings["data"]["data"] = Path(settings["data"]["data"]).name
         rows = {name: without(row) for name, row in results.items() if row and not name.endswith(UNKEPT)}
         lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(rounded(row))}" for name, row in rows.items())
-        kept = place / file.relative_to(run)
+        kept = part / file.relative_to(run)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(f'{{"settings": {json.dumps(settings)},\n"results": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    part.rename(place)
 
 
 def main() -> int:
