@@ -44,7 +44,9 @@ def agents() -> Rows:
 
 def trained() -> Rows:
     """R² of each arm's latents beside the untrained network's."""
-    rows = [["fact", "from", *(f"{title}: {what}" for title in ARMS.values() for what in ("untrained", "trained", "gain"))]]
+    rows = [
+        ["fact", "from", *(f"{title}: {what}" for title in ARMS.values() for what in ("untrained", "trained", "gain"))]
+    ]
     for fact in _facts():
         for latent in LATENTS:
             cells = []
