@@ -22,8 +22,8 @@ from cpc_repr.results import read_results
 from cpc_repr.vision.__main__ import main as vision
 
 KEPT = Path(__file__).parent / "results/vision/methods"
-COMMON = """--threads 1 --device cpu --supervised-updates 0
---evaluation.batches 10 --protocol.sgd-updates 600 --protocol.lbfgs-iterations 200 --probe.epochs 1
+COMMON = "--threads 1 --device cpu --protocol.sgd-updates 600"
+PROBES = """--supervised-updates 0 --evaluation.batches 10 --protocol.lbfgs-iterations 200 --probe.epochs 1
 --probe.learning-rates 0.003 --protocol.grid-views None --protocol.grid-batch 1 --protocol.grid-updates 1"""
 DRAWN = "--pictures.train 1500 --pictures.test 500"
 METHODS = {
@@ -46,7 +46,8 @@ def jobs(worlds: list[str], seeds: list[int], methods: list[str], data: str) -> 
         for seed in seeds:
             for method, flags in WORLDS[world].items():
                 if not methods or method in methods:
-                    words = [*COMMON.split(), *pictures, *flags.split()]
+                    probes = [] if world == "skip" else PROBES.split()  # an ablation has one probe
+                    words = [*COMMON.split(), *probes, *pictures, *flags.split()]
                     yield f"{world}/{method}-s{seed}", ["--method", method, "--seed", str(seed), *words]
 
 
