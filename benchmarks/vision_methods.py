@@ -1,7 +1,7 @@
 """Every method on pictures beside the random encoder of its network: small runs, one after another, each made once.
 
     python benchmarks/vision_methods.py drawn skip                  # in runs/vision_methods, seeds 1 to 3
-    python benchmarks/vision_methods.py real --data DIR             # folders train/CLASS, val/CLASS of pictures
+    python benchmarks/vision_methods.py real longer --data DIR      # folders train/CLASS, val/CLASS of pictures
     python -m cpc_repr.vision.compare benchmarks/results/vision/methods/drawn/* --measure lbfgs
 
 First seed 1 of all, then seed 2: an interruption leaves whole seeds. A run that was stopped goes on when the same
@@ -35,14 +35,16 @@ METHODS = {
     "exemplar": "--batch-size 8 --updates 200",
 }
 SKIP = {name: f"{METHODS[name]} --ablation skip" for name in ("rotation", "exemplar")}
+LONGER = {name: f"{METHODS[name]} --updates 1000" for name in ("cpc", "gim", "rotation")}
+REAL = ("real", "longer")
 UNKEPT = ("throughput", "_grid")  # a timing, and a probe that is not trained here
-WORLDS = {"drawn": METHODS, "real": METHODS, "skip": SKIP}
+WORLDS = {"drawn": METHODS, "real": METHODS, "longer": LONGER, "skip": SKIP}
 
 
 def jobs(worlds: list[str], seeds: list[int], methods: list[str], data: str) -> Iterator[tuple[str, list[str]]]:
     """Name and flags of each run, in the order in which they are made."""
     for world in worlds:
-        pictures = ["--data", data] if world == "real" else DRAWN.split()
+        pictures = ["--data", data] if world in REAL else DRAWN.split()
         for seed in seeds:
             for method, flags in WORLDS[world].items():
                 if not methods or method in methods:
@@ -110,8 +112,8 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("runs/vision_methods"), help="folder of the runs")
     parser.add_argument("--out", type=Path, default=KEPT)
     options = parser.parse_args()
-    if "real" in options.worlds and not options.data:
-        parser.error("real: give --data")
+    if not options.data and (asked := [world for world in REAL if world in options.worlds]):
+        parser.error(f"{asked[0]}: give --data")
     data = str(some(options.data, options.work)) if options.data else ""
     for name, flags in jobs(options.worlds, options.seeds, options.methods, data):
         run, place = options.work / name, options.out / name

@@ -15,7 +15,7 @@ from cpc_repr.vision.transfer.epochs import Kind
 from cpc_rl.compare.statistics import t_interval
 
 KEPT = RESULTS / "vision/methods"
-WORLDS = {"drawn": "drawn", "real": "Tiny ImageNet, ten classes"}
+WORLDS = {"drawn": "drawn", "real": "Tiny ImageNet, ten classes", "longer": "the same, 1,000 updates"}
 PROBE: Kind = "lbfgs"
 Run = Mapping[str, Any]  # name of a result -> what it is
 
