@@ -18,8 +18,13 @@ def drawn() -> Rows:
     return _both(3)
 
 
+def pretrainings() -> Rows:
+    """The same on drawn pictures, each seed with a pretraining of its own, beside supervised encoders."""
+    return _both(6)
+
+
 def _both(first: int) -> Rows:
     precision, gain = (table(FILE, first + number) for number in (PRECISION, GAIN))
     rows = [[*row.values()] for row in precision]
-    gained = [["difference, paired", *[*row.values()][1:]] for row in gain]
+    gained = [[f"{name} - random, paired", *cells] for name, *cells in ([*row.values()] for row in gain)]
     return [[*precision[0]], *rows, *gained]

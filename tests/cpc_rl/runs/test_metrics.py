@@ -68,7 +68,7 @@ def test_resuming_drops_what_came_after_the_checkpoint(tmp_path: Path) -> None:
         ('{"frames": 1e999}', "frames is inf"),
         ('{"frames": 1%s}' % ("0" * 400), r"frames is 1000*\.\.\.0* \(401 characters\), which is no finite number"),
         ('{"frames": 1%s}' % ("0" * 5000), "not JSON .*4300 digits"),
-        ("[" * 100_000, "not JSON .*recursion"),
+        ("[" * 100_000, "not JSON .*(recursion|Stack overflow)"),  # the latter from Python 3.14 on
         ('{"frames": 1', "not JSON .*delimiter"),
     ],
 )
