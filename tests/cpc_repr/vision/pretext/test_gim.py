@@ -30,7 +30,7 @@ from tests.cpc_repr.contexts import context
 from tests.cpc_repr.vision.test_command import TINY
 from tests.cpc_repr.vision.toy import SIDE, toy_pictures, write_toy
 
-ENCODER = EncoderConfig(stem=(4, 5, 1), pool=False, blocks=(1, 2, 1), bottlenecks=(4, 4, 4), maps=(6, 8, 10))
+ENCODER = EncoderConfig(stem=(8, 5, 1), pool=False, blocks=(1, 2, 1), bottlenecks=(8, 8, 8), maps=(8, 16, 24))
 TASK = VisionCPCConfig(offsets=(1, 2), negatives=Negatives(count=16))
 
 
@@ -128,7 +128,7 @@ def test_probes_see_the_mean_maps_of_each_module() -> None:
     objective = VisionGreedyInfoMax(context(CONFIG, toy_pictures()))
     images = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
     found = objective.representations()
-    assert [*found] == [*objective.rows] and [r.size for r in found.values()] == [6, 8, 10]
+    assert [*found] == [*objective.rows] and [r.size for r in found.values()] == [8, 16, 24]
     cells = [((images[:, :, y : y + 8, x : x + 8].float() - 127.5) / 63.75) for y in (0, 4, 8) for x in (0, 4, 8)]
     encoder = objective.module.model.encoder
     for i, representation in enumerate(found.values()):
