@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-LOOKS = "3000"  # some tens of microseconds: most operations of an update end sooner; 300 and 10,000 were slower
+LOOKS = "3000"  # some tens of microseconds: 300 are slower, and 10,000 beside another program
 
 
 def sleep_soon() -> None:
