@@ -26,7 +26,10 @@ cpc: {steps: 5, anchors: 6, num_negatives: 16}
 run: {threads: 1, device: cpu, log_updates: 5, checkpoint_minutes: 0.0001}
 """
 UPDATE = 20 * 4 * 4  # frames
-WHOLE = ("--aux", "cpc,curl,spr", "--reduction", "mean", "--frames", str(40 * UPDATE))
+# One rank and two round differently, so that now and then a ReLU near 0 opens in one of them alone. Adam divides even such
+# a small gradient by its own size and the weights part; with a large epsilon what was small stays small.
+STEADY = ("--optimiser.epsilon", "0.01")
+WHOLE = ("--aux", "cpc,curl,spr", "--reduction", "mean", *STEADY, "--frames", str(40 * UPDATE))
 
 
 def start(ranks: int, *flags: str, restarts: int = 0) -> subprocess.Popen[str]:
@@ -83,7 +86,7 @@ def check_one_is_two(flags: list[str], one: Path, two: tuple[Path, str], capfd: 
     first, second = (torch.load(newest(run), weights_only=True) for run in runs)
     assert f"--frames {first['frames']}" in " ".join(flags) and first["frames"] == second["frames"]
     for name, weight in first["network"].items():
-        torch.testing.assert_close(second["network"][name], weight, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(second["network"][name], weight, rtol=1e-4, atol=2e-6)
     assert torch.equal(first["generator"], second["generator"]) and len(second["ranks"]) == 2
     for a, b in zip(*(read_metrics(run / "metrics.jsonl") for run in runs), strict=True):
         skip = ("seconds", "frames_per_second", "memory_mb")
@@ -99,7 +102,7 @@ def test_two_ranks_of_two_are_one_rank_of_four(
 
 
 def test_sums_over_two_ranks_are_those_of_one(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    flags = ["--config", str(config), "--aux", "none", "--reduction", "sum", "--frames", str(20 * UPDATE)]
+    flags = ["--config", str(config), "--aux", "none", "--reduction", "sum", *STEADY, "--frames", str(20 * UPDATE)]
     two = tmp_path / "two"
     check_one_is_two(flags, tmp_path / "one", (two, finish(start(2, *flags, "--run", str(two)))), capfd)
 
