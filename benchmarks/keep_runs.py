@@ -5,7 +5,8 @@
 
 Of each run that reached its planned frames: its config.yaml, and of metrics.jsonl the lines in which episodes ended,
 with returns, entropy, speed and what the curves show of each auxiliary loss. A run that is there already is left alone,
-so that the folder grows run by run. Trials that failed are named, never left out silently.
+so that the folder grows run by run. Trials that failed are named, never left out silently. With --weights the agent's
+too, as 16-bit floats: `python -m cpc_rl.evaluate` plays it from there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from cpc_rl.compare.reading import Run, find
 from cpc_rl.runs import read_metrics
+from cpc_rl.runs.checkpoint import Checkpoints
 from cpc_rl.runs.curve import aux_curves
 
 KEYS = ["frames", "seconds", "memory_mb", "episodes", "episode_return", "entropy", "loss/baseline"]
@@ -42,7 +44,7 @@ def name(run: Run, by: list[str]) -> str:
     return "-".join([run.env, str(run.settings["aux"]), *others, f"s{run.seed}"])
 
 
-def keep(run: Path, place: Path) -> int:
+def keep(run: Path, place: Path, weights: bool = False) -> int:
     """Copy a finished run, thinned; `place` appears whole or not at all. Returns the lines of its metrics."""
     part = place.with_name(f".{place.name}")
     shutil.rmtree(part, ignore_errors=True)
@@ -50,6 +52,10 @@ def keep(run: Path, place: Path) -> int:
     shutil.copy(run / "config.yaml", part)
     lines = thin(read_metrics(run / "metrics.jsonl"))
     (part / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    if weights:
+        state = Checkpoints(run).load()
+        halves = {name: weight.half() for name, weight in {**state["network"], **state.get("average", {})}.items()}
+        Checkpoints(part).save({"frames": state["frames"], "network": halves})
     part.rename(place)
     return len(lines)
 
@@ -59,6 +65,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="run directories and sweeps")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--by", nargs="*", default=[], help="further settings in the folders' names, e.g. cpc.steps")
+    parser.add_argument("--weights", action="store_true", help="the agents' weights too")
     options = parser.parse_args()
     found = find(options.runs)
     for run in found.runs:
@@ -66,7 +73,7 @@ def main() -> None:
         if run.state != "done":
             print(f"{run.path}: {run.state} at {run.reached:,} frames {run.error}".rstrip())
         elif not place.exists():
-            print(f"{place}: {keep(run.path, place)} lines")
+            print(f"{place}: {keep(run.path, place, options.weights)} lines")
     for words in found.lost:
         print(words)
 

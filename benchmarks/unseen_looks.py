@@ -27,24 +27,23 @@ LOOKS = {
 }
 
 
-def train(run: Path, arm: str, seed: int, options: argparse.Namespace) -> None:
-    """Train a run, or go on with it."""
+def train(run: Path, *flags: str) -> None:
+    """Train a run of A2C with CPC on minilab, or go on with it."""
     command = [sys.executable, "-m", "agents.a2c", "--threads", "1"]
     if any(run.glob("checkpoint-*.pt")):
         command += ["--resume", str(run)]
     else:
-        command += ["--run", str(run), "--preset", "laptop", "--env", options.env, "--backend", "minilab"]
-        command += ["--aux", "cpc", "--network.precision", "bfloat16", "--frames", str(options.frames)]
-        command += ["--seed", str(seed), *ARMS[arm]]
+        command += ["--run", str(run), "--preset", "laptop", "--backend", "minilab", "--aux", "cpc"]
+        command += ["--network.precision", "bfloat16", *flags]
     subprocess.run(command, check=True)
 
 
-def score(run: Path, look: str, episodes: int) -> float:
-    """Mean return of the sampled policy in a look; what has been played is read again."""
-    path = run / f"{look.replace(' ', '-')}.json"
+def score(run: Path, name: str, look: dict[str, str], episodes: int) -> float:
+    """Mean return of the sampled policy in a look, kept as `name`.json; what has been played is read again."""
+    path = run / f"{name.replace(' ', '-')}.json"
     if not path.exists():
         command = [sys.executable, "-m", "cpc_rl.evaluate", str(run), "--episodes", str(episodes), "--no-greedy"]
-        command += [word for name, value in LOOKS[look].items() for word in (f"--{name}", value)]
+        command += [word for flag, value in look.items() for word in (f"--{flag}", value)]
         before = {file: file.stat().st_mtime_ns for file in (run / "report").glob("evaluation*.json")}
         subprocess.run([*command, "--threads", "1"], check=True)
         files = (run / "report").glob("evaluation*.json")
@@ -95,8 +94,8 @@ def main() -> None:
     for seed in options.seeds:
         for arm in ARMS:
             run = options.runs / f"{options.env}-{arm.replace(' ', '-')}-{seed}"
-            train(run, arm, seed, options)
-            scores |= {(arm, seed, look): score(run, look, options.episodes) for look in LOOKS}
+            train(run, "--env", options.env, "--frames", str(options.frames), "--seed", str(seed), *ARMS[arm])
+            scores |= {(arm, seed, name): score(run, name, look, options.episodes) for name, look in LOOKS.items()}
             options.out.write_text(report(scores, options))
 
 

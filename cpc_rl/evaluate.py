@@ -83,6 +83,14 @@ class EvaluateConfig(Frozen):
     randomise_half: Half | None = Field(
         default=None, description="Half of minilab's randomised looks, other than in training."
     )
+    backend: Literal["minilab", "dmlab"] | None = Field(
+        default=None,
+        description="Back end that plays the level, other than in training: an agent of minilab in the real DeepMind "
+        "Lab (`dmlab`), or the reverse.",
+    )
+    dmlab_renderer: Literal["software", "hardware"] | None = Field(
+        default=None, description="Renderer that your deepmind_lab was built with, other than in training."
+    )
     device: str = Field(
         default="auto",
         pattern=DEVICE,
@@ -107,13 +115,15 @@ def evaluate_run(
     look: Look | None = None,
     randomise: float | None = None,
     randomise_half: Half | None = None,
+    backend: Literal["minilab", "dmlab"] | None = None,
+    dmlab_renderer: Literal["software", "hardware"] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     known: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a checkpoint of a run; also writes `report/evaluation.json`, and `report/coverage.png` of minilab.
 
-    In another look than that of training the file has the look in its name: `evaluation-randomise=1.0.json`.
+    Where something is not as in training the file has it in its name: `evaluation-randomise=1.0.json`.
 
     Args:
         run_dir: As training left it.
@@ -128,17 +138,19 @@ def evaluate_run(
         look: Of minilab, if not that of training.
         randomise: Strength of minilab's domain randomisation, if not that of training.
         randomise_half: Half of the randomised looks, if not that of training.
+        backend: That plays the level, if not that of training: minilab or DeepMind Lab for an agent of the other.
+        dmlab_renderer: Of DeepMind Lab, if not that of training.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the network.
         progress: Told after each row: the policy, episodes done, agent steps.
         known: Given the result before anything is written, which may fail.
 
     Returns:
-        `env`, `backend`, `look` (settings that are not those of training), `frames` (trained), `checkpoint`, `seed`,
+        `env`, `backend`, `changed` (settings that are not those of training), `frames` (trained), `checkpoint`, `seed`,
         `action_repeat`, `file` (its name in `report/`), and for `sampled` and `greedy` the
         `EpisodeStats.summary` with `info`, what the environment told beside the return (`episodes.Told`).
 
     Raises:
-        UsageError: Not a run directory, or one that cannot be written; or another look, and not a run of minilab.
+        UsageError: Not a run directory, or one that cannot be written; or settings that its back end does not have.
         RunFailure: No checkpoint is whole, and of the network that config.yaml describes.
     """
     run, target = RunDirectory.open(run_dir), pick_device(device)
@@ -147,9 +159,9 @@ def evaluate_run(
         check_writable(video, "--video")
     saved = settings_of(run)
     env_config = section(EnvConfig, saved, "env", run.config_path)
-    looks = {"textures": textures, "look": look, "randomise": randomise, "randomise_half": randomise_half}
-    changed = other_look(env_config, looks)
-    env_config = env_config.model_copy(update=changed)
+    wanted: dict[str, Any] = {"textures": textures, "look": look, "randomise": randomise}
+    wanted |= {"randomise_half": randomise_half, "backend": backend, "dmlab_renderer": dmlab_renderer}
+    env_config, changed = other_settings(env_config, wanted)
     file = f"{'-'.join(['evaluation', *(f'{name}={value}' for name, value in changed.items())])}.json"
     check_writable(run.path / "report" / file)
     check_writable(run.path / "report" / picture_of(file))
@@ -159,7 +171,7 @@ def evaluate_run(
     best = checkpoint == "best"
     with restored(run, env_config, network, seed, best=best) as (env, net, saved_state):
         net.to(target)
-        result: dict[str, Any] = {"env": env.name, "backend": env.backend, "look": changed, "file": file}
+        result: dict[str, Any] = {"env": env.name, "backend": env.backend, "changed": changed, "file": file}
         result |= {"frames": saved_state["frames"], "checkpoint": checkpoint, "seed": seed}
         result["action_repeat"] = env.action_repeat
         seen: dict[str, Coverage] = {}
@@ -183,19 +195,26 @@ def evaluate_run(
     return result
 
 
-def other_look(config: EnvConfig, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the settings `wanted` (None: none), those that differ from a run's.
+def other_settings(config: EnvConfig, wanted: Mapping[str, Any]) -> tuple[EnvConfig, dict[str, Any]]:
+    """A run's environment with the settings `wanted` (None: as they were), and those of them that differ.
 
     Raises:
-        UsageError: A number out of bounds, or a back end other than minilab, which alone has looks.
+        UsageError: A number out of bounds, a setting that the back end does not have, or a back end that does not play
+            the levels of the run's.
     """
-    look = {name: value for name, value in wanted.items() if value not in (None, getattr(config, name))}
     with as_usage_error():
-        EnvConfig(**look)  # its bounds
-        backend = resolve(config)[0].backend
-    if look and backend != "minilab":
-        raise UsageError(f"--{next(iter(look))}: the run was trained on {backend}; minilab alone has looks")
-    return look
+        config = resolve(config)[0]
+        changed = {name: value for name, value in wanted.items() if value not in (None, getattr(config, name))}
+        EnvConfig(**changed)  # its bounds
+    if "backend" in changed and config.backend not in ("minilab", "dmlab"):
+        raise UsageError(f"--backend: the run was trained on {config.backend}; minilab and dmlab play the same levels")
+    played = config.model_copy(update=changed)
+    for name in changed:
+        owner = "dmlab" if name.startswith("dmlab_") else "minilab"
+        if name != "backend" and played.backend != owner:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag}: the run is played on {played.backend}; {owner} alone has this setting")
+    return played, changed
 
 
 def picture_of(file: str) -> str:
@@ -338,8 +357,8 @@ def show(config: EvaluateConfig) -> int:
         rows: dict[str, Any] = {name: result[name] for name in ("sampled", "greedy") if name in result}
         best = " (best checkpoint)" if config.checkpoint == "best" else ""
         title = f"{result['env']} after {result['frames']:,} frames{best}"
-        if look := ", ".join(f"{name} {value}" for name, value in result["look"].items()):
-            title += f"\nin another look than in training: {look}"
+        if changed := ", ".join(f"{name} {value}" for name, value in result["changed"].items()):
+            title += f"\nnot as in training: {changed}"
         screen.result(summary_table(title, rows, result["action_repeat"]))
         if (table := info_table(rows)) is not None:
             screen.result(table)

@@ -26,8 +26,8 @@ cpc: {steps: 5, anchors: 6, num_negatives: 16}
 run: {threads: 1, device: cpu, log_updates: 5, checkpoint_minutes: 0.0001}
 """
 UPDATE = 20 * 4 * 4  # frames
-# One rank and two round differently, so that now and then a ReLU near 0 opens in one of them alone. Adam divides even such
-# a small gradient by its own size and the weights part; with a large epsilon what was small stays small.
+# One rank and two round differently, so that now and then a ReLU near 0 opens in one of them alone. Adam divides even
+# such a small gradient by its own size and the weights part; with a large epsilon what was small stays small.
 STEADY = ("--optimiser.epsilon", "0.01")
 WHOLE = ("--aux", "cpc,curl,spr", "--reduction", "mean", *STEADY, "--frames", str(40 * UPDATE))
 

@@ -13,6 +13,7 @@ from cpc_rl.evaluate import evaluate_run
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import Logger, RunConfig, RunDirectory
 from envs.config import EnvConfig
+from tests.envs.dmlab.double import installed
 from tests.toys import CountingEnv, TellingEnv
 
 SHAPE = (36, 36, 3)
@@ -194,16 +195,50 @@ def test_a_run_can_be_evaluated_in_another_look_which_is_said(
     run.config_path.write_text(json.dumps(recorded | {"env": recorded["env"] | {"backend": "minilab"}}))
     argv = [str(run.path), "--episodes", "1", "--no-greedy", "--device", "cpu", "--textures", "drawn"]
     assert module.main([*argv, "--randomise", "0.5"]) == 0
-    assert "in another look than in training: randomise 0.5" in capsys.readouterr().out
+    assert "not as in training: randomise 0.5" in capsys.readouterr().out
     assert module.main(argv) == 0  # the run's own look is no other
-    assert "another look" not in capsys.readouterr().out
+    assert "not as in training" not in capsys.readouterr().out
     assert seen == [("drawn", 0.5), ("drawn", 0.0)]
     files = {"evaluation-randomise=0.5.json": {"randomise": 0.5}, "evaluation.json": {}}
-    for name, look in files.items():
-        assert json.loads((run.report / name).read_text())["look"] == look
+    for name, changed in files.items():
+        assert json.loads((run.report / name).read_text())["changed"] == changed
     run.config_path.write_text(json.dumps(recorded | {"env": recorded["env"] | {"backend": "dmlab"}}))
-    with pytest.raises(UsageError, match="--randomise: the run was trained on dmlab; minilab alone has looks"):
+    with pytest.raises(UsageError, match="--randomise: the run is played on dmlab; minilab alone has this setting"):
         evaluate_run(run.path, episodes=1, randomise=0.5, device="cpu")
+
+
+def test_an_agent_of_minilab_plays_in_deepmind_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = TrainConfig(env=EnvConfig(name="minilab/seekavoid_arena_01", height=36, width=36, look="engine"))
+    run = RunDirectory.create(tmp_path / "run", config)
+    weights = ActorCritic(config.network, SHAPE, 9).half().state_dict()  # as small as they are handed on
+    run.checkpoints.save({"frames": 4000, "network": weights})
+    argv = [str(run.path), "--episodes", "1", "--no-greedy", "--device", "cpu", "--max-steps", "3"]
+    with installed(tmp_path) as double:
+        assert module.main([*argv, "--backend", "dmlab"]) == 0
+        assert double.log("construct") == [["construct", "seekavoid_arena_01"]]
+    assert "not as in training: backend dmlab" in capsys.readouterr().out
+    result = json.loads((run.report / "evaluation-backend=dmlab.json").read_text())
+    assert result["backend"] == "dmlab" and result["changed"] == {"backend": "dmlab"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "flags", "words"),
+    [
+        ("gymnasium", {"backend": "dmlab"}, "--backend: the run was trained on gymnasium; minilab and dmlab play"),
+        ("minilab", {"backend": "dmlab", "look": "engine"}, "--look: the run is played on dmlab; minilab alone has"),
+        ("minilab", {"dmlab_renderer": "hardware"}, "--dmlab-renderer: the run is played on minilab; dmlab alone has"),
+        ("dmlab", {"backend": "minilab", "dmlab_renderer": "hardware"}, "--dmlab-renderer: the run is played on mini"),
+    ],
+)
+def test_a_setting_that_the_back_end_does_not_have_is_refused(
+    backend: str, flags: dict[str, Any], words: str, run: RunDirectory, made: list[CountingEnv]
+) -> None:
+    recorded = load_yaml(run.config_path)
+    recorded["env"] |= {"backend": backend, "name": "rooms_watermaze"}
+    run.config_path.write_text(json.dumps(recorded))
+    with pytest.raises(UsageError, match=words):
+        evaluate_run(run.path, episodes=1, device="cpu", **flags)
+    assert not made
 
 
 def test_a_run_of_before_textures_is_evaluated_in_the_look_it_was_trained_with(
