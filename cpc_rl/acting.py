@@ -104,18 +104,6 @@ def final_value(net: ActorCritic, step: EnvStep, action: Tensor, state: State) -
     return torch.where(cut, value, 0.0)
 
 
-def shares(num_envs: int) -> list[tuple[int, int]]:
-    """The environments [lo, hi) that each of as many threads acts for as pay, on a CPU."""
-    parts = max(1, min(torch.get_num_threads(), MOST_PARTS, num_envs // LEAST_PART))
-    return list(pairwise(num_envs * i // parts for i in range(parts + 1)))
-
-
-def actors(parts: int) -> ThreadPoolExecutor:
-    """A thread for each part, which has its part of PyTorch's threads. They end with the pool."""
-    # The initialiser sets the number of the new thread only; ours stays.
-    return ThreadPoolExecutor(parts, "actor", torch.set_num_threads, (torch.get_num_threads() // parts,))
-
-
 class Actor:
     """`collect` for one set of environments, network and rollout, again and again, as fast as the machine lets it.
 
@@ -138,13 +126,16 @@ class Actor:
             if env.device.type == "cuda":  # otherwise every step waits for the environments
                 self._work = Captured(self._work)
         elif rollout.obs.device.type == "cpu" and isinstance(env, Divisible):
-            bounds = shares(env.num_envs)
-            self.parts = len(bounds)
+            threads = torch.get_num_threads()
+            self.parts = max(1, min(threads, MOST_PARTS, env.num_envs // LEAST_PART))
             if self.parts > 1:
-                self._work = self._in_parts(env, net, bounds)
+                # The initialiser sets the number of the new thread only; ours stays. The threads end with the pool.
+                pool = ThreadPoolExecutor(self.parts, "actor", torch.set_num_threads, (threads // self.parts,))
+                self._work = self._in_parts(env, net, pool)
 
-    def _in_parts(self, env: Divisible, net: ActorCritic, bounds: list[tuple[int, int]]) -> Callable[[], None]:
-        pool, parts = actors(len(bounds)), [(env.part(lo, hi), self._rollout.part(lo, hi)) for lo, hi in bounds]
+    def _in_parts(self, env: Divisible, net: ActorCritic, pool: ThreadPoolExecutor) -> Callable[[], None]:
+        bounds = pairwise(self._rollout.obs.shape[1] * i // self.parts for i in range(self.parts + 1))
+        parts = [(env.part(lo, hi), self._rollout.part(lo, hi)) for lo, hi in bounds]
 
         def work() -> None:
             running = [pool.submit(act, some, net, rows) for some, rows in parts]

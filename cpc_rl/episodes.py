@@ -11,7 +11,7 @@ import scipy
 import torch
 from torch import Tensor
 
-from cpc_rl.acting import actors, sample, shares
+from cpc_rl.acting import sample
 from cpc_rl.networks import ActorCritic, ActorCriticOutput
 from envs import resolve
 from envs.api import BatchedEnv, EnvStep, Restful, info_names
@@ -56,8 +56,6 @@ class RandomPolicy:
 class NetworkPolicy:
     """A network's policy, acting as it does in training: the state lives on and is zeroed where `is_first`.
 
-    On a CPU several threads act for a part of the environments each.
-
     Attributes:
         output: what the network gave for the row it acted on last, [1, B, ...] each.
     """
@@ -70,15 +68,13 @@ class NetworkPolicy:
         self._generator = torch.Generator(device).manual_seed(seed)
         self._state = net.initial_state(num_envs, device)
         self._last_action = torch.zeros(num_envs, dtype=torch.int64, device=device)  # [B]
-        self._shares = shares(num_envs) if device.type == "cpu" else [(0, num_envs)]
-        self._actors = actors(len(self._shares)) if len(self._shares) > 1 else None
 
     @torch.no_grad()
     def __call__(self, step: EnvStep) -> Tensor:
         """Act on one row: int64 [B], on the device of `step`."""
         row = step.obs, step.reward, step.is_first
         obs, reward, is_first = (x.to(self._device)[None] for x in row)  # [1, B, ...] each
-        self.output = self._forward(obs, self._last_action[None], reward, is_first)
+        self.output = self._net(obs, self._last_action[None], reward, is_first, self._state)
         self._state = self.output.state
         logits = self.output.logits[0]  # [B, A]
         if self._greedy:
@@ -87,20 +83,6 @@ class NetworkPolicy:
             clocks = torch.empty_like(logits).exponential_(generator=self._generator)
             self._last_action = sample(logits, clocks)  # [B]
         return self._last_action.to(step.reward.device)
-
-    def _forward(self, *row: Tensor) -> ActorCriticOutput:
-        """The network's output for a row, [1, B, ...] each."""
-        if self._actors is None:
-            return self._net(*row, self._state)
-        parts = list(self._actors.map(lambda share: self._part(*share, *row), self._shares))
-        logits, value, z, c = (torch.cat(x, 1) for x in zip(*(part[:4] for part in parts), strict=True))
-        hidden, cell = (torch.cat(x) for x in zip(*(part.state for part in parts), strict=True))
-        return ActorCriticOutput(logits, value, z, c, (hidden, cell))
-
-    @torch.no_grad()  # each thread has a mode of its own
-    def _part(self, lo: int, hi: int, *row: Tensor) -> ActorCriticOutput:
-        hidden, cell = self._state
-        return self._net(*(x[:, lo:hi] for x in row), (hidden[lo:hi], cell[lo:hi]))
 
     def state_dict(self) -> dict[str, Tensor]:
         """What decides the actions to come, beside the weights."""

@@ -1,12 +1,8 @@
-import threading
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from cpc_rl.episodes import EpisodeStats, NetworkPolicy, RandomPolicy, at_once, evaluate, interval, ratio_interval
-from cpc_rl.networks import ActorCritic, ActorCriticOutput, NetworkConfig
 from envs.config import EnvConfig
 from tests.toys import CountingEnv, CountingNet, TellingEnv
 
@@ -58,35 +54,6 @@ def test_greedy_takes_the_likeliest_and_sampling_follows_the_seed() -> None:
     assert actions(1, greedy=True) == [[t % 3] for t in range(50)]
     assert actions(1, greedy=False) == actions(1, greedy=False)
     assert actions(1, greedy=False) != actions(2, greedy=False)
-
-
-@pytest.mark.parametrize(("num_envs", "cpus"), [(16, 2), (27, 3), (70, 9)])
-def test_threads_act_for_a_part_of_the_environments_each_as_one_does_for_all(num_envs: int, cpus: int) -> None:
-    def played(cpus: int) -> tuple[list[ActorCriticOutput], list[Tensor], set[str]]:
-        torch.set_num_threads(cpus)
-        torch.manual_seed(3)
-        shape, names = (24, 28, 3), set[str]()
-        env, net = CountingEnv([3, 7, *[5] * (num_envs - 2)], obs_shape=shape), ActorCritic(NetworkConfig(), shape, 3)
-        net.encoder.register_forward_hook(lambda *_: names.add(threading.current_thread().name))
-        net.encoder.register_forward_hook(lambda *_: slopes.add(torch.is_grad_enabled()))
-        policy, seen = NetworkPolicy(net, num_envs, CPU, seed=1), []
-        step = env.reset()
-        for _ in range(9):
-            step = env.step(policy(step))
-            seen.append(policy.output)
-        return seen, env.actions, names
-
-    before, slopes = torch.get_num_threads(), set[bool]()
-    try:
-        (whole, actions, _), (parts, same_actions, threads) = played(1), played(cpus)
-    finally:
-        torch.set_num_threads(before)
-    assert len(threads) == min(cpus, 4, num_envs // 8) and all(name.startswith("actor") for name in threads)
-    assert all(torch.equal(a, b) for a, b in zip(actions, same_actions, strict=True))
-    for one, other in zip(whole, parts, strict=True):
-        for a, b in zip((*one[:4], *one.state), (*other[:4], *other.state), strict=True):
-            torch.testing.assert_close(a, b)
-    assert slopes == {False}  # no thread builds a graph
 
 
 def test_random_policy_is_uniform() -> None:
