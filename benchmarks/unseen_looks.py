@@ -1,9 +1,9 @@
 """Transfer to looks never seen: agents trained with half of minilab's randomised looks beside agents of the plain look.
 
-    python benchmarks/unseen_looks.py --frames 10000000 --seeds 1 2 3
+    python benchmarks/unseen_looks.py --env rooms_watermaze --frames 10000000 --seeds 1 2 3
 
 Trains both arms with CPC, one run at a time, evaluates each in four looks, and writes after each run what there is to
-`benchmarks/results/unseen_looks.md`. A stopped call goes on where it was.
+`benchmarks/results/unseen_looks/LEVEL.md`. A stopped call goes on where it was.
 """
 
 from __future__ import annotations
@@ -88,15 +88,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--episodes", type=int, default=30)
     parser.add_argument("--runs", type=Path, default=Path("runs/unseen_looks"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "unseen_looks.md")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "unseen_looks")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     scores: dict[tuple[str, int, str], float] = {}
     for seed in options.seeds:
         for arm in ARMS:
             run = options.runs / f"{options.env}-{arm.replace(' ', '-')}-{seed}"
             train(run, "--env", options.env, "--frames", str(options.frames), "--seed", str(seed), *ARMS[arm])
             scores |= {(arm, seed, name): score(run, name, look, options.episodes) for name, look in LOOKS.items()}
-            options.out.write_text(report(scores, options))
+            (options.out / f"{options.env}.md").write_text(report(scores, options))
 
 
 if __name__ == "__main__":
