@@ -3,7 +3,7 @@
 from configs.errors import RunFailure, UsageError, as_usage_error, explain, guarded
 from configs.files import difference, dump, load_yaml, preset_names
 from configs.loader import load
-from configs.model import QUIET, Frozen, MayChange, changeable_keys, flag_names, flatten
+from configs.model import QUIET, Frozen, MayChange, changeable_keys, flag_names, flags_given, flatten
 from configs.programs import check_program
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "dump",
     "explain",
     "flag_names",
+    "flags_given",
     "flatten",
     "guarded",
     "load",

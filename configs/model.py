@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -38,6 +38,18 @@ def flag_names(model: type[BaseModel], key_prefix: str = "", flag_prefix: str = 
             spelt = next((m.name for m in field.metadata if getattr(m, "name", None)), name)
             names[key_prefix + name] = flag_prefix + _dashed(spelt)
     return names
+
+
+def flags_given(model: type[BaseModel], argv: Sequence[str]) -> dict[str, str]:
+    """Dotted keys of the settings that `argv` names, and the flag of each."""
+    words = {word.partition("=")[0].replace("_", "-") for word in argv if word.startswith("--")}
+    return {key: flag for key, flag in flag_names(model).items() if words & {flag, _negated(flag)}}
+
+
+def _negated(flag: str) -> str:
+    """The flag that switches a setting off: `--no-bias`, `--evaluation.no-blocks`."""
+    section, dot, name = flag.removeprefix("--").rpartition(".")
+    return f"--{section}{dot}no-{name}"
 
 
 def keys_of(model: type[BaseModel], *annotations: Any, prefix: str = "") -> set[str]:

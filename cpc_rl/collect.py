@@ -27,6 +27,7 @@ from configs import (
     as_usage_error,
     changeable_keys,
     difference,
+    flags_given,
     guarded,
     load,
 )
@@ -143,8 +144,13 @@ class PlayRecorder:
 
 
 @contextmanager
-def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv, Player, Manifest]]:
-    """Environments, who plays in them, and a manifest without files; a person looks at `stop` too."""
+def player(
+    config: CollectConfig, stop: StopSignal, argv: Sequence[str] = ()
+) -> Iterator[tuple[BatchedEnv, Player, Manifest]]:
+    """Environments, who plays in them, and a manifest without files; a person looks at `stop` too.
+
+    `argv`: what gave `config`.
+    """
     if config.policy == KEYBOARD:
         check_window()
     run = None if config.policy in (RANDOM, KEYBOARD) else RunDirectory(Path(config.policy))
@@ -152,7 +158,9 @@ def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv
         allowed = f"{RANDOM}, {KEYBOARD} and the DIR of a run"
         raise UsageError(f"--policy {config.policy}: no such run directory; allowed are {allowed}")
     saved = {} if run is None else settings_of(run)
-    env_config = _environment(config.env, run, saved, config.policy == KEYBOARD)
+    asked = {name: value for name, value in config.env if value != RecordedEnv.model_fields[name].default}
+    asked |= {name: getattr(config.env, name) for name in _named(argv)}
+    env_config = _environment(config.env, asked, run, saved, config.policy == KEYBOARD)
     device = pick_device(config.device)
     policy: Player
     frames: int | None = None
@@ -177,12 +185,19 @@ def player(config: CollectConfig, stop: StopSignal) -> Iterator[tuple[BatchedEnv
         yield env, policy, _manifest(config, env_config, env, frames)
 
 
-def _environment(asked: RecordedEnv, run: RunDirectory | None, saved: dict[str, Any], alone: bool) -> EnvConfig:
+def _named(argv: Sequence[str]) -> list[str]:
+    """Settings of the environment that flags name, be it with their default."""
+    section, names = "env.", flags_given(CollectConfig, argv)
+    return [key.removeprefix(section) for key in names if key.startswith(section)]
+
+
+def _environment(
+    asked: RecordedEnv, given: dict[str, Any], run: RunDirectory | None, saved: dict[str, Any], alone: bool
+) -> EnvConfig:
     """The one that is asked for; an agent's own, with as many environments and threads as asked.
 
-    `alone`: a person plays in one.
+    `given` are the settings that the user chose; `alone`: a person plays in one.
     """
-    given = {name: value for name, value in asked if value != RecordedEnv.model_fields[name].default}
     if alone and given.setdefault("num_envs", 1) != 1:
         raise UsageError(f"--num-envs {given['num_envs']}: a person plays in one, so 1")
     if run is None:
@@ -199,7 +214,7 @@ def _environment(asked: RecordedEnv, run: RunDirectory | None, saved: dict[str, 
 def _manifest(config: CollectConfig, env_config: EnvConfig, env: BatchedEnv, frames: int | None) -> Manifest:
     return Manifest(
         env=env_config,
-        policy=config.policy,
+        policy=config.policy if config.policy in (RANDOM, KEYBOARD) else str(Path(config.policy).resolve()),
         policy_frames=frames,
         seed=config.seed,
         rows=config.rows,
@@ -225,21 +240,23 @@ def take_up(checkpoints: Checkpoints, fresh: Manifest, recorder: PlayRecorder) -
     manifest = read_manifest(folder)
     free = changeable_keys(Manifest) | {"files"}
     for key, before, now in difference(manifest.model_copy(update={"files": ()}), fresh):
-        if key not in free:
+        if key not in free and not (key == "policy" and Path(before).resolve() == Path(now).resolve()):
             raise UsageError(f"{folder} was recorded with {key} = {before}, not {now}; give another --out")
+    if len(manifest.files) == 1 and not checkpoints.paths():  # killed between the two: recorded anew, to the same bytes
+        return fresh
     if manifest.files:
         saved = checkpoints.load(lambda state: recorder.load_state_dict(state["recorder"]))
         manifest = manifest.model_copy(update={"files": manifest.files[: saved["files"]]})
     return manifest
 
 
-def collect(config: CollectConfig) -> int:
-    """Record as `config` says; 0 when all frames are there, 130 when a signal stopped it."""
+def collect(config: CollectConfig, argv: Sequence[str] = ()) -> int:
+    """Record as `config`, which `argv` gave, says; 0 when all frames are there, 130 when a signal stopped it."""
     if config.threads:
         torch.set_num_threads(config.threads)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal())
-        env, policy, fresh = stack.enter_context(player(config, stop))
+        env, policy, fresh = stack.enter_context(player(config, stop, argv))
         try:
             config.out.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
@@ -301,7 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
 
     def program() -> int:
-        return collect(load(CollectConfig, argv, prog="python -m cpc_rl.collect", description=__doc__ or ""))
+        return collect(load(CollectConfig, argv, prog="python -m cpc_rl.collect", description=__doc__ or ""), argv)
 
     return guarded(program, debug="--debug" in argv)
 

@@ -191,7 +191,7 @@ def evaluate_run(
         picture = draw(f"{result['env']} after {result['frames']:,} frames", seen)
         write_atomic(run.report / picture_of(file), lambda stream: stream.write(picture))
     if video is not None:
-        _film_one(net, env_config, environments_of(saved_state), target, seed, video)
+        _film_one(net, env_config, environments_of(saved_state), target, seed, video, max_steps)
     return result
 
 
@@ -205,7 +205,7 @@ def other_settings(config: EnvConfig, wanted: Mapping[str, Any]) -> tuple[EnvCon
     with as_usage_error():
         config = resolve(config)[0]
         changed = {name: value for name, value in wanted.items() if value not in (None, getattr(config, name))}
-        EnvConfig(**changed)  # its bounds
+        EnvConfig(**{"randomise": config.randomise, **changed})  # its bounds
     if "backend" in changed and config.backend not in ("minilab", "dmlab"):
         raise UsageError(f"--backend: the run was trained on {config.backend}; minilab and dmlab play the same levels")
     played = config.model_copy(update=changed)
@@ -239,7 +239,7 @@ def summary_table(title: str, rows: Mapping[str, Mapping[str, Any]], action_repe
     for heading in ("return", "95 % interval", "median", "min", "max", "length"):
         table.add_column(heading, justify="right")
     for name, s in rows.items():
-        cells = [f"{s['mean']:.2f}", f"{s['low']:.2f} to {s['high']:.2f}"]
+        cells = [f"{s['mean']:.2f}", f"{s['low']:.2f} to {s['high']:.2f}" if s["episodes"] > 1 else "-"]
         cells += [f"{s[key]:g}" for key in ("median", "min", "max")]
         table.add_row(name, *cells, f"{s['length']:.0f}")
     return table
@@ -342,9 +342,10 @@ def _film_one(
     device: torch.device,
     seed: int,
     path: Path,
+    max_steps: int,
 ) -> None:
     with opened(config.model_copy(update={"num_envs": 1}), seed, evaluation=True, trained=trained) as env:
-        film(env, NetworkPolicy(net, 1, device, seed), path)
+        film(env, NetworkPolicy(net, 1, device, seed), path, max_steps=max_steps)
 
 
 def show(config: EvaluateConfig) -> int:

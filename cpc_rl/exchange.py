@@ -30,6 +30,15 @@ def check_format(form: Format) -> None:
             raise UsageError(f"--format onnx needs {name} ({error}): pip install 'cpc-rl[export]'") from error
 
 
+def check_folder(folder: Path, name: str) -> None:
+    """Raise UsageError where `folder` holds things that no export of a file `name` has written, such as a run."""
+    if not folder.is_dir():
+        return
+    held = {entry.name for entry in folder.iterdir()}
+    if held and ("metrics.jsonl" in held or not held & {f"{name}{suffix}" for suffix in SUFFIX.values()}):
+        raise UsageError(f"--out {folder} holds other things ({min(held)}); give a new or empty folder")
+
+
 def write_network(
     path: Path,
     form: Format,

@@ -20,9 +20,9 @@ import tyro
 from pydantic import Field
 from torch import Tensor, nn
 
-from configs import QUIET, Frozen, RunFailure, guarded, load
+from configs import QUIET, Frozen, RunFailure, check_program, guarded, load
 from cpc_rl.evaluate import restored, section, settings_of
-from cpc_rl.exchange import SUFFIX, Format, check_format, read_network, write_network
+from cpc_rl.exchange import SUFFIX, Format, check_folder, check_format, read_network, write_network
 from cpc_rl.model_card import model_card
 from cpc_rl.networks import ActorCritic, NetworkConfig
 from cpc_rl.runs import RunDirectory
@@ -116,10 +116,12 @@ def export_run(
     """
     check_format(form)
     run = RunDirectory.open(run_dir)
+    saved = settings_of(run)
+    check_program(run.path, saved, ["agents.a2c"])
     folder = out or run.path / "export"
     path = folder / f"agent{SUFFIX[form]}"
+    check_folder(folder, "agent")
     check_writable(path, "--out")
-    saved = settings_of(run)
     env_config = section(EnvConfig, saved, "env", run.config_path).model_copy(update={"num_envs": 1})
     # The weights are float32 whatever the encoder computes in, and not every runtime has bfloat16.
     network = section(NetworkConfig, saved, "network", run.config_path).model_copy(update={"precision": "float32"})

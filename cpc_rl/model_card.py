@@ -93,10 +93,10 @@ def _score(run: RunDirectory, frames: int, checkpoint: str) -> str:
         found = json.loads((run.path / "report" / "evaluation.json").read_bytes())
         if (found["frames"], found.get("checkpoint", "newest")) == (frames, checkpoint):
             s = found["sampled"]
-            return (
-                f"{s['mean']:.2f}, 95 % interval {s['low']:.2f} to {s['high']:.2f}, over {s['episodes']} new episodes "
-                "of the sampled policy"
-            )
+            spread = f", 95 % interval {s['low']:.2f} to {s['high']:.2f}, over" if s["episodes"] > 1 else " in"
+            episodes = f"{s['episodes']:.0f} new episode{'s' if s['episodes'] > 1 else ''} of the sampled policy"
+            cut = f", {s['cut']:.0f} of them cut before their end" if s.get("cut") else ""
+            return f"{s['mean']:.2f}{spread} {episodes}{cut}"
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none, or damaged: then it is not known
     return "not known: run `python -m cpc_rl.evaluate` before the export"

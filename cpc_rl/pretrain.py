@@ -284,15 +284,19 @@ def pretrain(config: PretrainConfig, argv: Sequence[str] = ()) -> int:
         return 130
     print(f"done: {run.path}  curve: {plot_curve(run.path)}")
     if not config.run.quiet:
-        print(f"next: {following(manifest.env, run.path)}")
+        print(f"next: {following(manifest, config.network, run.path)}")
     return 0
 
 
-def following(env: EnvConfig, run: Path) -> str:
+def following(manifest: Manifest, network: NetworkConfig, run: Path) -> str:
     """What to do with the run: a probe, which reads minilab's state and no other's, or an agent that begins with it."""
+    env = manifest.env
     if env.backend == "minilab":
         return f"python -m cpc_rl.probe {run}"
-    return f"python -m agents.a2c --env {env.backend}/{env.name} --init {run}"
+    flags = [f"--{side} {size}" for side in ("height", "width") if (size := getattr(env, side)) is not None]
+    if len(manifest.obs_shape) == 1:  # vectors, for which agents have a smaller network by default
+        flags += [f"--network.features {network.features}", f"--network.hidden {network.hidden}"]
+    return " ".join([f"python -m agents.a2c --env {env.backend}/{env.name} --init {run}", *flags])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

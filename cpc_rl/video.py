@@ -24,7 +24,7 @@ def check_video_path(path: Path) -> None:
         raise UsageError(f"--video {path}: must end in .mp4")
 
 
-def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) -> float:
+def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None, max_steps: int = MAX_STEPS) -> float:
     """Play one episode in the first environment of `env` and write it to `path`.
 
     Args:
@@ -32,6 +32,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) 
         policy: Fresh, for `env.num_envs` environments.
         path: Ends in `.mp4`; folders above it are made.
         scale: Each pixel becomes a square of this side; by default the film is about 400 pixels wide.
+        max_steps: Agent steps after which an episode that does not end is cut.
 
     Returns:
         The episode's return.
@@ -40,7 +41,7 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) 
         UsageError: `path` is not an mp4, or there is nothing to see.
     """
     check_video_path(path)
-    rows = _episode(env, policy)
+    rows = _episode(env, policy, max_steps)
     total = 0.0
     first = next(rows)
     height, width = first[0].shape[:2]
@@ -60,10 +61,10 @@ def film(env: BatchedEnv, policy: Policy, path: Path, scale: int | None = None) 
     return total
 
 
-def _episode(env: BatchedEnv, policy: Policy) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield (picture [H, W, 3], reward) of each row of the first episode in environment 0, `MAX_STEPS` at most."""
+def _episode(env: BatchedEnv, policy: Policy, max_steps: int) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield (picture [H, W, 3], reward) of the first row of environment 0's first episode and its steps."""
     pixels = np.zeros(env.obs_shape, dtype=np.uint8)
-    for number, row in enumerate(islice(play(env, policy), MAX_STEPS)):
+    for number, row in enumerate(islice(play(env, policy), max_steps + 1)):
         reward = float(row.score[0]) if number else 0.0
         if not (number and row.is_first[0]):  # else: this row already shows the next episode, so hold the last picture
             pixels = picture(env, row)

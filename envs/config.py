@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 T = TypeVar("T")
 MARK = "a resumed run may change it"  # as in `configs.MayChange`, which this floor cannot import
@@ -112,3 +112,12 @@ class EnvConfig(BaseModel):
     dmlab_cache: MayChange[Annotated[Path | None, tyro.conf.arg(metavar="DIR")]] = Field(
         default=None, description="Folder of compiled maps, shared by all runs; by default ~/.cache/cpc-rl/dmlab."
     )
+
+    @model_validator(mode="after")
+    def _draws_no_looks(self) -> Self:
+        if self.randomise == 0:
+            for name in ("randomise_parts", "randomise_half"):
+                if (value := getattr(self, name)) != type(self).model_fields[name].default:
+                    words = " ".join(value) if isinstance(value, tuple) else value
+                    raise ValueError(f"{name} is {words}, but randomise is 0, which changes nothing; give both")
+        return self

@@ -168,6 +168,8 @@ def _train(
                 ended = ASKED
             return row
 
+        if saved is None:  # before the first line of metrics, so that a kill at any time leaves a run to go on with
+            _save(run, state(), learner.progress, group, stop)
         sums: dict[str, list[float]] = defaultdict(list)  # since the last line of metrics
         told_idle: set[str] = set()
         next_save = time.monotonic()  # the first one soon, so that every run can be resumed

@@ -19,7 +19,7 @@ from cpc_rl import trajectories
 from cpc_rl.collect import PlayRecorder, main
 from cpc_rl.episodes import RandomPolicy
 from cpc_rl.networks import ActorCritic, NetworkConfig
-from cpc_rl.runs import RunDirectory
+from cpc_rl.runs import Checkpoints, RunDirectory
 from cpc_rl.trajectories import MANIFEST, Manifest, RowsFile, read_manifest, read_rows, write_rows
 from envs.config import EnvConfig
 from tests.cpc_rl.runs.test_lock import holder
@@ -138,6 +138,14 @@ def test_a_kill_a_full_disk_and_more_frames_change_nothing(
         patch.setattr(module.shutil, "disk_usage", lambda _: Room(10))
         assert collected(parts, *policy) == 1
         assert "320 frames more take about" in capsys.readouterr().err
+    shutil.rmtree(parts)
+    with monkeypatch.context() as patch:  # killed between the first manifest that names a file and its checkpoint
+        patch.setattr(Checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert collected(parts, *policy) == 130
+        assert len(read_manifest(parts).files) == 1 and not list(parts.glob("*.pt"))
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "disk_usage", lambda _: Room(10))
+        assert collected(parts, *policy) == 1
     with monkeypatch.context() as patch:  # killed between a file and the manifest that names it
         patch.setattr(Manifest, "write", lambda *_: os.kill(os.getpid(), 0) or (_ for _ in ()).throw(KeyboardInterrupt))
         assert collected(parts, *policy) == 130
@@ -163,12 +171,17 @@ def test_wrong_words_are_refused_in_one_line(
 ) -> None:
     begun = tmp_path / "begun"
     assert collected(begun, "--frames", "1") == 0
+    dressed = RunDirectory.create(
+        tmp_path / "dressed", agents.a2c.parse([*SMALL, "--look", "engine", "--randomise", "1"])
+    )
     (tmp_path / "file").write_text("")
     before, folders = content(begun), sorted(tmp_path.iterdir())
     for flags, says in (
         (["--policy", "rundom"], "rundom: no such run directory; allowed are random, keyboard and"),
         (["--policy", str(agent.path), "--env", "rooms_watermaze"], "--env rooms_watermaze"),
         (["--policy", str(agent.path), "--height", "36"], "--height 36"),
+        (["--policy", str(dressed.path), "--look", "plain"], f"--look plain: {dressed.path} was trained with engine"),
+        (["--policy", str(dressed.path), "--randomise=0"], "--randomise 0.0"),
         (["--out", str(begun), "--seed", "2"], "was recorded with seed = 1, not 2"),
         (["--out", str(begun), "--num-envs", "3"], "was recorded with env.num_envs = 2, not 3"),
         (["--out", str(agent.path)], "holds other things"),
@@ -185,3 +198,15 @@ def test_wrong_words_are_refused_in_one_line(
     process.kill()
     process.wait()
     shutil.rmtree(begun)
+
+
+def test_an_agent_by_another_name_of_its_folder_is_the_same(
+    tmp_path: Path, agent: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert collected(out, "--policy", str(agent.path), "--frames", "320") == 0
+    monkeypatch.chdir(agent.path.parent)
+    assert collected(out, "--policy", f"{agent.path.name}/") == 0
+    assert len(read_manifest(out).files) == 3
+    assert collected(out, "--policy", "random") == 2
+    assert "was recorded with policy = " in capsys.readouterr().err

@@ -227,6 +227,7 @@ def test_an_agent_of_minilab_plays_in_deepmind_lab(tmp_path: Path, capsys: pytes
         ("gymnasium", {"backend": "dmlab"}, "--backend: the run was trained on gymnasium; minilab and dmlab play"),
         ("minilab", {"backend": "dmlab", "look": "engine"}, "--look: the run is played on dmlab; minilab alone has"),
         ("minilab", {"dmlab_renderer": "hardware"}, "--dmlab-renderer: the run is played on minilab; dmlab alone has"),
+        ("minilab", {"randomise_half": "first"}, "randomise_half is first, but randomise is 0"),
         ("dmlab", {"backend": "minilab", "dmlab_renderer": "hardware"}, "--dmlab-renderer: the run is played on mini"),
     ],
 )

@@ -108,6 +108,46 @@ def test_the_card_has_the_score_of_this_checkpoint_and_of_no_other(run: RunDirec
         )
 
 
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        ({"episodes": 1.0, "cut": 0.0}, "| 1.50 in 1 new episode of the sampled policy |"),
+        (
+            {"episodes": 1.0, "cut": 1.0},
+            "| 1.50 in 1 new episode of the sampled policy, 1 of them cut before their end |",
+        ),
+        (
+            {"episodes": 5.0, "cut": 2.0},
+            "interval 1.00 to 2.00, over 5 new episodes of the sampled policy, 2 of them cut before their end |",
+        ),
+    ],
+)
+def test_the_card_says_what_its_score_is_worth(run: RunDirectory, scores: dict[str, float], says: str) -> None:
+    found = {"frames": 4000, "checkpoint": "newest", "sampled": {"mean": 1.5, "low": 1.0, "high": 2.0, **scores}}
+    (run.report / "evaluation.json").write_text(json.dumps(found))
+    path, _ = export_run(run.path, "torch")
+    assert says in (path.parent / "README.md").read_text()
+
+
+def test_no_folder_of_other_things_is_written_into(run: RunDirectory, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    export_run(run.path, "torch", out=project)
+    export_run(run.path, "torch", out=project)  # its own export is written anew
+    for folder in (project, run.path):
+        (project / "agent.pt2").unlink(missing_ok=True)
+        held = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        with pytest.raises(UsageError, match=f"--out {folder} holds other things"):
+            export_run(run.path, "torch", out=folder)
+        assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == held
+
+
+def test_a_run_that_is_no_agent_is_refused(run: RunDirectory) -> None:
+    run.config_path.write_text(f"{run.config_path.read_text()}\nheld_out: 2\n")
+    with pytest.raises(UsageError, match="is a run of python -m cpc_rl.pretrain, and this takes one of agents.a2c"):
+        export_run(run.path, "torch")
+
+
 def test_a_file_that_computes_something_else_is_named(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     right = exchange.read_network
 

@@ -13,10 +13,13 @@ from configs import load_yaml
 from cpc_rl import pretrain as module
 from cpc_rl.aux import AUX_LOSSES, CPC
 from cpc_rl.collect import main as collect
-from cpc_rl.pretrain import Pretrainer, full_config, main
+from cpc_rl.networks import NetworkConfig
+from cpc_rl.pretrain import Pretrainer, following, full_config, main
 from cpc_rl.probe import probe_run
 from cpc_rl.runs import RunDirectory
 from cpc_rl.trajectories import read_manifest, read_rows
+from envs.config import EnvConfig
+from tests.cpc_rl.test_collect import made
 
 TINY = ["--network.features", "16", "--network.hidden", "16", "--cpc.steps", "3", "--device", "cpu"]
 FILE = 4 * 2 * 20  # frames
@@ -152,3 +155,24 @@ def test_a_run_goes_on_with_its_own_files_only(data: Path, tmp_path: Path, capsy
     capsys.readouterr()
     assert main(["--resume", str(run), "--frames", "1000", "--data", str(other)]) == 2
     assert "the run learnt from other files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("env", "obs_shape", "says"),
+    [
+        ({"name": "seekavoid_arena_01", "backend": "minilab"}, (72, 96, 3), "cpc_rl.probe run"),
+        (
+            {"name": "CartPole-v1", "backend": "gymnasium"},
+            (4,),
+            "agents.a2c --env gymnasium/CartPole-v1 --init run --network.features 256 --network.hidden 256",
+        ),
+        (
+            {"name": "Pong-v5", "backend": "envpool", "height": 48, "width": 64},
+            (48, 64, 4),
+            "agents.a2c --env envpool/Pong-v5 --init run --height 48 --width 64",
+        ),
+    ],
+)
+def test_what_to_do_next_fits_the_network(env: dict[str, Any], obs_shape: tuple[int, ...], says: str) -> None:
+    manifest = made(env=EnvConfig(**env), obs_shape=obs_shape)
+    assert following(manifest, NetworkConfig(), Path("run")) == f"python -m {says}"

@@ -27,6 +27,12 @@ def test_one_episode_with_its_speed_size_and_pictures(tmp_path: Path, next_step:
     assert all(f[63:, :, :].max() > 120 for f in frames)  # something is written below
 
 
+def test_an_episode_that_does_not_end_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "episode.mp4"
+    assert film(CountingEnv([30], obs_shape=(24, 32, 3)), RandomPolicy(3, seed=1), path, max_steps=4) == 4.0
+    assert imageio_ffmpeg.count_frames_and_secs(str(path))[0] == 5  # the first picture and one a step
+
+
 def test_only_mp4(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="must end in .mp4"):
         film(CountingEnv([3]), lambda step: torch.zeros(1, dtype=torch.int64), tmp_path / "x.gif")

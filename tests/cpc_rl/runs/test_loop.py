@@ -155,10 +155,25 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, value: floa
 def test_a_checkpoint_that_is_not_there_is_not_promised(tmp_path: Path) -> None:
     learner = Counter()
     learner.weight = float("nan")
-    with pytest.raises(RunFailure, match="weight is not finite after update 1; there is no checkpoint before it"):
+    with pytest.raises(RunFailure, match="weight is not finite after update 0; there is no checkpoint before it"):
         train(tmp_path / "run", learner)
-    with pytest.raises(RunFailure, match="the loss is nan; there is no checkpoint before it"):
+    with pytest.raises(RunFailure, match="the loss is nan; the newest checkpoint before it is .*checkpoint-0.pt"):
         train(tmp_path / "other", Counter(at={0: fail(RunFailure("the loss is nan"))}))
+
+
+def test_a_run_that_is_killed_behind_its_first_line_goes_on(tmp_path: Path) -> None:
+    """As while it evaluates for the first time."""
+
+    def kill(progress: int, row: object) -> bool:
+        raise KeyboardInterrupt
+
+    rare = Settings(run=RunSettings(log_updates=1, checkpoint_minutes=100.0))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", Counter(), config=rare, callback=kill)
+    assert [row["frames"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4]
+    again = Counter()
+    assert train(tmp_path / "run", again, config=rare) and not again.begun
+    assert [row["frames"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [*range(4, 41, 4)]
 
 
 def test_where_a_tree_is_not_finite() -> None:
