@@ -12,6 +12,7 @@ from cpc_repr.config import CommandConfig, arms, recorded
 from cpc_repr.context import Session
 from cpc_repr.experiment import Data, Experiment, run_experiment
 from cpc_repr.report import Table
+from cpc_repr.resume import check_arms, check_data
 from cpc_repr.training import Stopped
 from cpc_repr.upgrade import upgrade
 from cpc_rl.distributed import ProcessGroup, together
@@ -90,10 +91,12 @@ def _run(experiment: Experiment[C, D], argv: Sequence[str], config: C, group: Pr
             with open_run(config.run, fresh, recorded(config), group) as run:  # before minutes of making data
                 again = resume_command(f"cpc_repr.{experiment.family}", argv, run.path)
                 way_on = f"; go on with: {again}"
+                check_arms(run, config)
                 with screen.step("reading the data"):
                     data = experiment.open(config, session)
                     for arm in arms(config):
                         experiment.check(arm.config, data)
+                check_data(run, config, data.digest, write=group.is_main)
                 if group.is_main and len(arms(config)) > 1:  # each of them keeps its own; a lone one keeps it here
                     run.write_config(recorded(config))
                 screen.say(data.describe())

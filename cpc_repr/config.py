@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import tyro
 from pydantic import Field
@@ -26,6 +26,8 @@ class TrainConfig(Frozen):
 
 class CommandConfig(Frozen):
     """Settings that every command has."""
+
+    places: ClassVar[tuple[str, ...]] = ()  # keys of where the data lie: a resumed run takes the same data elsewhere
 
     run: Annotated[RunSettings, tyro.conf.OmitArgPrefixes] = RunSettings()
     seeds: MayChange[int] = Field(
@@ -61,6 +63,14 @@ class CommandConfig(Frozen):
         for name in ("seeds", "smoke", "ablation"):
             plain.pop(name, None)
         return plain | {"run": {"seed": self.run.seed}}
+
+    def with_places(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """`result_settings` of the same data, which lie where they lie now."""
+        now, new = self.model_dump(mode="json"), dict(settings)
+        for section, _, name in (key.partition(".") for key in self.places):
+            if new[section][name] and now[section][name]:  # files, then and now
+                new[section] = new[section] | {name: now[section][name]}
+        return new
 
 
 C = TypeVar("C", bound=CommandConfig)

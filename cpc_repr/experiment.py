@@ -20,7 +20,7 @@ from cpc_repr.prefetch import Prefetcher
 from cpc_repr.report import Row, Table
 from cpc_repr.results import Results
 from cpc_repr.training import Learner, fit, subdirectory
-from cpc_repr.upgrade import upgrade
+from cpc_repr.upgrade import reread
 from cpc_rl.runs import RunDirectory
 
 
@@ -30,6 +30,11 @@ class Data(Protocol):
     @property
     def reads_files(self) -> bool:
         """Whether a batch is read from the disk, not from memory."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of what is read, wherever it lies: see `cpc_repr.files.digest`."""
         ...
 
     def describe(self) -> str:
@@ -131,7 +136,7 @@ def run_arm(experiment: Experiment[C, D], context: Context[C, D]) -> dict[str, R
     results = Results(
         run.report / "results.json",
         config.result_settings(),
-        lambda old: type(config).model_validate(upgrade(old)).result_settings(),
+        lambda old: config.with_places(reread(config, old).result_settings()),
     )
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
     with context.screen.step("evaluating") as step:

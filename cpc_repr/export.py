@@ -25,7 +25,7 @@ from configs import Frozen, RunFailure, check_program, guarded, load, load_yaml
 from cpc_repr import audio, text, vision
 from cpc_repr.audio.encode import HALO
 from cpc_repr.text.encode import VOCABULARY
-from cpc_rl.exchange import ROWS, SUFFIX, Format, check_format, read_network, write_network
+from cpc_rl.exchange import ROWS, SUFFIX, Format, check_folder, check_format, read_network, write_network
 from cpc_rl.runs import RunDirectory
 from cpc_rl.runs.files import check_writable
 
@@ -108,7 +108,7 @@ def export_encoder(run_dir: Path, form: Format = "onnx", *, out: Path | None = N
         The file, and the largest difference of its z from PyTorch's for a random batch.
 
     Raises:
-        UsageError: Not such a run, a folder that cannot be written, or a package is missing.
+        UsageError: Not such a run, a folder that cannot be written or holds other things, or a package is missing.
         RunFailure: No checkpoint is whole, or the file computes something else than the network.
     """
     check_format(form)
@@ -116,6 +116,7 @@ def export_encoder(run_dir: Path, form: Format = "onnx", *, out: Path | None = N
     folder = out or run.path / "export"
     path = folder / f"encoder{SUFFIX[form]}"
     check_writable(path, "--out")
+    check_folder(folder, "encoder")
     settings = load_yaml(run.config_path)
     check_program(run.path, settings, ["cpc_repr.audio", "cpc_repr.vision", "cpc_repr.text"])
     family = "vision" if "view" in settings else "text" if "stories" in settings else "audio"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 
 def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -25,3 +30,11 @@ def check_regular(path: Path) -> None:
     """Raise ValueError if there is something at `path` that is no regular file: a pipe would be waited for."""
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file")
+
+
+def digest(plain: Any, *arrays: np.ndarray) -> str:
+    """SHA-256 of plain values and of arrays. Runs keep it: what it is taken of must not change."""
+    found = hashlib.sha256(json.dumps(plain).encode())
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from configs import UsageError
-from cpc_repr.upgrade import upgrade
+from cpc_repr.upgrade import reread
 from cpc_rl.distributed import SINGLE, ProcessGroup
 from cpc_rl.optim import Optimiser, OptimiserConfig, check_finite
 from cpc_rl.runs import RunDirectory, RunSettings, StopSignal, loop
@@ -159,11 +160,7 @@ def fit(
         UsageError: The checkpoint was made with another configuration.
         RunFailure: A loss is not finite; checkpoints before it are kept.
     """
-
-    def reread(saved: dict[str, Any]) -> BaseModel:
-        return type(config).model_validate(upgrade(saved))
-
-    if not loop.train(learner, run, settings, config, stop, shown=shown, reread=reread):
+    if not loop.train(learner, run, settings, config, stop, shown=shown, reread=partial(reread, config)):
         raise Stopped(f"stopped at {learner.updates:,} of {learner.total:,} updates")
 
 

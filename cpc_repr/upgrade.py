@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from cpc_rl.runs.upgrade import upgrade_run
 
+C = TypeVar("C", bound=BaseModel)
 POOLS = {
     "all": {"pool": "batch", "exclude": "none"},
     "exclude_own": {"pool": "batch", "exclude": "own"},
@@ -27,6 +30,11 @@ def upgrade(old: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(new.get("probe"), Mapping) and "learning_rate" in new["probe"]:
         new["probe"] = _probe(new["probe"])
     return new
+
+
+def reread(now: C, old: Mapping[str, Any]) -> C:
+    """The configuration `old` as one of today, of the same class as `now`. Raises ValueError as `upgrade`."""
+    return type(now).model_validate(upgrade(old))
 
 
 def _probe(old: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def check_folder(folder: Path, name: str) -> None:
     """Raise UsageError where `folder` holds things that no export of a file `name` has written, such as a run."""
     if not folder.is_dir():
         return
-    held = {entry.name for entry in folder.iterdir()}
+    held = {entry.name for entry in folder.iterdir() if entry.name[0] != "."}  # without locks, and files half written
     if held and ("metrics.jsonl" in held or not held & {f"{name}{suffix}" for suffix in SUFFIX.values()}):
         raise UsageError(f"--out {folder} holds other things ({min(held)}); give a new or empty folder")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 from pydantic import Field
@@ -26,12 +26,12 @@ File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 class SpeechCorpusConfig(Frozen):
     """The speech: a corpus on the disk, or, by default, one that espeak-ng makes on the spot."""
 
-    data: Folder = Field(
+    data: MayChange[Folder] = Field(
         default=None,
         description="Speech laid out as LibriSpeech: <speaker>/<chapter>/<id>.flac (or .wav, .ogg), 16 kHz, mono. By "
         "default the synthetic corpus of --speech.",
     )
-    labels: File = Field(
+    labels: MayChange[File] = Field(
         default=None,
         description="Phone classes of --data; by default converted_aligned_phones.txt in it. Where there is none, "
         "speakers alone are told apart.",
@@ -39,8 +39,12 @@ class SpeechCorpusConfig(Frozen):
     convert: bool = Field(
         default=False, description="Mix files of --data down to one channel and resample them to 16 kHz."
     )
-    train_list: File = Field(default=None, description="Training utterances; by default train_split.txt in --data.")
-    test_list: File = Field(default=None, description="Test utterances; by default test_split.txt in --data.")
+    train_list: MayChange[File] = Field(
+        default=None, description="Training utterances; by default train_split.txt in --data."
+    )
+    test_list: MayChange[File] = Field(
+        default=None, description="Test utterances; by default test_split.txt in --data."
+    )
     corpora: MayChange[Folder] = Field(
         default=None, description="Folder of synthetic corpora, each made once; by default in the user's cache."
     )
@@ -80,6 +84,8 @@ class AudioEvaluationConfig(Frozen):
 
 class AudioConfig(CommandConfig):
     """Train CPC on raw speech, probe it for phones and speakers, and print the paper's table beside ours."""
+
+    places: ClassVar = ("corpus.data", "corpus.labels", "corpus.train_list", "corpus.test_list")
 
     corpus: Annotated[SpeechCorpusConfig, tyro.conf.OmitArgPrefixes] = SpeechCorpusConfig()
     train: Annotated[AudioTrainConfig, tyro.conf.OmitArgPrefixes] = AudioTrainConfig()

@@ -15,6 +15,7 @@ from configs import Frozen, RunFailure, UsageError
 from cpc_repr.audio.corpus import SpeechCorpus, Utterance
 from cpc_repr.audio.model import HOP
 from cpc_repr.audio.sound import SAMPLE_RATE
+from cpc_repr.files import digest
 from cpc_repr.packages import optional_module
 
 IN_MEMORY = 2**28  # samples (1 GiB): a corpus below this is read once
@@ -50,6 +51,13 @@ class Waveforms:
     def reads_files(self) -> bool:
         """Whether the corpus is too large for memory."""
         return not self.keep
+
+    @property
+    def digest(self) -> str:
+        """Of the utterances, their lengths and their labels."""
+        corpus, parts = self.corpus, (self.corpus.train, self.corpus.test)
+        told = [[(u.id, u.speaker, u.samples) for u in part] for part in parts]
+        return digest(told, *(corpus.phones(u) for part in parts for u in part))
 
     def describe(self) -> str:
         """How much speech there is, on one line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 from pydantic import Field
@@ -42,6 +42,8 @@ class TextEvaluationConfig(Frozen):
 
 class TextConfig(CommandConfig):
     """Train CPC on books, score its sentences on five tasks, and print the paper's table beside ours."""
+
+    places: ClassVar = ("corpus.data",)
 
     corpus: Annotated[TextCorpusConfig, tyro.conf.OmitArgPrefixes] = TextCorpusConfig()
     train: Annotated[TextTrainConfig, tyro.conf.OmitArgPrefixes] = TextTrainConfig()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from configs import Frozen, MayChange
 from cpc_repr.cache import cache_folder
+from cpc_repr.files import digest
 from cpc_repr.text.books import Layout, Library, book_files, count_words, hold_out, read_book, read_library
 from cpc_repr.text.senteval import Task, read_tasks
 from cpc_repr.text.stories import StoriesConfig
@@ -27,7 +28,9 @@ File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 class TextCorpusConfig(Frozen):
     """Books, tasks and word vectors: on the disk, or, by default, generated ones."""
 
-    data: Folder = Field(default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones.")
+    data: MayChange[Folder] = Field(
+        default=None, description="Books, one text file (.txt, UTF-8) each. Default: generated ones."
+    )
     layout: Layout = Field(default="lines", description="Layout of the books: a sentence a line, or prose.")
     tasks: MayChange[Folder] = Field(
         default=None, description="SentEval's data/downstream, with MR, CR, SUBJ, MPQA and TREC. Default: generated."
@@ -59,6 +62,13 @@ class TextCorpus:
     vectors: Vectors | None  # of the words of books and tasks
 
     reads_files: ClassVar = False
+
+    @property
+    def digest(self) -> str:
+        """Of the books, whose words that are not in the vocabulary are all one."""
+        libraries = (self.train, self.test)
+        arrays = (array for library in libraries for array in (library.rows, library.starts, library.books))
+        return digest([self.vocabulary.words, *map(len, libraries)], *arrays)
 
     def describe(self) -> str:
         """How much text there is, on one line."""

@@ -73,8 +73,8 @@ def read_runs(paths: Sequence[Path], measure: Measure) -> list[PictureResult]:
     """
     found: list[PictureResult] = []
     for path in paths:
-        files = [path / "report/results.json"]
-        files = files if files[0].is_file() else sorted(path.glob("**/report/results.json"))
+        lone, seeds = path / "report/results.json", sorted(path.glob("s[0-9]*/report/results.json"))
+        files = seeds or ([lone] if lone.is_file() else sorted(path.glob("**/report/results.json")))
         if not files:
             raise UsageError(f"{path} holds no results of python -m cpc_repr.vision")
         for file in files:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 from pydantic import Field, create_model, model_validator
@@ -31,7 +31,9 @@ AUGMENTED = ("augmentation", "cumulative")  # ablations with augmentation of the
 class PicturesConfig(Frozen):
     """The pictures: a data set on the disk, or, by default, one that is drawn on the spot."""
 
-    data: Folder = Field(default=None, description="Folder of the data set. By default the pictures of --pictures.")
+    data: MayChange[Folder] = Field(
+        default=None, description="Folder of the data set. By default the pictures of --pictures."
+    )
     format: Literal["folder", "stl10", "cifar10"] = Field(
         default="folder",
         description="Format of --data: `folder` (train/CLASS/*.jpg, test/CLASS/*.jpg), `stl10`, `cifar10`.",
@@ -83,6 +85,8 @@ class VisionEvaluationConfig(Frozen):
 
 class VisionConfig(CommandConfig):
     """Train CPC on pictures, probe it for their classes, and print the papers' tables beside ours."""
+
+    places: ClassVar = ("data.data",)
 
     data: Annotated[PicturesConfig, tyro.conf.OmitArgPrefixes] = PicturesConfig()
     train: Annotated[VisionTrainConfig, tyro.conf.OmitArgPrefixes] = VisionTrainConfig()

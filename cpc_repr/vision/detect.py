@@ -26,6 +26,7 @@ from cpc_repr.context import Session
 from cpc_repr.objective import Losses, generator
 from cpc_repr.prefetch import Prefetcher
 from cpc_repr.results import Results
+from cpc_repr.resume import check_settings
 from cpc_repr.training import Learner, Stopped, drawing, fit, seeded, subdirectory
 from cpc_repr.vision.data.boxed import BoxedBatches, DrawnSplit, SizedPictures
 from cpc_repr.vision.data.synthetic import SyntheticPicturesConfig
@@ -115,9 +116,10 @@ class DetectConfig(Frozen):
         plain = self.model_dump(mode="json", exclude={"weights", "encoder", "seeds", "smoke"})
         return plain | {"run": {"seed": self.run.seed}}
 
-    def recorded(self) -> DetectConfig:
-        """As config.yaml keeps it."""
-        return self.model_copy(update={"run": self.run.without_places()})
+    def recorded(self, seed: int | None = None) -> DetectConfig:
+        """As config.yaml keeps it; with `seed` that of a detector."""
+        own = {} if seed is None else {"seed": seed}
+        return self.model_copy(update={"run": self.run.without_places().model_copy(update=own)})
 
 
 class BoxedData(NamedTuple):
@@ -184,7 +186,7 @@ def train_one(
         with drawing(generator(which.seed, number, 2), session.device):
             return detector.loss(read(number))
 
-    own = config.model_copy(update={"run": config.run.model_copy(update={"seed": which.seed})}).recorded()
+    own = config.recorded(which.seed)
     learner = Learner(detector, loss, config.optimiser, config.train.updates)
     fit(subdirectory(run.path / which.name, own), config.run, own, learner, session.stop, LIVE)
     found, truth = judge(cast(Detector, learner.freeze()), data.test, session)
@@ -245,8 +247,9 @@ def detect(config: DetectConfig) -> int:
         try:
             with open_run(config.run, fresh, config.recorded(), SINGLE) as run:
                 way_on = f"; go on with: python -m cpc_repr.vision.detect --resume {run.path}"
-                data = open_data(config, starts.grey, session)
                 fits = config.fits(starts.weights)
+                check_settings(run, config.recorded(), {which.name: config.recorded(which.seed) for which in fits})
+                data = open_data(config, starts.grey, session)
                 build(config, data, starts, fits[0])  # what does not fit is said before anything is trained
                 run.write_config(config.recorded())
                 if missing := set(config.weights) - set(starts.weights):

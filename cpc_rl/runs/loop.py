@@ -218,7 +218,8 @@ def resume(
 ) -> dict[str, Any] | None:
     """Take up the newest checkpoint of `run`, or begin if it has none; see `train`. Gives the checkpoint."""
     rows = read_metrics(run.metrics_path)  # where they are damaged, before anything is written
-    if not run.checkpoints.paths() and not rows:
+    # Together: a rank that is slow must not take for a run to resume what the first one has just begun.
+    if not any(learner.group.collect(bool(run.checkpoints.paths() or rows))):
         learner.begin()
         return None
 

@@ -77,3 +77,22 @@ def test_another_programs_run_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert "is not a run of cpc_repr" in capsys.readouterr().err and not (tmp_path / "export").exists()
     with pytest.raises(UsageError, match="no such run directory"):
         export_encoder(tmp_path / "none")
+
+
+def test_a_folder_with_other_things_is_refused_and_an_earlier_export_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = saved(tmp_path / "run", AudioConfig(model=SPEECH), SpeechModel(SPEECH))
+    (run / "metrics.jsonl").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.yaml").write_text("mine: 1\n")
+    for folder in (run, tmp_path / "mine"):
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        assert main([str(run), "--out", str(folder), "--format", "torch"]) == 2
+        said = capsys.readouterr().err
+        assert f"--out {folder} holds other things" in said and len(said.splitlines()) == 1
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        assert main([str(run), "--out", str(tmp_path / "empty"), "--format", "torch"]) == 0
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == {"encoder.pt2", "config.yaml"}

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from cpc_repr.files import visible_files
+from cpc_repr.files import digest, visible_files
 from cpc_repr.packages import optional_module
 from cpc_repr.vision.data.tiny_imagenet import ANNOTATIONS, annotated
 
@@ -42,6 +42,10 @@ class Split(Protocol):
 
     def __len__(self) -> int:
         """N."""
+        ...
+
+    def files(self) -> list[tuple[str, int]]:
+        """Name and size of each picture's file; empty where pictures have none of their own."""
         ...
 
     def picture(self, i: int) -> Tensor:
@@ -74,6 +78,13 @@ class Pictures:
     unlabeled: Split | None
     skipped: tuple[str, ...]
     reads_files: bool = True
+
+    @property
+    def digest(self) -> str:
+        """Of classes, labels, and names and sizes of files."""
+        splits = [split for split in (self.train, self.test, self.unlabeled) if split is not None]
+        told = [self.classes, *((len(split), split.files()) for split in splits)]
+        return digest(told, *(split.labels.numpy() for split in splits))
 
     def describe(self) -> str:
         """How many pictures there are, on one line."""
@@ -109,6 +120,10 @@ class ArraySplit:
     def __len__(self) -> int:
         return len(self._array)
 
+    def files(self) -> list[tuple[str, int]]:
+        """None."""
+        return []
+
     def picture(self, i: int) -> Tensor:
         """uint8 [3, H, W]."""
         return torch.from_numpy(np.array(self._array[i], order="C"))
@@ -127,6 +142,10 @@ class FileSplit:
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def files(self) -> list[tuple[str, int]]:
+        """Name and size of each."""
+        return [(path.name, path.stat().st_size) for path in self._paths]
 
     def picture(self, i: int) -> Tensor:
         """uint8 [3, H, W]. Raises ValueError if its file cannot be read."""

@@ -243,7 +243,7 @@ def test_a_resumed_run_may_change_no_weights() -> None:
         "model.kernel",
         "batches.window",
         "stories.seed",
-        "corpus.data",
+        "corpus.layout",
         "train.accumulate",
     )
     assert set(free) <= changeable_keys(TextConfig) and not set(bound) & changeable_keys(TextConfig)

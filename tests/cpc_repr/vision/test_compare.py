@@ -53,6 +53,17 @@ def test_networks_are_rows_and_methods_at_each_width_columns(tmp_path: Path) -> 
     assert "2 seeds" in table.note and "some cells have 1" in table.note
 
 
+def test_several_seeds_are_not_hidden_by_one_that_an_older_version_left_above_them(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", 0.3)
+    write(run / "s1", 0.4)
+    write(run / "s2", 0.5, seed=2)
+    assert [(result.path.name, result.score.accuracy) for result in read_runs([run], "linear")] == [
+        ("s1", 0.4),
+        ("s2", 0.5),
+    ]
+    assert [result.path for result in read_runs([write(tmp_path / "one", 0.3)], "linear")] == [tmp_path / "one"]
+
+
 def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(path) for path in one_of_each(tmp_path)]
     out, curves = tmp_path / "new/table.md", tmp_path / "new/passes.png"

@@ -92,7 +92,7 @@ def test_a_resumed_run_may_change_no_weights() -> None:
         "optimiser.clip_norm",
         "pictures.seed",
     )
-    bound += ("data.data", "train.batch_size")
+    bound += ("data.format", "train.batch_size")
     assert set(free) <= changeable_keys(VisionConfig) and not set(bound) & changeable_keys(VisionConfig)
 
 

@@ -203,13 +203,17 @@ def test_wrong_flags_end_in_one_line(
     check_one_line(main, argv, words, tmp_path / "out", capsys)
 
 
-def test_what_a_finished_part_was_trained_with_cannot_be_changed(
-    finished: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("seeds", [[], ["--seeds", "2"]])
+def test_what_a_part_was_trained_with_cannot_be_changed(
+    seeds: list[str], finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (finished / "report/results.json").read_bytes()
-    assert main(["--resume", str(finished), "--detector.hidden", "9"]) == 2
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.suffix in (".json", ".yaml", ".pt")}
+    assert main(["--resume", str(finished), "--detector.hidden", "9", *seeds]) == 2
     assert "cannot resume with detector.hidden = 9: the checkpoint was made with 8" in capsys.readouterr().err
-    assert (finished / "report/results.json").read_bytes() == before
+    assert main(["--resume", str(finished), "--seed", "5"]) == 2
+    assert "cannot resume with run.seed = 5: the checkpoint was made with 1" in capsys.readouterr().err
+    assert main(["--resume", str(finished)]) == 0
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_runs_that_differ_in_more_than_their_seed_are_refused(place: Path, tmp_path: Path) -> None:
