@@ -130,13 +130,16 @@ def panels(runs: Iterable[Run], by: Sequence[str], mix_backends: bool = False) -
 
 
 def _refuse_mixed_looks(env: str, runs: Sequence[Run], by: Sequence[str]) -> None:
+    mixed: dict[str, str] = {}  # setting -> its values, and a run of each
     for key, before in LOOKS.items():
         name = key.rpartition(".")[2]
         of = [run for run in runs if not name.startswith("randomise_") or run.settings.get("env.randomise")]
         looks = {str(run.settings.get(key, before)): str(run.path) for run in of}
         if len(looks) > 1 and key not in by:
-            listed = ", ".join(f"{look} (as in {path})" for look, path in looks.items())
-            raise UsageError(f"runs of {env} have different {name}: {listed}; --by aux --by {key} compares them")
+            mixed[key] = f"different {name}: " + ", ".join(f"{look} (as in {path})" for look, path in looks.items())
+    if mixed:
+        flags = " ".join(f"--by {key}" for key in dict.fromkeys(("aux", *by, *mixed)))
+        raise UsageError(f"runs of {env} have {'; '.join(mixed.values())}; {flags} compares them")
 
 
 def pick_baseline(labels: Sequence[str], wanted: str | None) -> str:

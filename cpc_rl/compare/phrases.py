@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -55,6 +56,8 @@ def number(value: float | None, size: float | None = None, sign: bool = False) -
         return "-"
     size = abs(value) if size is None else size
     decimals = 2 if size < 10 else 1 if size < 1000 else 0
+    if 0 < size < 0.01:  # a learning rate, for example
+        decimals = 2 - math.floor(math.log10(size))
     return f"{value:{'+' if sign else ''},.{decimals}f}"
 
 
@@ -74,8 +77,11 @@ def probability(p: float | None) -> str:
 
 
 def millions(frames: float) -> str:
-    """`6.00 M`, `400 k`."""
-    return f"{frames / 1e6:.3g} M" if frames >= 1e6 else f"{frames / 1e3:.3g} k" if frames >= 1e3 else f"{frames:.0f}"
+    """`6 M`, `400 k`, `1,000 M`."""
+    if frames < 1e3:
+        return f"{frames:.0f}"
+    rounded = float(f"{frames:.3g}")  # before the unit is chosen: 999,936 are 1 M
+    return f"{rounded / 1e6:,.10g} M" if rounded >= 1e6 else f"{rounded / 1e3:.3g} k"
 
 
 def headline(comparison: Comparison) -> str:

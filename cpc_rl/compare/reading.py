@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from configs import RunFailure, UsageError, load_yaml
+from configs import RunFailure, UsageError, check_program, load_yaml
 from configs.errors import readable, shorten
 from configs.model import flatten
 from cpc_rl.aux import upgrade
@@ -98,6 +98,8 @@ def find(paths: Iterable[Path], tick: Callable[[int], None] = lambda read: None,
                 tick(len(runs))
             elif error:
                 lost.append(f"{path}, trial {trial.index}: failed before its run began ({' '.join(error.split())})")
+            elif trial.status == "done":
+                lost.append(f"{path}, trial {trial.index}: its program kept no run here")
             else:
                 waiting += 1
     return RunSet(list(runs.values()), lost, waiting, metric)
@@ -110,7 +112,9 @@ def read_run(path: Path, error: str = "", metric: str = RETURN) -> Run:
         UsageError: Not a run directory, or its configuration says what no run's can.
     """
     run = RunDirectory.open(path)
-    settings = flatten(upgrade(load_yaml(run.config_path)))
+    saved = upgrade(load_yaml(run.config_path))
+    check_program(path, saved, ["agents.a2c", "cpc_rl.pretrain"])
+    settings = flatten(saved)
     _whole(settings, "run.seed", run)
     try:
         rows, reason = read_metrics(run.metrics_path), run.read_stopped()

@@ -151,8 +151,11 @@ def compare(
         logged = {name for run in runs for name in run.logged}
         if run_set.metric != RETURN and run_set.metric not in logged:
             raise UsageError(f"--metric {run_set.metric}: no run has logged it; {suggest(run_set.metric, logged)}")
+        if any(run.has_episodes for run in run_set.runs):  # but later
+            raise RunFailure(f"--frames {frames} is before the first {run_set.metric} of every run")
         missing = "no episode has ended yet" if run_set.metric == RETURN else f"{run_set.metric} is no number yet"
-        raise RunFailure(f"{missing} in {', '.join(str(run.path) for run in runs) or 'any run'}")
+        told = f" ({run_set.lost[0]})" if run_set.lost and not runs else ""
+        raise RunFailure(f"{missing} in {', '.join(str(run.path) for run in runs) or 'any run'}{told}")
     by = grouping.choose(runs, by)
     sorted_runs = grouping.panels(runs, by, mix)
     labels = sorted({label for arms in sorted_runs.values() for label in arms}, key=grouping.natural)

@@ -151,7 +151,8 @@ def sweep(config: SweepConfig, again: str) -> int:
             if any(t.status in ("waiting", "stopped") for t in chosen):
                 screen.result(f"stopped: {view.counts()}; go on with: {again}")
                 return 130
-            screen.result(f"done: {out}  next: python -m cpc_rl.compare {out}")
+            following = f"next: python -m cpc_rl.compare {out}" if keeps_runs else f"{file.program} keeps no runs here"
+            screen.result(f"done: {out}  {following}")
             outcome(chosen)
     return 0
 

@@ -7,12 +7,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Programs that make a run directory where --run says and go on with it after --resume.
-RESUMABLE = ("agents.a2c",)
+# Programs that make a run directory where --run says and go on with it after --resume: the words that start them.
+RESUMABLE = {"agents.a2c": (("-m", "agents.a2c"), ("cpc-rl", "train"))}
 
 
 def command_line(
@@ -59,7 +59,7 @@ def resumable(words: Sequence[str]) -> bool:
     Raises:
         ValueError: The command says itself where that is.
     """
-    if not any(program in words for program in RESUMABLE):
+    if not any(program in words for program in RESUMABLE) and not list(_ours(words)):  # torchrun has words between
         return False
     for word in words:
         if word.partition("=")[0] in ("--run", "--resume"):
@@ -73,10 +73,16 @@ def check_flags(words: Sequence[str]) -> None:
     Raises:
         UsageError: As that program would say it.
     """
-    for program in RESUMABLE:
-        for module, name, *flags in (words[i:] for i in range(len(words) - 1)):
-            if (module, name) == ("-m", program):
-                importlib.import_module(program).parse(flags)  # by its name: programs stand above the library
+    for program, flags in _ours(words):
+        importlib.import_module(program).parse(flags)  # by its name: programs stand above the library
+
+
+def _ours(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Programs of `RESUMABLE` that the command starts, and the words behind."""
+    for first, second, *flags in (words[i:] for i in range(len(words) - 1)):
+        for program, starts in RESUMABLE.items():
+            if (Path(first).name, second) in starts:
+                yield program, flags
 
 
 def run_flags(run: Path) -> list[str]:

@@ -165,6 +165,11 @@ def test_strengths_of_randomisation_are_not_mixed_either(tmp_path: Path) -> None
         compare(run_set(old, engine))
     with pytest.raises(UsageError, match=r"different randomise_parts"):
         compare(run_set(one, part))
+    with pytest.raises(
+        UsageError, match=r"look: .*; different randomise: .*--by aux --by env.look --by env.randomise c"
+    ):
+        compare(run_set(engine, one))
+    assert len(compare(run_set(engine, one), ("aux", "env.look", "env.randomise")).labels) == 2
 
 
 def test_other_back_ends_have_no_look(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_the_first_frames_only(tmp_path: Path) -> None:
     assert (cut.frames, whole.frames) == (500, 1000)
     (one,), (two,) = cut.arms.values(), short.arms.values()
     np.testing.assert_array_equal(one.curves, two.curves)
-    with pytest.raises(RunFailure, match="no episode has ended"):
+    with pytest.raises(RunFailure, match="--frames 249 is before the first episode_return"):
         compare(run_set(*long), frames=249)
 
 
@@ -309,7 +309,32 @@ def test_what_is_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.123, "0.12"), (-12.34, "-12.3"), (123.4, "123.4"), (12345.0, "12,345"), (None, "-")]
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (0.00123, "0.00123"),
+        (-0.01, "-0.01"),
+        (0.123, "0.12"),
+        (-12.34, "-12.3"),
+        (123.4, "123.4"),
+        (12345.0, "12,345"),
+        (None, "-"),
+    ],
 )
 def test_numbers(value: float | None, text: str) -> None:
     assert phrases.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("frames", "text"),
+    [(400, "400"), (400_000, "400 k"), (999_936, "1 M"), (5_003_200, "5 M"), (1.41e6, "1.41 M"), (1e9, "1,000 M")],
+)
+def test_frames_in_words(frames: float, text: str) -> None:
+    assert phrases.millions(frames) == text
+
+
+def test_a_cut_that_leaves_no_episode_is_named(tmp_path: Path) -> None:
+    runs = run_set(write_run(tmp_path / "a", "none"), write_run(tmp_path / "b", "cpc"))
+    with pytest.raises(RunFailure, match="--frames 1 is before the first episode_return of every run"):
+        compare(runs, frames=1)
+    assert compare(runs, frames=10**9).labels == ["none", "cpc"]

@@ -93,6 +93,9 @@ def test_unknown_macros_are_refused():
 def test_flags_that_our_program_would_refuse_are_refused(flags, says):
     with pytest.raises(UsageError, match=says):
         check_flags(["python", "-m", "agents.a2c", *flags.split()])
+    with pytest.raises(UsageError, match=says):
+        check_flags(["/usr/bin/cpc-rl", "train", *flags.split()])
+    check_flags(["cpc-rl", "evaluate", *flags.split()])
     check_flags(["python", "train.py", "agents.a2c", *flags.split()])  # that is another program
 
 
@@ -102,10 +105,13 @@ def test_flags_that_a_sweep_draws_as_floats_are_taken():
 
 def test_which_programs_keep_runs():
     assert resumable(["python", "-m", "agents.a2c", "--aux=cpc"])
-    assert not resumable(["python", "train.py", "--run", "x"])
+    assert resumable(["cpc-rl", "train", "--aux=cpc"]) and resumable(["torchrun", "-m", "--", "agents.a2c"])
+    assert not resumable(["python", "train.py", "--run", "x"]) and not resumable(["cpc-rl", "random", "--run", "x"])
     for flag in ("--run", "--run=here", "--resume"):
         with pytest.raises(ValueError, match=f"{flag}: the sweep gives each trial its own"):
             resumable(["python", "-m", "agents.a2c", flag])
+        with pytest.raises(ValueError, match=f"{flag}: the sweep gives each trial its own"):
+            resumable(["cpc-rl", "train", flag])
 
 
 def test_a_run_is_taken_up_where_it_has_a_checkpoint(tmp_path: Path):
