@@ -1,10 +1,10 @@
-"""Table of docs/dmlab.md, from the agents kept in benchmarks/results/transfer."""
+"""Tables of docs/dmlab.md and docs/looks.md, from benchmarks/results/transfer and unseen_looks."""
 
 from __future__ import annotations
 
 import json
 
-from recipes.common import RESULTS, Rows
+from recipes.common import RESULTS, Rows, table
 
 from cpc_rl.compare.phrases import interval, number
 from cpc_rl.compare.references import MINILAB_UNIFORM
@@ -33,3 +33,9 @@ def agents() -> Rows:
         means = [interval(t_interval(values)) for values in returns.values()]
         rows.append([level, "mean", *means, number(MINILAB_UNIFORM[level])])
     return rows
+
+
+def unseen() -> Rows:
+    """Watermaze: agents of the plain look and of half of the looks, in four looks."""
+    rows = table("unseen_looks/rooms_watermaze.md")
+    return [[*rows[0]], *([*row.values()] for row in rows)]
