@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from configs import UsageError, flag_names, guarded, load, preset_names
+from configs import UsageError, flags_given, guarded, load, preset_names
 from cpc_repr.config import CommandConfig, arms, recorded
 from cpc_repr.context import Session
 from cpc_repr.experiment import Data, Experiment, run_experiment
@@ -62,18 +62,6 @@ def command(argv: list[str] | None, experiment: Experiment[C, D], settings: type
         return config
 
     return guarded(lambda: together(parse, partial(_run, experiment, argv)), debug="--debug" in argv)
-
-
-def flags_given(settings: type[CommandConfig], argv: Sequence[str]) -> dict[str, str]:
-    """Dotted keys of the settings that `argv` names, and the flag of each."""
-    words = {word.partition("=")[0].replace("_", "-") for word in argv if word.startswith("--")}
-    return {key: flag for key, flag in flag_names(settings).items() if words & {flag, _negated(flag)}}
-
-
-def _negated(flag: str) -> str:
-    """The flag that switches a setting off: `--no-bias`, `--evaluation.no-blocks`."""
-    section, dot, name = flag.removeprefix("--").rpartition(".")
-    return f"--{section}{dot}no-{name}"
 
 
 def _run(experiment: Experiment[C, D], argv: Sequence[str], config: C, group: ProcessGroup) -> int:

@@ -219,7 +219,7 @@ def resume(
     """Take up the newest checkpoint of `run`, or begin if it has none; see `train`. Gives the checkpoint."""
     rows = read_metrics(run.metrics_path)  # where they are damaged, before anything is written
     # Together: a rank that is slow must not take for a run to resume what the first one has just begun.
-    if not any(learner.group.collect(bool(run.checkpoints.paths() or rows))):
+    if not learner.group.any(bool(run.checkpoints.paths() or rows))[0]:
         learner.begin()
         return None
 

@@ -78,7 +78,7 @@ def test_a_run_that_ended_before_its_first_update_can_be_resumed(tmp_path: Path,
     with monkeypatch.context() as patch:
         patch.setattr("agents.a2c.Learner.update", fail)
         assert main([*tiny, "--run", run, "--preset", "laptop"]) == 1
-    assert "no luck; there is no checkpoint before it" in capsys.readouterr().err
+    assert f"no luck; the newest checkpoint before it is {run}/checkpoint-0.pt" in capsys.readouterr().err
     assert main(["--resume", run]) == 0
     assert [p.name for p in sorted((tmp_path / "run").glob("*.pt"))] == ["checkpoint-320.pt", "checkpoint-80.pt"]
     for checkpoint in (tmp_path / "run").glob("*.pt"):
@@ -153,10 +153,10 @@ def test_checkpoints_damaged_in_a_way_that_is_valid_give_way_to_the_one_before(t
         assert "checkpoint-160.pt is damaged" in error and error.count("\n") == 1, damage
 
 
-def test_a_step_that_spoils_the_weights_is_told_and_nothing_is_saved(tmp_path: Path, capsys):
+def test_a_step_that_spoils_the_weights_is_told_and_not_saved(tmp_path: Path, capsys):
     tiny = ["--frames", "160", "--num-envs", "1", "--unroll", "20", "--height", "24", "--width", "24"]
     flags = ["--optimiser.name", "rmsprop", "--optimiser.mean-square-init", "0", "--optimiser.epsilon", "1e-300"]
     assert main([*tiny, *flags, "--run", str(tmp_path / "run"), "--preset", "laptop"]) == 1
     error = capsys.readouterr().err
-    assert "is not finite after update 1; there is no checkpoint before it" in error and error.count("\n") == 1
-    assert not list((tmp_path / "run").glob("*.pt"))
+    assert "is not finite after update 1; the newest checkpoint before it is " in error and error.count("\n") == 1
+    assert [path.name for path in (tmp_path / "run").glob("*.pt")] == ["checkpoint-0.pt"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from configs import UsageError, flag_names, load
-from cpc_repr.command import flags_given
+from configs import UsageError, flag_names, flags_given, load
 from cpc_repr.vision.config import full_config
 from cpc_repr.vision.flags import check_flags, reads
 from cpc_repr.vision.pretext import METHODS
